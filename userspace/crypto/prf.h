@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pseudo-random functions and hashes of IKEv2 (RFC 7296 2.13), on OpenSSL.
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+
+#include "base/secret.h"
+#include "wire/ikev2.h"
+
+namespace svti::crypto {
+
+// HMAC with one hash. A value; cheap to copy; safe to use from several threads.
+class Prf {
+ public:
+  // Error of Fault::Configuration when `id` is not one of PrfId or the provider lacks it.
+  static Result<Prf> create(wire::PrfId id);
+
+  wire::PrfId id() const { return id_; }
+  std::size_t output_size() const;  // octets; also the preferred key size (RFC 7296 2.13)
+
+  // prf(key, parts concatenated)
+  Secret operator()(ByteView key, std::initializer_list<ByteView> parts) const;
+  // prf+(key, seed), the first `size` octets; size at most 255 times output_size()
+  Secret plus(ByteView key, ByteView seed, std::size_t size) const;
+
+ private:
+  explicit Prf(wire::PrfId id) : id_(id) {}
+  wire::PrfId id_;
+};
+
+// SHA-1 over the parts concatenated, 20 octets: for NAT detection alone (RFC 7296 2.23)
+Bytes sha1(std::initializer_list<ByteView> parts);
+
+}  // namespace svti::crypto

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Protection of the Encrypted payload in one direction: AES-CBC with HMAC (RFC 7296 3.14) or AES-GCM (RFC 5282), on OpenSSL.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/entropy.h"
+#include "base/secret.h"
+#include "wire/payload.h"
+
+namespace svti::crypto {
+
+// octets of SK_e and SK_a; an AEAD's SK_e includes its salt (4 octets) and its SK_a is 0 long (RFC 5282 7.1)
+struct SkKeySizes {
+  std::size_t encryption = 0;
+  std::size_t integrity = 0;
+};
+// Error of Fault::Configuration: an unsupported combination (AEAD with an integrity transform, CBC without, unknown key length).
+Result<SkKeySizes> sk_key_sizes(const wire::Transform& encryption, wire::IntegrityId integrity);
+
+// Owns its keys and contexts. Not thread-safe. Movable.
+class SkCipher {
+ public:
+  // key sizes must be those of sk_key_sizes()
+  static Result<SkCipher> create(const wire::Transform& encryption, wire::IntegrityId integrity, const Secret& sk_e, const Secret& sk_a);
+  SkCipher(SkCipher&&) noexcept;
+  SkCipher& operator=(SkCipher&&) noexcept;
+  ~SkCipher();
+
+  // octets that seal() makes of `plaintext_size` octets of payloads: IV, ciphertext with padding and pad length, ICV
+  std::size_t sealed_size(std::size_t plaintext_size) const;
+  // `prefix`: the message from the IKE header to the generic header of the Encrypted payload, lengths already those of the whole.
+  // Never uses an IV twice: CBC draws it from `entropy`, AEAD counts (RFC 5116 3.2 by way of RFC 5282 3.1).
+  Bytes seal(ByteView prefix, ByteView plaintext, Entropy& entropy);
+  // The payloads inside `body`, padding removed. ICV is compared in constant time before anything is decrypted or believed.
+  // Any defect is the same error of Fault::Peer, so that nothing can be learned from which.
+  Result<Bytes> open(ByteView prefix, ByteView body);
+
+ private:
+  struct Impl;
+  explicit SkCipher(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace svti::crypto

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is configured, resolved: templates folded into each VPN, defaults filled in. Immutable once made; swapped whole.
+// Leaves, ranges and defaults are the guide's (docs/yang). Durations are whole seconds, 0 means "off".
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/time.h"
+#include "model/identity.h"
+#include "wire/payload.h"
+
+namespace svti::model {
+
+enum class StartAction : std::uint8_t { None, Trap, Start };   // start-action and close-action
+enum class DpdAction : std::uint8_t { Clear, Trap, Restart };
+enum class PolicyAction : std::uint8_t { Esp, Ah, Pass, Drop };
+enum class Mode : std::uint8_t { Tunnel, Transport };
+enum class UniqueSa : std::uint8_t { No, Never, Keep, Replace };
+
+// One side of a security-policy. Without a prefix the selector is dynamic: the outer address, or the virtual IP.
+struct SelectorConfig {
+  std::optional<Prefix> subnet;
+  std::uint8_t protocol = 0;  // 0 any
+  std::uint16_t start_port = 0;
+  std::uint16_t end_port = 65535;
+
+  bool operator==(const SelectorConfig&) const = default;
+};
+
+struct IkePolicy {
+  std::vector<wire::Proposal> proposals;  // number 1.., protocol IKE, in order of preference
+  std::uint32_t keying_tries = 1;         // 0: for ever
+  UniqueSa unique_sa = UniqueSa::No;
+  seconds reauth_time{0};
+  seconds rekey_time{14400};
+  seconds dpd_delay{0};
+  bool udp_encap = false;
+  bool mobike = false;
+  bool aggressive = false;
+
+  bool operator==(const IkePolicy&) const = default;
+};
+
+struct IpsecPolicy {
+  std::vector<wire::Proposal> esp_proposals;  // protocol ESP; a KeyExchange transform asks for PFS; ESN transforms always present
+  std::vector<wire::Proposal> ah_proposals;
+  StartAction start_action = StartAction::Trap;
+  StartAction close_action = StartAction::Trap;
+  DpdAction dpd_action = DpdAction::Restart;
+  std::uint32_t replay_window = 32;  // packets
+  seconds rekey_time{3600};
+  std::uint64_t rekey_bytes = 0;
+  std::uint64_t rekey_packets = 0;
+  bool encap_copy_dscp = true;
+  bool decap_copy_dscp = false;
+  bool encap_copy_df = true;
+
+  bool operator==(const IpsecPolicy&) const = default;
+};
+
+struct SecurityPolicy {
+  std::string name;
+  std::vector<SelectorConfig> local_ts;   // at least one
+  std::vector<SelectorConfig> remote_ts;  // at least one
+  PolicyAction action = PolicyAction::Esp;
+  Mode mode = Mode::Tunnel;
+  std::uint32_t priority = 0;    // 0: computed from the selectors' width
+  std::uint32_t svti_id_in = 0;  // 0: none
+  std::uint32_t svti_id_out = 0;
+
+  bool operator==(const SecurityPolicy&) const = default;
+};
+
+struct Vpn {
+  std::string name;
+  std::string description;
+  std::uint8_t version = 2;
+  std::optional<IpAddress> local_address;   // none: any
+  std::optional<IpAddress> remote_address;  // none: any, such a VPN only responds
+  std::optional<Identity> local_id;         // none: the local address
+  std::optional<Identity> remote_id;        // none: any
+  IkePolicy ike;
+  IpsecPolicy ipsec;
+  std::vector<SecurityPolicy> policies;  // in the order of the configuration
+
+  const SecurityPolicy* find_policy(std::string_view policy_name) const;
+  bool operator==(const Vpn&) const = default;
+};
+
+struct PresharedKey {
+  std::string name;
+  std::vector<Identity> ids;
+  Secret secret;
+};
+
+struct GlobalOptions {
+  static constexpr std::uint32_t kCookieAlways = UINT32_MAX;
+
+  std::uint32_t cookie_threshold = 10;  // half-open IKE SAs from which a cookie is asked; 0 never, kCookieAlways always
+  std::uint32_t block_threshold = 5;    // half-open IKE SAs of one peer address; 0 no limit
+  std::uint32_t init_limit_half_open = 0;
+  std::uint32_t threads = 16;
+  seconds acquire_timeout{165};
+  std::uint8_t sp_hash_ipv4_local = 32;
+  std::uint8_t sp_hash_ipv4_remote = 32;
+  std::uint8_t sp_hash_ipv6_local = 128;
+  std::uint8_t sp_hash_ipv6_remote = 128;
+  bool install_routes = false;
+  std::uint32_t routing_table = 220;
+  std::uint32_t routing_table_prio = 220;
+  std::uint32_t retransmit_tries = 5;
+  milliseconds retransmit_timeout{4000};
+  double retransmit_base = 1.8;
+  seconds delete_rekeyed_delay{5};
+
+  bool operator==(const GlobalOptions&) const = default;
+};
+
+// Highest level that goes to a facility, for each subsystem; kLogDisabled for none
+struct LoggingConfig {
+  std::array<LogLevel, kSubsystemNames.size()> daemon{};    // all 0
+  std::array<LogLevel, kSubsystemNames.size()> authpriv{};  // all disabled
+
+  LoggingConfig() { authpriv.fill(kLogDisabled); }
+  bool operator==(const LoggingConfig&) const = default;
+};
+
+struct Configuration {
+  bool enabled = true;
+  GlobalOptions global;
+  LoggingConfig logging;
+  std::map<std::string, std::shared_ptr<const Vpn>, std::less<>> vpns;
+  std::vector<std::shared_ptr<const PresharedKey>> preshared_keys;
+};
+
+using ConfigurationPtr = std::shared_ptr<const Configuration>;
+
+}  // namespace svti::model

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// IKE identities (RFC 7296 3.5) as they are configured, compared and shown.
+#pragma once
+
+#include <compare>
+#include <string>
+#include <string_view>
+
+#include "wire/payload.h"
+
+namespace svti::model {
+
+struct Identity {
+  wire::IdType type = wire::IdType::Fqdn;
+  Bytes data;
+
+  // "192.0.2.1" and "2001:db8::1" are addresses, "user@host" an RFC 822 address, "%any" the wildcard, "@#hex" a key id, all else an FQDN.
+  // Distinguished names ("CN=...") are refused: not supported yet.
+  static Result<Identity> parse(std::string_view text);
+  static Identity of(const IpAddress& address);
+  static Identity any();  // matches everything; never sent
+
+  bool is_any() const;
+  // `this` is the selector: the wildcard, the same value (FQDN and mail domain compared without regard to case), or "*.domain" / "*@domain"
+  bool matches(const Identity& presented) const;
+  // 0 no match, 1 wildcard %any, 2 pattern, 3 exact
+  int match_rank(const Identity& presented) const;
+  std::string to_string() const;  // octets of a peer made printable
+
+  auto operator<=>(const Identity&) const = default;
+  bool operator==(const Identity&) const = default;
+};
+
+}  // namespace svti::model

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// IKE datagrams in and out (UDP 500 and 4500). `net` implements it over sockets, tests over nothing.
+#pragma once
+
+#include <functional>
+
+#include "base/bytes.h"
+#include "base/ip.h"
+#include "base/result.h"
+
+namespace svti::model {
+
+inline constexpr std::uint16_t kIkePort = 500;
+inline constexpr std::uint16_t kNatTraversalPort = 4500;  // RFC 3948: IKE there has the four-octet non-ESP marker in front
+
+struct Datagram {
+  Endpoint local;   // its port says which of the two sockets
+  Endpoint remote;
+  Bytes payload;    // the IKE message alone: non-ESP marker removed, or yet to be added
+};
+
+class Transport {
+ public:
+  using Receive = std::function<void(const Datagram&)>;
+
+  virtual ~Transport() = default;
+  // Sent now or dropped: UDP gives no promise. The error is for the log.
+  virtual Status send(const Datagram& datagram) = 0;
+  // one octet 0xff from the NAT-traversal port (RFC 3948 2.3)
+  virtual Status send_keepalive(const Endpoint& local, const Endpoint& remote) = 0;
+  // called from the event loop for each datagram; keepalives and runts are dropped before
+  virtual void set_receive(Receive receive) = 0;
+};
+
+}  // namespace svti::model
