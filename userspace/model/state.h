@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runtime state as `show state` tells it (the guide's "IKE state"): plain values, taken at one moment.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+#include "model/config.h"
+#include "wire/message.h"
+
+namespace svti::model {
+
+// The 21 counters in the guide's order. IKEv2 only; each message counted once.
+enum class Counter : std::uint8_t {
+  IkeRekeyInit, IkeRekeyResp, ChildRekey, Invalid, InvalidSpi,
+  IkeInitInReq, IkeInitInResp, IkeInitOutReq, IkeInitOutResp,
+  IkeAuthInReq, IkeAuthInResp, IkeAuthOutReq, IkeAuthOutResp,
+  CreateChildInReq, CreateChildInResp, CreateChildOutReq, CreateChildOutResp,
+  InfoInReq, InfoInResp, InfoOutReq, InfoOutResp,
+};
+inline constexpr std::array<std::string_view, 21> kCounterNames = {
+    "ike-rekey-init",    "ike-rekey-resp",     "child-rekey",         "invalid",             "invalid-spi",        "ike-init-in-req",
+    "ike-init-in-resp",  "ike-init-out-req",   "ike-init-out-resp",   "ike-auth-in-req",     "ike-auth-in-resp",   "ike-auth-out-req",
+    "ike-auth-out-resp", "create-child-in-req", "create-child-in-resp", "create-child-out-req", "create-child-out-resp", "info-in-req",
+    "info-in-resp",      "info-out-req",       "info-out-resp"};
+
+struct Counters {
+  std::array<std::uint64_t, kCounterNames.size()> values{};
+  std::uint64_t& operator[](Counter counter) { return values[static_cast<std::size_t>(counter)]; }
+};
+
+enum class IkeSaPhase : std::uint8_t { Created, Connecting, Established, Rekeying, Rekeyed, Deleting };
+inline constexpr std::array<std::string_view, 6> kIkeSaPhaseNames = {"created", "connecting", "established", "rekeying", "rekeyed", "deleting"};
+enum class ChildSaPhase : std::uint8_t { Created, Installing, Installed, Rekeying, Rekeyed, Deleting, Deleted };
+inline constexpr std::array<std::string_view, 7> kChildSaPhaseNames = {"created", "installing", "installed", "rekeying", "rekeyed", "deleting", "deleted"};
+
+struct ChildSaState {
+  std::uint32_t unique_id = 0;
+  std::string name;  // security-policy
+  ChildSaPhase phase{};
+  std::uint32_t reqid = 0;
+  wire::ProtocolId protocol = wire::ProtocolId::Esp;
+  Mode mode = Mode::Tunnel;
+  bool udp_encap = false;
+  std::uint32_t spi_in = 0, spi_out = 0;
+  std::uint32_t svti_id_in = 0, svti_id_out = 0;
+  std::vector<wire::Transform> transforms;  // encryption, integrity, key exchange (PFS) as chosen
+  bool esn = false;
+  // from the kernel; 0 when it could not be asked
+  std::uint64_t bytes_in = 0, packets_in = 0, bytes_out = 0, packets_out = 0;
+  seconds installed{0};                 // since
+  std::optional<seconds> rekey, life;   // until
+  std::vector<wire::TrafficSelector> local_ts, remote_ts;
+};
+
+struct IkeSaState {
+  std::uint32_t unique_id = 0;
+  std::string name;  // VPN; empty on a responder before authentication
+  std::uint8_t version = 2;
+  IkeSaPhase phase{};
+  bool initiator = false;  // we are the original initiator
+  Endpoint local, remote;
+  std::string local_id, remote_id;
+  wire::IkeSpi initiator_spi = 0, responder_spi = 0;
+  std::vector<wire::Transform> transforms;  // encryption, integrity, prf, key exchange as chosen
+  seconds established{0};
+  std::optional<seconds> rekey, reauth;
+  bool udp_encap = false;
+  bool mobike = false;
+  std::vector<ChildSaState> children;
+};
+
+struct RuntimeState {
+  std::uint64_t ike_sas_total = 0;
+  std::uint64_t ike_sas_half_open = 0;
+  Counters counters;
+  std::map<std::string, Counters, std::less<>> vpn_counters;
+  std::vector<IkeSaState> ike_sas;  // by unique-id
+};
+
+}  // namespace svti::model
