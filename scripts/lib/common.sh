@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the scripts share. Source it: . "$(dirname "$(readlink -f "$0")")/lib/common.sh"
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+export ROOT
+# One preset builds everything that tests and demo use; SVTI_BUILD names another build folder.
+SVTI_BUILD=${SVTI_BUILD:-$ROOT/build/dev}
+SVTI_MODULES=${SVTI_MODULES:-$ROOT/build/kmod}
+PROGRAM=$(basename "$0")
+
+say() { printf '%s: %s\n' "$PROGRAM" "$*" >&2; }
+
+# die TEXT...: says why, and ends the script with status 1
+die() {
+	say "FAILED: $*"
+	exit 1
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || die "must be run as root (sudo scripts/$PROGRAM)"
+}
+
+# packages_of LIST...: the package names of scripts/packages/LIST, one a line
+packages_of() {
+	local list
+	for list in "$@"; do
+		sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$ROOT/scripts/packages/$list"
+	done
+}
+
+# svti_kernels: versions of the installed kernels that have an image, modules and headers, oldest series first
+svti_kernels() {
+	local image kv
+	for image in /boot/vmlinuz-*; do
+		kv=${image#/boot/vmlinuz-}
+		[ -d "/lib/modules/$kv" ] && [ -e "/lib/modules/$kv/build/Makefile" ] && echo "$kv"
+	done | sort -V | awk -F. '{ newest[$1 "." $2] = $0 } END { for (s in newest) print newest[s] }' | sort -V
+}
+
+# svti_runs_here: can the running kernel carry the module? Then tests and demo run on it, in network namespaces of
+# their own; else in a VM. SVTI_RUN=vm or SVTI_RUN=host decides instead. Says the reason with -v.
+svti_runs_here() {
+	local why='' kv lockdown=/sys/kernel/security/lockdown
+	kv=$(uname -r)
+	case ${SVTI_RUN:-} in
+	vm) why="SVTI_RUN=vm" ;;
+	host) return 0 ;;
+	*)
+		if [ "$(id -u)" != 0 ]; then
+			why="not root"
+		elif [ ! -e "/lib/modules/$kv/build/Makefile" ]; then
+			why="no headers of the running kernel $kv"
+		elif grep -qs '\[\(integrity\|confidentiality\)\]' $lockdown; then
+			why="the kernel is locked down (secure boot)"
+		elif grep -qs Y /sys/module/module/parameters/sig_enforce; then
+			why="the kernel loads signed modules only"
+		elif ! modprobe -a xfrm_user esp4 esp6 veth 2>/dev/null; then
+			why="the running kernel $kv loads no xfrm_user, esp4, esp6 or veth"
+		elif ! unshare --net ip xfrm state >/dev/null 2>&1; then
+			why="no XFRM in the running kernel $kv"
+		fi
+		;;
+	esac
+	[ -z "$why" ] && return 0
+	[ "${1:-}" = -v ] && say "using a VM: $why"
+	return 1
+}
