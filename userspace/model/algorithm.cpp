@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/algorithm.h"
+
+#include <algorithm>
+#include <array>
+
+namespace svti::model {
+
+namespace {
+
+using wire::EncryptionId;
+using wire::IntegrityId;
+using wire::KeGroup;
+using wire::PrfId;
+using wire::TransformType;
+
+constexpr Algorithm aes_cbc(std::string_view keyword, std::uint16_t key_bits) {
+  return {keyword,
+          AlgorithmKind::Encryption,
+          static_cast<std::uint16_t>(EncryptionId::AesCbc),
+          key_bits,
+          static_cast<std::uint16_t>(key_bits / 8),
+          0,
+          true,
+          true};
+}
+
+// RFC 4106 8.1, RFC 5282 7.1: four octets of salt follow the key in KEYMAT and in SK_e
+constexpr Algorithm aes_gcm(std::string_view keyword, std::uint16_t key_bits, EncryptionId id, std::uint16_t icv_bits) {
+  return {
+      keyword, AlgorithmKind::Aead, static_cast<std::uint16_t>(id), key_bits, static_cast<std::uint16_t>(key_bits / 8 + 4), icv_bits, true,
+      true};
+}
+
+constexpr Algorithm integrity(std::string_view keyword, IntegrityId id, std::uint16_t key_octets, std::uint16_t icv_bits) {
+  return {keyword, AlgorithmKind::Integrity, static_cast<std::uint16_t>(id), 0, key_octets, icv_bits, true, true};
+}
+
+constexpr Algorithm prf(std::string_view keyword, PrfId id) {
+  return {keyword, AlgorithmKind::Prf, static_cast<std::uint16_t>(id), 0, 0, 0, true, false};
+}
+
+constexpr Algorithm group(std::string_view keyword, KeGroup id) {
+  return {keyword, AlgorithmKind::DhGroup, static_cast<std::uint16_t>(id), 0, 0, 0, true, true};
+}
+
+constexpr std::array kAlgorithms = {
+    aes_cbc("aes128-cbc", 128),
+    aes_cbc("aes192-cbc", 192),
+    aes_cbc("aes256-cbc", 256),
+
+    aes_gcm("aes128-gcm-64", 128, EncryptionId::AesGcm8, 64),
+    aes_gcm("aes128-gcm-96", 128, EncryptionId::AesGcm12, 96),
+    aes_gcm("aes128-gcm-128", 128, EncryptionId::AesGcm16, 128),
+    aes_gcm("aes192-gcm-64", 192, EncryptionId::AesGcm8, 64),
+    aes_gcm("aes192-gcm-96", 192, EncryptionId::AesGcm12, 96),
+    aes_gcm("aes192-gcm-128", 192, EncryptionId::AesGcm16, 128),
+    aes_gcm("aes256-gcm-64", 256, EncryptionId::AesGcm8, 64),
+    aes_gcm("aes256-gcm-96", 256, EncryptionId::AesGcm12, 96),
+    aes_gcm("aes256-gcm-128", 256, EncryptionId::AesGcm16, 128),
+
+    // RFC 2404, RFC 4868 2.6: the key is as long as the hash, the ICV half of it (96 bits with SHA-1)
+    integrity("hmac-sha1", IntegrityId::HmacSha1_96, 20, 96),
+    integrity("hmac-sha256", IntegrityId::HmacSha256_128, 32, 128),
+    integrity("hmac-sha384", IntegrityId::HmacSha384_192, 48, 192),
+    integrity("hmac-sha512", IntegrityId::HmacSha512_256, 64, 256),
+
+    prf("hmac-sha1", PrfId::HmacSha1),
+    prf("hmac-sha256", PrfId::HmacSha256),
+    prf("hmac-sha384", PrfId::HmacSha384),
+    prf("hmac-sha512", PrfId::HmacSha512),
+
+    group("modp2048", KeGroup::Modp2048),
+    group("modp3072", KeGroup::Modp3072),
+    group("modp4096", KeGroup::Modp4096),
+    group("modp6144", KeGroup::Modp6144),
+    group("modp8192", KeGroup::Modp8192),
+    group("ecp256", KeGroup::Ecp256),
+    group("ecp384", KeGroup::Ecp384),
+    group("ecp521", KeGroup::Ecp521),
+    group("curve25519", KeGroup::Curve25519),
+};
+
+TransformType type_of(AlgorithmKind kind) {
+  switch (kind) {
+    case AlgorithmKind::Encryption:
+    case AlgorithmKind::Aead:
+      return TransformType::Encryption;
+    case AlgorithmKind::Integrity:
+      return TransformType::Integrity;
+    case AlgorithmKind::Prf:
+      return TransformType::Prf;
+    case AlgorithmKind::DhGroup:
+      break;
+  }
+  return TransformType::KeyExchange;
+}
+
+std::string type_name(TransformType type) {
+  switch (type) {
+    case TransformType::Encryption:
+      return "encryption";
+    case TransformType::Prf:
+      return "prf";
+    case TransformType::Integrity:
+      return "integrity";
+    case TransformType::KeyExchange:
+      return "key-exchange";
+    case TransformType::Esn:
+      return "esn";
+  }
+  return "transform-type-" + std::to_string(static_cast<unsigned>(type));
+}
+
+}  // namespace
+
+std::span<const Algorithm> algorithms() { return kAlgorithms; }
+
+const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view keyword) {
+  const auto found = std::find_if(kAlgorithms.begin(), kAlgorithms.end(),
+                                  [&](const Algorithm& algorithm) { return algorithm.kind == kind && algorithm.keyword == keyword; });
+  return found == kAlgorithms.end() ? nullptr : &*found;
+}
+
+const Algorithm* find_algorithm(const wire::Transform& transform) {
+  const auto found = std::find_if(kAlgorithms.begin(), kAlgorithms.end(),
+                                  [&](const Algorithm& algorithm) { return to_transform(algorithm) == transform; });
+  return found == kAlgorithms.end() ? nullptr : &*found;
+}
+
+std::string name_of(const wire::Transform& transform) {
+  if (const Algorithm* known = find_algorithm(transform)) return std::string(known->keyword);
+  // what no leaf names, but what every proposal shows
+  if (transform == wire::transform(TransformType::Esn, wire::EsnId::Esn)) return "esn";
+  if (transform == wire::transform(TransformType::Esn, wire::EsnId::None)) return "no-esn";
+  std::string out = type_name(transform.type) + " " + std::to_string(transform.id);
+  if (transform.key_bits != 0) out += " (" + std::to_string(transform.key_bits) + " bits)";
+  if (transform.unknown_attribute) out += " with an unknown attribute";
+  return out;
+}
+
+wire::Transform to_transform(const Algorithm& algorithm) { return {type_of(algorithm.kind), algorithm.id, algorithm.key_bits, false}; }
+
+bool is_aead(const wire::Transform& transform) {
+  if (transform.type != TransformType::Encryption) return false;
+  // by the number alone: also for a key length that is not negotiated here
+  switch (static_cast<EncryptionId>(transform.id)) {
+    case EncryptionId::AesGcm8:
+    case EncryptionId::AesGcm12:
+    case EncryptionId::AesGcm16:
+    case EncryptionId::ChaCha20Poly1305:
+      return true;
+    default:
+      return transform.id >= 14 && transform.id <= 16;  // AES-CCM (RFC 5282)
+  }
+}
+
+std::optional<wire::PrfId> prf_of_integrity(std::uint16_t integrity_id) {
+  switch (static_cast<IntegrityId>(integrity_id)) {
+    case IntegrityId::HmacSha1_96:
+      return PrfId::HmacSha1;
+    case IntegrityId::HmacSha256_128:
+      return PrfId::HmacSha256;
+    case IntegrityId::HmacSha384_192:
+      return PrfId::HmacSha384;
+    case IntegrityId::HmacSha512_256:
+      return PrfId::HmacSha512;
+    case IntegrityId::None:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace svti::model
