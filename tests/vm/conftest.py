@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures and reporting of the VM tests. They run as root in a VM, or on a host in namespaces of their own (scripts/vm-test).
+
+Each test prints `name result seconds` when it ends, a failed one also what failed, the state of its hosts, the end of its
+logs, and what the kernel said. A test that cannot run (a program missing) fails: nothing is skipped.
+"""
+import os
+import re
+import signal
+import sys
+import time
+
+import pytest
+
+from lab import Gateways, Lab
+
+KERNEL_TROUBLE = re.compile(
+    r"WARNING: |BUG: |Oops|general protection fault|KASAN|possible (recursive|circular) locking|suspicious RCU usage|"
+    r"refcount_t: |blocked for more than|unregister_netdevice: waiting|scheduling while atomic|sleeping function called|list_(add|del) corruption"
+)
+DEFAULT_LIMIT = 240
+
+
+# --- fixtures ---
+
+
+@pytest.fixture(autouse=True)
+def kernel_log():
+    """Fails the test when the kernel logs a warning or worse while it runs or cleans up. `kernel_log()` gives the lines so far."""
+    fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    os.lseek(fd, 0, os.SEEK_END)
+    lines = []
+
+    def read():
+        while True:
+            try:
+                record = os.read(fd, 8192).decode(errors="replace")
+            except BlockingIOError:
+                return lines
+            except BrokenPipeError:
+                continue  # overwritten before it was read
+            lines.append(record.split(";", 1)[-1].rstrip("\n"))
+
+    yield read
+    log = read()
+    os.close(fd)
+    trouble = next((n for n, line in enumerate(log) if KERNEL_TROUBLE.search(line)), None)
+    if trouble is not None:
+        pytest.fail("kernel log:\n" + "\n".join(log[max(0, trouble - 3) : trouble + 50]), pytrace=False)
+
+
+@pytest.fixture
+def lab(request, kernel_log):
+    """An empty laboratory."""
+    made = Lab()
+    yield made
+    if getattr(request.node, "failed", False):
+        request.node.lab_report = made.report()
+    made.close()
+
+
+@pytest.fixture
+def gateways(lab):
+    """Two gateways with a client behind each, routers between them, no tunnel."""
+    return Gateways(lab)
+
+
+# --- reporting, and a limit to the time a test may take ---
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", f"limit(seconds): the test is stopped and fails after so long (default {DEFAULT_LIMIT})")
+    config.reporter = Reporter()
+    config.pluginmanager.register(config.reporter)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    marker = item.get_closest_marker("limit")
+    limit = marker.args[0] if marker else DEFAULT_LIMIT
+
+    def expired(*_):
+        pytest.fail(f"still running after {limit} s", pytrace=True)
+
+    signal.signal(signal.SIGALRM, expired)
+    signal.alarm(limit)
+    yield
+    signal.alarm(0)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.when in ("setup", "call") and not report.passed:
+        item.failed = True
+    if report.when == "teardown":
+        report.lab_report = getattr(item, "lab_report", "")
+
+
+def pytest_report_teststatus(report):
+    return report.outcome, "", ""
+
+
+class Reporter:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+        self.started = time.monotonic()
+        self.phases = []
+
+    def say(self, text):
+        sys.__stdout__.write(text + "\n")
+        sys.__stdout__.flush()
+
+    def pytest_runtest_logstart(self):
+        self.phases = []
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.failed += 1
+            self.say(f"{report.nodeid:<86} FAIL\n{report.longreprtext}")
+
+    def pytest_runtest_logreport(self, report):
+        self.phases.append(report)
+        if report.when != "teardown":
+            return
+        bad = [phase for phase in self.phases if not phase.passed or hasattr(phase, "wasxfail")]
+        seconds = sum(phase.duration for phase in self.phases)
+        name = report.nodeid.replace(".py::", "::")
+        self.say(f"{name:<86} {'FAIL' if bad else 'pass'} {seconds:6.1f} s")
+        if not bad:
+            self.passed += 1
+            return
+        self.failed += 1
+        for phase in bad:
+            what = "skipped, which counts as failed: " if phase.skipped else ""
+            self.say(f"    {phase.when}: {what}" + phase.longreprtext.replace("\n", "\n    "))
+        if report.lab_report:
+            self.say("    " + report.lab_report.replace("\n", "\n    "))
+
+    def pytest_sessionfinish(self, session):
+        if session.config.option.collectonly:
+            return
+        if self.failed or not self.passed:
+            session.exitstatus = 1
+        seconds = time.monotonic() - self.started
+        if not self.passed and not self.failed:
+            self.say("vm-test: no test selected")
+        self.say(f"vm-test: {os.uname().release}: {self.passed} passed, {self.failed} failed in {seconds:.0f} s")
+
+
+def pytest_collection_modifyitems(items):
+    # Cheap and basic things first, so that a broken module shows before a long series of daemons fails on it.
+    order = {"svti": 0, "tools": 1, "iked": 2, "interop": 3, "demo": 4}
+    items.sort(key=lambda item: order.get(item.path.stem.split("_")[1] if "_" in item.path.stem else "", 9))
+
+
