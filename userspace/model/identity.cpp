@@ -126,6 +126,18 @@ Identity Identity::of(const IpAddress& address) {
 
 Identity Identity::any() { return {kAnyType, {}}; }
 
+bool Identity::is_pattern() const {
+  if (is_any()) return true;
+  return (type == IdType::Fqdn || type == IdType::Rfc822Addr) && !data.empty() && data.front() == '*';
+}
+
+Identity Identity::folded() const {
+  Identity out = *this;
+  if (type != IdType::Fqdn && type != IdType::Rfc822Addr) return out;
+  for (std::uint8_t& octet : out.data) octet = static_cast<std::uint8_t>(lower(static_cast<char>(octet)));
+  return out;
+}
+
 bool Identity::is_any() const { return type == kAnyType; }
 
 bool Identity::matches(const Identity& presented) const { return match_rank(presented) > 0; }

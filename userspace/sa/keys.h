@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Key material of IKE SAs and CHILD SAs (RFC 7296 2.13 to 2.18).
+#pragma once
+
+#include <optional>
+
+#include "base/secret.h"
+#include "crypto/prf.h"
+#include "crypto/sk_cipher.h"
+#include "wire/message.h"
+
+namespace svti::sa {
+
+// What an IKE SA keeps: SK_d, SK_pi, SK_pr; SK_a and SK_e live in the two ciphers.
+struct IkeKeys {
+  crypto::Prf prf;
+  Secret sk_d, sk_pi, sk_pr;
+  crypto::SkCipher initiator_to_responder;
+  crypto::SkCipher responder_to_initiator;
+};
+
+struct KeySeed {
+  ByteView nonce_i, nonce_r;  // without payload headers
+  wire::IkeSpi spi_i = 0, spi_r = 0;
+};
+
+// RFC 7296 2.14: SKEYSEED = prf(Ni | Nr, g^ir)
+Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret);
+// RFC 7296 2.18: SKEYSEED = prf(SK_d of the old SA, g^ir | Ni | Nr), with the old SA's PRF
+Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old);
+
+// Keys of a pair of ESP SAs. An AEAD's encryption key has its salt behind it and no integrity key.
+struct ChildKeys {
+  Secret encryption_i, integrity_i;  // of the SA from initiator to responder of the exchange that made it
+  Secret encryption_r, integrity_r;
+};
+// RFC 7296 2.17; `shared_secret` is empty without PFS. Error of Fault::Configuration: an algorithm that is not known.
+Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r, const Secret& shared_secret);
+
+}  // namespace svti::sa

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sa/message_rules.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace svti::sa {
+
+using wire::ExchangeType;
+using wire::PayloadType;
+
+namespace {
+
+struct PayloadRule {
+  PayloadType type{};
+  std::size_t least = 0;
+  std::size_t most = 0;
+};
+
+constexpr std::size_t kMany = wire::kMaxPayloads;
+
+// Notify, Vendor ID and unknown payloads may stand anywhere.
+constexpr std::array kInit = {
+    PayloadRule{PayloadType::SecurityAssociation, 1, 1}, PayloadRule{PayloadType::KeyExchange, 1, 1}, PayloadRule{PayloadType::Nonce, 1, 1},
+    PayloadRule{PayloadType::CertificateRequest, 0, kMany},
+};
+constexpr std::array kAuthRequest = {
+    PayloadRule{PayloadType::IdInitiator, 1, 1},         PayloadRule{PayloadType::IdResponder, 0, 1}, PayloadRule{PayloadType::Authentication, 0, 1},
+    PayloadRule{PayloadType::SecurityAssociation, 0, 1}, PayloadRule{PayloadType::TsInitiator, 0, 1}, PayloadRule{PayloadType::TsResponder, 0, 1},
+    PayloadRule{PayloadType::Certificate, 0, kMany},     PayloadRule{PayloadType::CertificateRequest, 0, kMany},
+    PayloadRule{PayloadType::Configuration, 0, 1},
+};
+constexpr std::array kAuthResponse = {
+    PayloadRule{PayloadType::IdResponder, 1, 1},         PayloadRule{PayloadType::Authentication, 1, 1}, PayloadRule{PayloadType::Certificate, 0, kMany},
+    PayloadRule{PayloadType::SecurityAssociation, 0, 1}, PayloadRule{PayloadType::TsInitiator, 0, 1},    PayloadRule{PayloadType::TsResponder, 0, 1},
+    PayloadRule{PayloadType::Configuration, 0, 1},
+};
+constexpr std::array kCreateChild = {
+    PayloadRule{PayloadType::SecurityAssociation, 1, 1}, PayloadRule{PayloadType::Nonce, 1, 1},       PayloadRule{PayloadType::KeyExchange, 0, 1},
+    PayloadRule{PayloadType::TsInitiator, 0, 1},         PayloadRule{PayloadType::TsResponder, 0, 1}, PayloadRule{PayloadType::Configuration, 0, 1},
+};
+constexpr std::array kInformational = {
+    PayloadRule{PayloadType::Delete, 0, kMany},
+    PayloadRule{PayloadType::Configuration, 0, 1},
+};
+
+std::span<const PayloadRule> rules_of(ExchangeType exchange, bool response) {
+  switch (exchange) {
+    case ExchangeType::IkeSaInit: return kInit;
+    case ExchangeType::IkeAuth: return response ? std::span<const PayloadRule>(kAuthResponse) : std::span<const PayloadRule>(kAuthRequest);
+    case ExchangeType::CreateChildSa: return kCreateChild;
+    case ExchangeType::Informational: return kInformational;
+  }
+  return {};
+}
+
+std::size_t count(const std::vector<wire::Payload>& payloads, PayloadType type) {
+  return static_cast<std::size_t>(
+      std::count_if(payloads.begin(), payloads.end(), [&](const wire::Payload& payload) { return wire::type_of(payload) == type; }));
+}
+
+RuleViolation syntax(std::string reason) { return {wire::NotifyType::InvalidSyntax, {}, std::move(reason)}; }
+
+bool replaces_success(ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads) {
+  if (!response) return false;
+  if (exchange == ExchangeType::IkeSaInit && find_notify(payloads, wire::NotifyType::Cookie) != nullptr) return true;
+  const wire::NotifyPayload* error = find_error(payloads);
+  // In IKE_AUTH an error about the CHILD SA comes beside IDr and AUTH (RFC 7296 2.21.2): those are asked for where they are needed.
+  return error != nullptr;
+}
+
+}  // namespace
+
+std::optional<RuleViolation> check_message(ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads) {
+  for (const wire::Payload& payload : payloads) {
+    const auto* unknown = std::get_if<wire::UnknownPayload>(&payload);
+    if (unknown == nullptr || !unknown->critical) continue;
+    // RFC 7296 2.5: the whole message is refused, and the answer names the type
+    return RuleViolation{wire::NotifyType::UnsupportedCriticalPayload,
+                         {static_cast<std::uint8_t>(unknown->type)},
+                         "critical payload of the unknown type " + std::to_string(static_cast<int>(unknown->type))};
+  }
+  const auto rules = rules_of(exchange, response);
+  const bool lenient = replaces_success(exchange, response, payloads);
+  for (const PayloadRule& rule : rules) {
+    const std::size_t found = count(payloads, rule.type);
+    if (found > rule.most) return syntax(std::to_string(found) + " " + wire::to_string(rule.type) + " payloads where " + std::to_string(rule.most) + " may stand");
+    if (found < rule.least && !lenient) return syntax("no " + wire::to_string(rule.type) + " payload");
+  }
+  for (const wire::Payload& payload : payloads) {
+    const PayloadType type = wire::type_of(payload);
+    if (type == PayloadType::Notify || type == PayloadType::VendorId || std::holds_alternative<wire::UnknownPayload>(payload)) continue;
+    const bool ruled = std::any_of(rules.begin(), rules.end(), [&](const PayloadRule& rule) { return rule.type == type; });
+    if (!ruled) return syntax(wire::to_string(type) + " payload, which has no place in " + wire::to_string(exchange));
+  }
+  return std::nullopt;
+}
+
+const wire::IdPayload* find_id(const std::vector<wire::Payload>& payloads, PayloadType type) {
+  for (const wire::Payload& payload : payloads) {
+    const auto* id = std::get_if<wire::IdPayload>(&payload);
+    if (id != nullptr && id->type == type) return id;
+  }
+  return nullptr;
+}
+
+const wire::TsPayload* find_ts(const std::vector<wire::Payload>& payloads, PayloadType type) {
+  for (const wire::Payload& payload : payloads) {
+    const auto* ts = std::get_if<wire::TsPayload>(&payload);
+    if (ts != nullptr && ts->type == type) return ts;
+  }
+  return nullptr;
+}
+
+const wire::NotifyPayload* find_notify(const std::vector<wire::Payload>& payloads, wire::NotifyType type) {
+  for (const wire::Payload& payload : payloads) {
+    const auto* notify = std::get_if<wire::NotifyPayload>(&payload);
+    if (notify != nullptr && notify->type == type) return notify;
+  }
+  return nullptr;
+}
+
+const wire::NotifyPayload* find_error(const std::vector<wire::Payload>& payloads) {
+  for (const wire::Payload& payload : payloads) {
+    const auto* notify = std::get_if<wire::NotifyPayload>(&payload);
+    if (notify != nullptr && wire::is_error(notify->type)) return notify;
+  }
+  return nullptr;
+}
+
+}  // namespace svti::sa

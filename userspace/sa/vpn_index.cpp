@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sa/vpn_index.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "sa/proposal.h"
+
+namespace svti::sa {
+
+using model::Identity;
+using model::Vpn;
+
+namespace {
+
+bool serves(const Vpn& vpn, const IpAddress& local) { return vpn.version == 2 && (!vpn.local_address || *vpn.local_address == local); }
+
+// the choice made in IKE_SA_INIT could have come from this VPN's proposals
+bool could_have_chosen(const Vpn& vpn, const wire::Proposal& choice) {
+  return choose_proposal(vpn.ike.proposals, {choice}, KeyExchangeUse::Negotiate).has_value();
+}
+
+}  // namespace
+
+std::size_t VpnIndex::IdHash::operator()(const Identity& id) const {
+  return std::hash<std::string_view>{}(as_text(id.data)) ^ static_cast<std::size_t>(id.type);
+}
+
+VpnIndex::VpnIndex(const model::Configuration& configuration) {
+  for (const auto& [name, vpn] : configuration.vpns) {
+    if (vpn->remote_address) {
+      by_address_[*vpn->remote_address].push_back(vpn);
+      continue;
+    }
+    if (vpn->remote_id && !vpn->remote_id->is_pattern()) {
+      by_id_[vpn->remote_id->folded()].push_back(vpn);
+    } else {
+      open_.push_back(vpn);
+    }
+    const bool known = std::any_of(open_proposals_.begin(), open_proposals_.end(), [&](const VpnPtr& other) {
+      return other->local_address == vpn->local_address && other->version == vpn->version && other->ike.proposals == vpn->ike.proposals;
+    });
+    if (!known) open_proposals_.push_back(vpn);
+  }
+}
+
+std::vector<const std::vector<wire::Proposal>*> VpnIndex::ike_proposals(const IpAddress& local, const IpAddress& remote) const {
+  std::vector<const std::vector<wire::Proposal>*> out;
+  const auto add = [&](const List& list) {
+    for (const VpnPtr& vpn : list) {
+      if (!serves(*vpn, local)) continue;
+      const bool known = std::any_of(out.begin(), out.end(), [&](const auto* other) { return *other == vpn->ike.proposals; });
+      if (!known) out.push_back(&vpn->ike.proposals);
+    }
+  };
+  if (const auto found = by_address_.find(remote); found != by_address_.end()) add(found->second);
+  add(open_proposals_);
+  return out;
+}
+
+VpnPtr VpnIndex::find(const Peer& peer) const {
+  VpnPtr best;
+  std::tuple<int, int, int> best_score{};
+  const auto consider = [&](const List& list) {
+    for (const VpnPtr& vpn : list) {
+      if (!serves(*vpn, peer.local)) continue;
+      const int remote_rank = vpn->remote_id ? vpn->remote_id->match_rank(peer.id) : 1;
+      if (remote_rank == 0) continue;
+      // IDr is what the initiator would like us to be (RFC 7296 1.2): a VPN that is someone else does not fit
+      const bool as_demanded = peer.demanded == nullptr || local_identity(*vpn, peer.local).matches(*peer.demanded);
+      if (!as_demanded || !could_have_chosen(*vpn, peer.ike_choice)) continue;
+      const std::tuple score{remote_rank, vpn->remote_address ? 1 : 0, vpn->local_address ? 1 : 0};
+      if (best && score <= best_score) continue;
+      best = vpn;
+      best_score = score;
+    }
+  };
+  if (const auto found = by_address_.find(peer.remote); found != by_address_.end()) consider(found->second);
+  if (const auto found = by_id_.find(peer.id.folded()); found != by_id_.end()) consider(found->second);
+  consider(open_);
+  return best;
+}
+
+Identity local_identity(const Vpn& vpn, const IpAddress& local) { return vpn.local_id ? *vpn.local_id : Identity::of(local); }
+
+}  // namespace svti::sa

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds the VPN that a peer's message is about without walking all VPNs.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "model/config.h"
+
+namespace svti::sa {
+
+using VpnPtr = std::shared_ptr<const model::Vpn>;
+
+// Built once for a configuration, then only read.
+class VpnIndex {
+ public:
+  VpnIndex() = default;
+  explicit VpnIndex(const model::Configuration& configuration);
+
+  // IKE_SA_INIT: what may be offered to this pair of addresses: the proposal lists, each list once, of the VPNs with this remote address first
+  std::vector<const std::vector<wire::Proposal>*> ike_proposals(const IpAddress& local, const IpAddress& remote) const;
+
+  struct Peer {
+    const IpAddress& local;
+    const IpAddress& remote;
+    const model::Identity& id;                // IDi
+    const model::Identity* demanded;          // IDr, null when the peer names none
+    const wire::Proposal& ike_choice;         // what IKE_SA_INIT agreed on
+  };
+  // IKE_AUTH: the VPN that fits best: exact identities before patterns, a fixed remote address before any. Null: none.
+  VpnPtr find(const Peer& peer) const;
+
+ private:
+  struct IdHash {
+    std::size_t operator()(const model::Identity& id) const;
+  };
+  using List = std::vector<VpnPtr>;
+
+  std::unordered_map<IpAddress, List> by_address_;            // VPNs with a remote address
+  std::unordered_map<model::Identity, List, IdHash> by_id_;   // VPNs without one, with an exact remote-id
+  List open_;                                                 // VPNs with neither
+  List open_proposals_;                                       // of VPNs without a remote address, one of each (local address, proposals)
+};
+
+// the identity we claim: local-id, or the local address
+model::Identity local_identity(const model::Vpn& vpn, const IpAddress& local);
+
+}  // namespace svti::sa
