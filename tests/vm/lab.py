@@ -44,6 +44,8 @@ def wait_until(condition, what, timeout=60.0, interval=0.1):
 class Process:
     """A program that runs in the background on a host, its output going to `log`."""
 
+    host = None
+
     def __init__(self, name, popen, log):
         self.name = name
         self.popen = popen
@@ -128,9 +130,10 @@ class Capture(Process):
         """One line for each packet that the display filter selects."""
         return self.tshark("-Y", display_filter)
 
-    # IKE, ESP, and what keeps an Ethernet link alive. ICMP of the routers between the gateways is checked by its contents:
-    # whatever it quotes must be IKE or ESP again, which the filter on any layer of the packet ensures.
-    ALLOWED = "arp or isakmp or esp or udpencap or icmpv6.type in {130..137,143} or (udp.port in {500,4500})"
+    # IKE, ESP (fragments of it too) and what keeps an Ethernet link alive.
+    ALLOWED = (
+        "arp or icmpv6.type in {130..137,143} or udp.port in {500,4500} or ip.proto == 50 or ipv6.nxt == 50 or ipv6.fraghdr.nxt == 50"
+    )
 
     def assert_only_ike_and_esp(self, inner=()):
         """No packet but IKE, ESP and neighbour discovery; no packet from or to the prefixes `inner`; no ping payload in clear; ESP was seen."""
@@ -146,7 +149,7 @@ class Capture(Process):
 
     def count_esp(self):
         self.stop()
-        return len(self.packets("esp"))
+        return len(self.packets("esp or ip.proto == 50"))
 
 
 class Host:
@@ -161,9 +164,15 @@ class Host:
         self._ns = os.open(f"/run/netns/{name}", os.O_RDONLY)
         self.run("ip link set lo up")
 
-    def _enter(self):
+    @contextlib.contextmanager
+    def entered(self):
+        """The calling thread is in this host's namespace: what it opens or starts belongs there."""
         if _libc.setns(self._ns, CLONE_NEWNET):
-            os._exit(126)
+            raise OSError(ctypes.get_errno(), "setns")
+        try:
+            yield
+        finally:
+            _libc.setns(self.lab.home, CLONE_NEWNET)
 
     def close(self):
         os.close(self._ns)
@@ -174,9 +183,8 @@ class Host:
     def run(self, command, check=True, input=None, timeout=60.0, env=None):
         """Runs a command line (a string is split as the shell does) and waits; returns CompletedProcess with text output."""
         argv = shlex.split(command) if isinstance(command, str) else [str(a) for a in command]
-        done = subprocess.run(
-            argv, preexec_fn=self._enter, input=input, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})}
-        )
+        with self.entered():
+            done = subprocess.run(argv, input=input, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})})
         if check and done.returncode:
             raise LabError(f"{self.name}: `{shlex.join(argv)}` ended with {done.returncode}\n{done.stdout}{done.stderr}")
         return done
@@ -186,27 +194,34 @@ class Host:
         argv = shlex.split(command) if isinstance(command, str) else [str(a) for a in command]
         name = f"{self.name}-{name or os.path.basename(argv[0])}"
         log = self.lab.new_log(name)
-        with open(log, "wb") as out:
+        with open(log, "wb") as out, self.entered():
             popen = subprocess.Popen(
-                argv, preexec_fn=self._enter, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}
             )
-        return self.lab.own(cls(name, popen, log, **more))
+        process = cls(name, popen, log, **more)
+        process.host = self
+        return self.lab.own(process)
+
+    def ip(self, *commands, family=""):
+        """Several `ip` commands in one process ("addr add ...", "route add ..."): starting one is dear under emulation."""
+        self.run(f"ip {family} -batch -", input="\n".join(commands) + "\n")
 
     def sysctl(self, key, value):
-        pid_independent = "/proc/sys/" + key.replace(".", "/")
-        self.run(["sh", "-c", f"echo {value} > {pid_independent}"])
+        with self.entered(), open("/proc/sys/" + key.replace(".", "/"), "w") as file:
+            file.write(str(value))
 
     # --- interfaces ---
 
     def addr(self, dev, *addresses):
         """Gives `dev` addresses ("192.0.2.1/24") and sets it up."""
-        for address in addresses:
-            self.run(f"ip addr add {address} dev {dev}" + (" nodad" if ":" in address else ""))
-        self.run(f"ip link set {dev} up")
+        self.ip(f"link set {dev} up", *(f"addr add {a} dev {dev}" + (" nodad" if ":" in a else "") for a in addresses))
 
     def route(self, *prefixes, via=None, dev=None):
-        for prefix in prefixes:
-            self.run(f"ip route add {prefix}" + (f" via {via}" if via else "") + (f" dev {dev}" if dev else ""))
+        hop = (f" via {via}" if via else "") + (f" dev {dev}" if dev else "")
+        for family in ("-4", "-6"):
+            commands = [f"route add {prefix}{hop}" for prefix in prefixes if (":" in prefix) == (family == "-6")]
+            if commands:
+                self.ip(*commands, family=family)
 
     def forward(self):
         """Makes the host a router."""
@@ -285,12 +300,13 @@ class Host:
         }
 
     def sysdump(self):
-        """State of the host, shown when a test fails."""
+        """State of the host in a few lines, shown when a test fails."""
+        noise = re.compile(r"^(local|broadcast|multicast|anycast|fe80|::1|unreachable) |\tsocket |^src (0.0.0.0/0|::/0) dst (0.0.0.0/0|::/0) $|limit: |expire |lifetime config|stats:")
         parts = []
-        for command in ("ip -br addr", "ip rule", "ip route show table all", "ip -s xfrm state", "ip xfrm policy", "cat /proc/net/xfrm_stat"):
-            done = self.run(command, check=False)
-            lines = [line for line in done.stdout.splitlines() if not re.search(r"enc |auth-trunc |aead |^local |^broadcast |\s0$", line)]
-            parts.append(f"$ {command}\n" + "\n".join(lines[:80]))
+        for command in ("ip -br addr", "ip rule", "ip route show table all", "ip -s xfrm state", "ip xfrm policy"):
+            lines = [line for line in self.run(command, check=False).stdout.splitlines() if line.strip() and not noise.search(line)]
+            if lines:
+                parts.append(f"$ {command}\n" + "\n".join(lines[:60]))
         return "\n".join(parts)
 
     # --- traffic ---
@@ -344,6 +360,7 @@ class Lab:
     def __init__(self):
         shutil.rmtree(BASE, ignore_errors=True)
         BASE.mkdir(parents=True)
+        self.home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         self.hosts = {}
         self.processes = []
 
@@ -356,8 +373,8 @@ class Lab:
         """A cable (veth pair) between interface `dev_a` of host `a` and `dev_b` of `b`, both up."""
         extra = f" mtu {mtu}" if mtu else ""
         a.run(f"ip link add {dev_a}{extra} type veth peer name {dev_b}{extra} netns {b.name}")
-        a.run(f"ip link set {dev_a} up")
-        b.run(f"ip link set {dev_b} up")
+        for host, dev in ((a, dev_a), (b, dev_b)):
+            host.run(f"ip link set {dev} up")
 
     def new_log(self, name):
         return BASE / f"{len(self.processes):02}-{name}.log"
@@ -378,11 +395,14 @@ class Lab:
                 process.kill()
         for host in self.hosts.values():
             host.close()
+        os.close(self.home)
 
     def report(self, lines=50):
         """What a failed test shows: the state of each host and the end of each log."""
         parts = []
         for host in self.hosts.values():
+            if not any(process.host is host for process in self.processes if not isinstance(process, (Ping, Capture))):
+                continue  # clients and routers: nothing runs there
             with contextlib.suppress(Exception):
                 parts.append(f"---- {host.name}\n{host.sysdump()}")
         for process in self.processes:
@@ -407,29 +427,28 @@ class Gateways:
         self.gwb = lab.host("gwb")
         lab.link(self.gwa, "wan0", self.wan, "toa")
         lab.link(self.gwb, "wan0", self.wan, "tob")
-        self.wan.addr("toa", "192.0.2.254/24", "2001:db8:a::fe/64")
-        self.wan.addr("tob", "198.51.100.254/24", "2001:db8:b::fe/64")
-        self.gwa.addr("wan0", "192.0.2.1/24", "2001:db8:a::1/64")
-        self.gwb.addr("wan0", "198.51.100.1/24", "2001:db8:b::1/64")
+        for host, dev, address, address6 in (
+            (self.wan, "toa", "192.0.2.254/24", "2001:db8:a::fe/64"),
+            (self.wan, "tob", "198.51.100.254/24", "2001:db8:b::fe/64"),
+            (self.gwa, "wan0", "192.0.2.1/24", "2001:db8:a::1/64"),
+            (self.gwb, "wan0", "198.51.100.1/24", "2001:db8:b::1/64"),
+        ):
+            host.addr(dev, address, address6)
         for host in (self.wan, self.gwa, self.gwb):
             host.forward()
-        self.gwa.route("default", via="192.0.2.254")
-        self.gwa.route("::/0", via="2001:db8:a::fe")
-        self.gwb.route("default", via="198.51.100.254")
-        self.gwb.route("::/0", via="2001:db8:b::fe")
+        self.gwa.ip("route add default via 192.0.2.254", "route add default via 2001:db8:a::fe")
+        self.gwb.ip("route add default via 198.51.100.254", "route add default via 2001:db8:b::fe")
         if clients:
-            self.clienta = lab.host("clienta")
-            self.clientb = lab.host("clientb")
-            lab.link(self.gwa, "lan0", self.clienta, "eth0")
-            lab.link(self.gwb, "lan0", self.clientb, "eth0")
-            self.gwa.addr("lan0", "192.168.0.1/24", "fd00:a::1/64")
-            self.gwb.addr("lan0", "192.168.99.1/24", "fd00:b::1/64")
-            self.clienta.addr("eth0", "192.168.0.2/24", "fd00:a::2/64")
-            self.clientb.addr("eth0", "192.168.99.2/24", "fd00:b::2/64")
-            self.clienta.route("default", via="192.168.0.1")
-            self.clienta.route("::/0", via="fd00:a::1")
-            self.clientb.route("default", via="192.168.99.1")
-            self.clientb.route("::/0", via="fd00:b::1")
+            self.clienta = self._client("clienta", self.gwa, "192.168.0", "fd00:a")
+            self.clientb = self._client("clientb", self.gwb, "192.168.99", "fd00:b")
+
+    def _client(self, name, gateway, net4, net6):
+        client = self.lab.host(name)
+        self.lab.link(gateway, "lan0", client, "eth0")
+        gateway.addr("lan0", f"{net4}.1/24", f"{net6}::1/64")
+        client.addr("eth0", f"{net4}.2/24", f"{net6}::2/64")
+        client.ip(f"route add default via {net4}.1", f"route add default via {net6}::1")
+        return client
 
     INNER = ("192.168.0.0/24", "192.168.99.0/24", "fd00:a::/64", "fd00:b::/64")
 
