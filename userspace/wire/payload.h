@@ -52,6 +52,7 @@ struct TrafficSelector {
 
   static TrafficSelector of(const Prefix& prefix, std::uint8_t protocol = 0, std::uint16_t start_port = 0, std::uint16_t end_port = 65535);
   bool any_port() const { return start_port == 0 && end_port == 65535; }
+  bool opaque_port() const { return start_port == 65535 && end_port == 0; }
   // covers all that `other` covers
   bool contains(const TrafficSelector& other) const;
   // the fewest prefixes that cover exactly start..end, in ascending order; at most 62 (IPv4) or 254 (IPv6)
