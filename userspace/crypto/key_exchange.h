@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Diffie-Hellman: MODP groups of RFC 3526, ECP groups of RFC 5903, Curve25519 of RFC 8031, on OpenSSL.
+// Diffie-Hellman: MODP groups of RFC 3526, ECP groups of RFC 5903, Curve25519 and Curve448 of RFC 8031, on OpenSSL.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ class KeyExchange {
   // as it stands in a KE payload: RFC 7296 3.4 (left-padded to the modulus), RFC 5903 7 (x and y), RFC 8031 3.1
   virtual ByteView public_value() const = 0;
   // Checks the peer's value as RFC 6989 demands (length; 1 < y < p - 1 for MODP; a point on the curve for ECP; not all-zero result
-  // for Curve25519: RFC 8031 5). Any of these failing is an error of Fault::Peer. MODP and X25519: fixed length; ECP: x alone
+  // for Curve25519 and Curve448: RFC 8031 5). Any of these failing is an error of Fault::Peer. MODP and X25519: fixed length; ECP: x alone
   // (RFC 5903 7).
   virtual Result<Secret> shared_secret(ByteView peer_public_value) = 0;
 };

@@ -20,7 +20,7 @@ struct SkKeySizes {
 // Error of Fault::Configuration: an unsupported combination (AEAD with an integrity transform, CBC without, unknown key length).
 Result<SkKeySizes> sk_key_sizes(const wire::Transform& encryption, wire::IntegrityId integrity);
 
-// Owns its keys and contexts. Not thread-safe. Movable.
+// Owns its keys. Not thread-safe. Movable; a moved-from cipher may only be destroyed or assigned to.
 class SkCipher {
  public:
   // key sizes must be those of sk_key_sizes()
