@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "svtictl/render.h"
+
+#include <fmt/format.h>
+#include <linux/rtnetlink.h>
+#include <linux/svti.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace svti::svtictl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A counter of the module: its name in the contract, and what it means to who reads it.
+struct Reason {
+  const char* name;
+  const char* meaning;
+};
+
+constexpr const char* kReasonNames[] = SVTI_XSTATS_NAMES;
+constexpr std::array kReasonMeanings{
+    "routed here, but no policy of this interface covers the packet",
+    "a policy with action block covers the packet",
+    "a policy covers the packet, but there is no usable SA: is the peer up?",
+    "waited for an SA, but too many packets did or it took too long",
+    "no route to the peer's outer address",
+    "the route to the peer leads back into this interface",
+    "larger than the path carries; the sender was told by ICMP",
+    "neither IPv4 nor IPv6, or cut short",
+    "the transformation failed: crypto, memory, or the SA had just gone",
+    "not dropped: kept until an SA was negotiated",
+    "decrypted, but no policy of this interface allows the packet",
+    "decrypted, but a policy with action block covers the packet",
+    "decrypted by another SA than the policy demands",
+    "decrypted while the interface was down: 'ip link set up'",
+    "decrypted to neither IPv4 nor IPv6",
+};
+static_assert(std::size(kReasonNames) == SVTI_XSTATS_MAX && kReasonMeanings.size() == SVTI_XSTATS_MAX);
+
+std::string reason_name(std::uint32_t type) {
+  return type >= 1 && type <= SVTI_XSTATS_MAX ? kReasonNames[type - 1] : fmt::format("reason-{}", type);
+}
+
+std::string_view reason_meaning(std::uint32_t type) {
+  return type >= 1 && type <= SVTI_XSTATS_MAX ? kReasonMeanings[type - 1] : "counted by a newer module than this svtictl knows";
+}
+
+bool is_drop(const ReasonCount& reason) { return reason.type != SVTI_XSTATS_TX_QUEUED; }
+
+// SGR codes of ECMA-48; plain text when colour is off
+class Paint {
+ public:
+  explicit Paint(const Style& style) : on_(style.colour && !style.json) {}
+  std::string bold(std::string_view text) const { return wrap("1", text); }
+  std::string good(std::string_view text) const { return wrap("32", text); }
+  std::string bad(std::string_view text) const { return wrap("31", text); }
+  std::string name(std::string_view text) const { return wrap("36", text); }
+  std::string faint(std::string_view text) const { return wrap("2", text); }
+
+ private:
+  std::string wrap(std::string_view code, std::string_view text) const {
+    return on_ ? fmt::format("\033[{}m{}\033[0m", code, text) : std::string(text);
+  }
+  bool on_;
+};
+
+std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+// the name, else the number that stands for it
+std::string link_text(const Svti& interface) { return interface.link.empty() ? fmt::format("if{}", interface.link_index) : interface.link; }
+std::string netns_text(const Svti& interface) {
+  return interface.link_netns.empty() ? fmt::format("nsid{}", *interface.link_nsid) : interface.link_netns;
+}
+
+Json counters_json(const Svti& interface) {
+  return {{"in-octets", interface.in.octets},       {"in-unicast-pkts", interface.in.packets}, {"in-discards", interface.in.discards},
+          {"in-errors", interface.in.errors},       {"out-octets", interface.out.octets},      {"out-unicast-pkts", interface.out.packets},
+          {"out-discards", interface.out.discards}, {"out-errors", interface.out.errors}};
+}
+
+Json interface_json(const Svti& interface) {
+  Json out{{"name", interface.name},
+           {"ifindex", interface.index},
+           {"svti-id", interface.id},
+           {"mtu", interface.mtu},
+           {"promiscuous", interface.promiscuous},
+           {"enabled", interface.enabled},
+           {"oper-status", interface.oper_status}};
+  if (interface.link_index != 0) out["link-interface"] = link_text(interface);
+  if (interface.link_nsid) out["link-netns"] = netns_text(interface);
+  out["addresses"] = interface.addresses;
+  out["counters"] = counters_json(interface);
+  return out;
+}
+
+std::string direction_text(std::string_view direction, const Counters& counters, const Paint& paint) {
+  const auto fault = [&](std::string_view label, std::uint64_t value) {
+    const std::string text = fmt::format("{} {}", label, value);
+    return value == 0 ? text : paint.bad(text);
+  };
+  return fmt::format("    {:<4} packets {}  octets {}  {}  {}\n", direction, counters.packets, counters.octets,
+                     fault("discards", counters.discards), fault("errors", counters.errors));
+}
+
+std::string headline(const Svti& interface, const Paint& paint) {
+  return fmt::format("{}  svti-id {}", paint.name(interface.name), interface.id);
+}
+
+std::string interface_text(const Svti& interface, const Paint& paint) {
+  const bool works = interface.oper_status == "UP" || interface.oper_status == "UNKNOWN";
+  std::string out = fmt::format("{}  {}  oper-status {}  mtu {}\n", headline(interface, paint),
+                                interface.enabled ? paint.good("enabled") : paint.bad("disabled"),
+                                works ? paint.good(interface.oper_status) : paint.bad(interface.oper_status), interface.mtu);
+  if (interface.link_index != 0) out += fmt::format("    link {}\n", link_text(interface));
+  if (interface.link_nsid) out += fmt::format("    link-netns {}\n", netns_text(interface));
+  for (const std::string& address : interface.addresses) out += fmt::format("    address {}\n", address);
+  return out + direction_text("in", interface.in, paint) + direction_text("out", interface.out, paint);
+}
+
+Json stats_json(const Svti& interface) {
+  Json drops = Json::object();
+  std::uint64_t queued = 0;
+  for (const ReasonCount& reason : interface.reasons) {
+    if (is_drop(reason)) {
+      drops[reason_name(reason.type)] = reason.packets;
+    } else {
+      queued = reason.packets;
+    }
+  }
+  return {{"name", interface.name},
+          {"svti-id", interface.id},
+          {"counters", counters_json(interface)},
+          {"drops", std::move(drops)},
+          {"queued", queued}};
+}
+
+std::string stats_text(const Svti& interface, const Paint& paint) {
+  std::string out =
+      headline(interface, paint) + "\n" + direction_text("in", interface.in, paint) + direction_text("out", interface.out, paint);
+  if (interface.reasons.empty()) return out;
+  out += fmt::format("    {:<14} {:>12}  {}\n", "reason", "packets", "meaning");
+  for (const ReasonCount& reason : interface.reasons) {
+    const std::string line = fmt::format("    {:<14} {:>12}  {}", reason_name(reason.type), reason.packets, reason_meaning(reason.type));
+    out += (reason.packets == 0 ? paint.faint(line) : is_drop(reason) ? paint.bad(line) : line) + "\n";
+  }
+  return out;
+}
+
+std::string device_text(const NextHop& hop) { return hop.device.empty() ? fmt::format("if{}", hop.device_index) : hop.device; }
+
+Json next_hop_json(const NextHop& hop) {
+  Json out = Json::object();
+  if (hop.gateway) out["gateway"] = hop.gateway->to_string();
+  out["device"] = device_text(hop);
+  if (hop.svti_id) out["svti-id"] = *hop.svti_id;
+  if (hop.link_down) out["link-down"] = true;
+  return out;
+}
+
+Json route_json(const Route& route) {
+  Json out{{"table", route.table}, {"type", route_type_name(route.type)}, {"prefix", route.prefix.to_string()}};
+  if (route.next_hops.size() == 1) out.update(next_hop_json(route.next_hops.front()));
+  if (route.next_hops.size() > 1) {
+    for (const NextHop& hop : route.next_hops) out["next-hops"].push_back(next_hop_json(hop));
+  }
+  if (route.source) out["source"] = route.source->to_string();
+  out["metric"] = route.metric;
+  out["protocol"] = protocol_name(route.protocol);
+  return out;
+}
+
+std::string next_hop_text(const NextHop& hop, const Paint& paint) {
+  std::string out;
+  if (hop.gateway) out += fmt::format(" via {}", hop.gateway->to_string());
+  out += fmt::format(" dev {}", hop.svti_id ? paint.name(device_text(hop)) : device_text(hop));
+  if (hop.svti_id) out += fmt::format(" svti-id {}", *hop.svti_id);
+  if (hop.link_down) out += paint.bad(" linkdown");
+  return out;
+}
+
+std::string route_text(const Route& route, const Paint& paint) {
+  std::string out;
+  if (route.type != RTN_UNICAST) out += route_type_name(route.type) + " ";
+  out += paint.bold(route.prefix.to_string());
+  for (const NextHop& hop : route.next_hops) out += (route.next_hops.size() > 1 ? " nexthop" : "") + next_hop_text(hop, paint);
+  out += fmt::format(" proto {}", protocol_name(route.protocol));
+  if (route.source) out += fmt::format(" src {}", route.source->to_string());
+  if (route.metric != 0) out += fmt::format(" metric {}", route.metric);
+  return out + "\n";
+}
+
+std::string_view family_name(IpFamily family) { return family == IpFamily::V4 ? "ipv4" : "ipv6"; }
+
+Json rule_json(const Rule& rule) {
+  Json out{{"family", family_name(rule.family)}, {"priority", rule.priority}};
+  if (rule.inverted) out["not"] = true;
+  if (rule.from) out["from"] = rule.from->to_string();
+  if (rule.to) out["to"] = rule.to->to_string();
+  if (rule.mark != 0 || rule.mask != 0) {
+    out["mark"] = rule.mark;
+    out["mask"] = rule.mask;
+  }
+  if (!rule.input_device.empty()) out["input-device"] = rule.input_device;
+  if (!rule.output_device.empty()) out["output-device"] = rule.output_device;
+  out["table"] = rule.table;
+  out["protocol"] = protocol_name(rule.protocol);
+  return out;
+}
+
+std::string rule_text(const Rule& rule, const Paint& paint) {
+  std::string out = fmt::format("{}  {}: {}from {}", family_name(rule.family), paint.bold(std::to_string(rule.priority)),
+                                rule.inverted ? "not " : "", rule.from ? rule.from->to_string() : "all");
+  if (rule.to) out += fmt::format(" to {}", rule.to->to_string());
+  if (rule.mark != 0 || rule.mask != 0) out += fmt::format(" fwmark {:#x}/{:#x}", rule.mark, rule.mask);
+  if (!rule.input_device.empty()) out += fmt::format(" iif {}", rule.input_device);
+  if (!rule.output_device.empty()) out += fmt::format(" oif {}", rule.output_device);
+  return out + fmt::format(" lookup {} proto {}\n", rule.table, protocol_name(rule.protocol));
+}
+
+// an array in JSON; in text one after the other, or a line that says there is nothing
+template <typename Value, typename ToJson, typename ToText>
+std::string render_all(const std::vector<Value>& values, const Style& style, std::string_view nothing, ToJson to_json, ToText to_text) {
+  if (style.json) {
+    Json out = Json::array();
+    for (const Value& value : values) out.push_back(to_json(value));
+    return dump(out);
+  }
+  if (values.empty()) return std::string(nothing) + "\n";
+  const Paint paint(style);
+  std::string out;
+  for (const Value& value : values) out += to_text(value, paint);
+  return out;
+}
+
+}  // namespace
+
+std::string render_interfaces(const std::vector<Svti>& interfaces, const Style& style) {
+  return render_all(interfaces, style, "no SVTI here; 'svtictl add --help' shows how to make one", interface_json, interface_text);
+}
+
+std::string render_interface(const Svti& interface, const Style& style) {
+  return style.json ? dump(interface_json(interface)) : interface_text(interface, Paint(style));
+}
+
+std::string render_stats(const std::vector<Svti>& interfaces, const Style& style) {
+  return render_all(interfaces, style, "no SVTI here; 'svtictl add --help' shows how to make one", stats_json, stats_text);
+}
+
+std::string render_routes(const std::vector<Route>& routes, std::uint32_t table, const Style& style) {
+  return render_all(routes, style, fmt::format("table {} is empty", table), route_json, route_text);
+}
+
+std::string render_rules(const std::vector<Rule>& rules, std::uint32_t table, const Style& style) {
+  return render_all(rules, style, fmt::format("no rule leads to table {}; 'svtictl rule add' makes one", table), rule_json, rule_text);
+}
+
+std::string render_done(std::string_view what, std::string_view name, const Style& style) {
+  return style.json ? dump({{"done", what}, {"name", name}}) : "";
+}
+
+std::string render_error(std::string_view message, const Style& style) {
+  if (style.json) return dump({{"error", message}});
+  return fmt::format("svtictl: {}\n", Paint(style).bad(message));
+}
+
+std::string route_type_name(std::uint8_t type) {
+  constexpr std::array kNames{"unspec",    "unicast",     "local",    "broadcast", "anycast", "multicast",
+                              "blackhole", "unreachable", "prohibit", "throw",     "nat",     "xresolve"};
+  static_assert(kNames.size() == RTN_MAX + 1);
+  return type < kNames.size() ? kNames[type] : fmt::format("{}", type);
+}
+
+std::string protocol_name(std::uint8_t protocol) {
+  switch (protocol) {
+    case RTPROT_UNSPEC:
+      return "unspec";
+    case RTPROT_REDIRECT:
+      return "redirect";
+    case RTPROT_KERNEL:
+      return "kernel";
+    case RTPROT_BOOT:
+      return "boot";
+    case RTPROT_STATIC:
+      return "static";
+    case RTPROT_RA:
+      return "ra";
+    case RTPROT_ZEBRA:
+      return "zebra";
+    case RTPROT_BIRD:
+      return "bird";
+    case RTPROT_DHCP:
+      return "dhcp";
+    case RTPROT_BGP:
+      return "bgp";
+    case RTPROT_OSPF:
+      return "ospf";
+    case kProtocolSvti:
+      return "svti";
+    default:
+      return fmt::format("{}", protocol);
+  }
+}
+
+}  // namespace svti::svtictl
