@@ -6,7 +6,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 export ROOT
 # One preset builds everything that tests and demo use; SVTI_BUILD names another build folder.
 SVTI_BUILD=${SVTI_BUILD:-$ROOT/build/dev}
-SVTI_MODULES=${SVTI_MODULES:-$ROOT/build/kmod}
+SVTI_MODULES=${SVTI_MODULES:-$ROOT/build/kmod}  # KERNEL/kmod/svti.ko
 PROGRAM=$(basename "$0")
 
 say() { printf '%s: %s\n' "$PROGRAM" "$*" >&2; }
@@ -65,4 +65,22 @@ svti_runs_here() {
 	[ -z "$why" ] && return 0
 	[ "${1:-}" = -v ] && say "using a VM: $why"
 	return 1
+}
+
+# svti_stage KERNEL DIR: what tests and demo use (module, programs, tests), copied, so that a build in the meantime does not
+# change it under a running guest. What is not built is left out with a word.
+svti_stage() {
+	rm -rf "$2"
+	mkdir -p "$2/bin"
+	local program
+	for program in userspace/daemon/svti-iked tools/ikectl/ikectl tools/svtictl/svtictl; do
+		if [ -x "$SVTI_BUILD/$program" ]; then
+			cp "$SVTI_BUILD/$program" "$2/bin/"
+		else
+			say "$SVTI_BUILD/$program is missing: what needs it will fail"
+		fi
+	done
+	[ ! -e "$SVTI_MODULES/$1/kmod/svti.ko" ] || cp "$SVTI_MODULES/$1/kmod/svti.ko" "$2/"
+	cp -r "$ROOT/tests/vm" "$2/tests"
+	cp "$ROOT"/scripts/lib/* "$2/"
 }

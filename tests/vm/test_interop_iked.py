@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""svti-iked against strongSwan, each in both roles, each driving an SVTI.
+
+    clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (strongSwan, svti100) ─── clientb
+"""
+import re
+
+import pytest
+
+from iked import CBC_ESP, CBC_IKE, GCM_ESP, GCM_IKE, SECRET, Iked, configuration, esp_sas, site, wait_clean, wait_tunnel
+from lab import wait_until
+from strongswan import StrongSwan, connection
+
+# name: our IKE proposal, our ESP proposal, strongSwan's two, and how strongSwan lists what was negotiated
+SUITES = {
+    "aes-gcm-curve25519": (GCM_IKE, GCM_ESP, "aes128gcm16-prfsha256-curve25519", "aes128gcm16", ("AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519", "AES_GCM_16-128")),
+    "aes-cbc-sha256-modp2048": (
+        CBC_IKE,
+        CBC_ESP,
+        "aes128-sha256-modp2048",
+        "aes128-sha256",
+        ("AES_CBC-128/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/MODP_2048", "AES_CBC-128/HMAC_SHA2_256_128"),
+    ),
+}
+
+
+class Sides:
+    """Both daemons, started. `listed`: how strongSwan lists the algorithms of the IKE SA and of the CHILD SA."""
+
+    def __init__(self, g, ike, esp, swan_ike, swan_esp, listed):
+        self.g = g
+        self.listed = listed
+        ours = site(
+            "site",
+            "192.0.2.1",
+            "198.51.100.1",
+            "secgwa.example",
+            "secgwb.example",
+            {"net": ("192.168.0.0/24", "192.168.99.0/24")},
+            ike=ike,
+            esp=esp,
+            ipsec_policy=("start-action none", "close-action none", "dpd-action clear"),
+        )
+        theirs = connection(
+            "198.51.100.1", "192.0.2.1", "secgwb.example", "secgwa.example", "192.168.99.0/24", "192.168.0.0/24", swan_ike, swan_esp, SECRET
+        )
+        self.iked = Iked(g.gwa, configuration(ours)).start()
+        self.swan = StrongSwan(g.gwb, theirs).start()
+
+    def initiate(self, who):
+        if who == "svti-iked":
+            self.iked.initiate("site", "net")
+        else:
+            self.swan.initiate("net")
+        wait_tunnel(self.g.gwa, self.g.gwb)
+        self.swan.wait_child("net")
+
+    def check(self, capture):
+        """What was negotiated is what was asked for, and traffic flows both ways."""
+        listed = self.swan.sas()
+        for algorithms in self.listed:
+            assert re.search(rf"^\s+.*{re.escape(algorithms)}$", listed, re.MULTILINE), f"{algorithms} not in\n{listed}"
+        self.g.clienta.ping_ok("192.168.99.2")
+        self.g.clientb.ping_ok("192.168.0.2", size=2000)
+        capture.assert_only_ike_and_esp(self.g.INNER)
+
+
+@pytest.fixture
+def g(gateways):
+    gateways.svtis()
+    # Ours installs its routes; strongSwan installs none for a CHILD SA with an if_id.
+    gateways.gwb.route("192.168.0.0/24", dev="svti100")
+    return gateways
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("initiator", ["svti-iked", "strongswan"])
+def test_interop_iked_with_strongswan(g, initiator, suite):
+    sides = Sides(g, *SUITES[suite])
+    capture = g.capture()
+    sides.initiate(initiator)
+    sides.check(capture)
+    # The initiator ends it; the other is told.
+    if initiator == "svti-iked":
+        sides.iked.terminate("site")
+    else:
+        sides.swan.terminate("site")
+    wait_clean(g.gwa)
+    sides.swan.wait_no_sa()
+
+
+@pytest.mark.parametrize("initiator", ["svti-iked", "strongswan"])
+def test_interop_iked_rekey_from_either_side_under_ping(g, initiator):
+    sides = Sides(g, *SUITES["aes-gcm-curve25519"])
+    capture = g.capture()
+    sides.initiate(initiator)
+    g.clienta.ping_ok("192.168.99.2")
+    ping = g.clienta.ping_background("192.168.99.2")
+    ping.wait_received(3)
+    for rekeyer in (sides.iked, sides.swan):
+        before = sides.swan.unique_ids("net")
+        spis = {sa["spi"] for sa in esp_sas(g.gwa)}
+        rekeyer.rekey_child("net")
+        wait_until(lambda old=spis: not old & {sa["spi"] for sa in esp_sas(g.gwa)}, "the old CHILD SA is gone", 60, interval=0.5)
+        rekeyer.rekey_ike("site")
+        wait_until(
+            lambda old=before: len(now := sides.swan.unique_ids("net")[0]) == 1 and now != old[0],
+            "strongSwan has a new IKE SA, and only that",
+            60,
+            interval=0.5,
+        )
+        ping.wait_received(5)
+        assert sides.swan.unique_ids("net")[1] != before[1]
+    sent, received = ping.finish()
+    assert received >= sent - 1, f"{sent - received} of {sent} pings lost over four rekeys"
+    wait_until(lambda: len(sides.iked.ike_sas()) == len(sides.iked.children()) == 1, "one IKE SA with one CHILD SA", 30)
+    capture.assert_only_ike_and_esp(g.INNER)
+
+
+@pytest.mark.parametrize("initiator", ["svti-iked", "strongswan"])
+def test_interop_iked_invalid_ke_retry(g, initiator):
+    # The initiator guesses a group that the responder does not prefer: INVALID_KE_PAYLOAD names the right one.
+    groups = {"svti-iked": ("dh-group modp2048", "dh-group ecp256"), "strongswan": ("dh-group ecp256",)}[initiator]
+    swan_groups = {"svti-iked": "ecp256", "strongswan": "modp2048-ecp256"}[initiator]
+    sides = Sides(
+        g,
+        ("aead-alg aes128-gcm-128", "prf-alg hmac-sha256", *groups),
+        GCM_ESP,
+        f"aes128gcm16-prfsha256-{swan_groups}",
+        "aes128gcm16",
+        ("AES_GCM_16-128/PRF_HMAC_SHA2_256/ECP_256", "AES_GCM_16-128"),
+    )
+    capture = g.capture()
+    sides.initiate(initiator)
+    sides.check(capture)
+    assert "INVAL_KE" in sides.swan.process.output(), "no INVALID_KE_PAYLOAD was exchanged: the test proves nothing"
