@@ -67,8 +67,8 @@ struct ModpGroup {
   Number prime_minus_1;
   Number generator;
   Owned<BN_MONT_CTX> montgomery;
-  std::size_t size;    // octets of the prime
-  int exponent_bits;   // of a private key
+  std::size_t size;   // octets of the prime
+  int exponent_bits;  // of a private key
 };
 
 // Exponents of twice the strength that OpenSSL (and SP 800-56A, by RFC 7919 5.2) gives the group: 112, 137, 162, 187 and 200
@@ -165,8 +165,8 @@ class Modp final : public KeyExchange {
 
 struct EcpGroup {
   Owned<EC_GROUP> curve;
-  const BIGNUM* order;      // borrowed from the curve
-  std::size_t coordinate;   // octets
+  const BIGNUM* order;     // borrowed from the curve
+  std::size_t coordinate;  // octets
 };
 
 EcpGroup make_ecp(int nid) {

@@ -101,8 +101,8 @@ Result<Suite> suite_of(const wire::Transform& encryption, wire::IntegrityId inte
   Suite out;
   out.icv_size = gcm_icv_size(id);
   out.aead = out.icv_size != 0;
-  const bool known = encryption.type == wire::TransformType::Encryption && !encryption.unknown_attribute &&
-                     (out.aead || id == wire::EncryptionId::AesCbc);
+  const bool known =
+      encryption.type == wire::TransformType::Encryption && !encryption.unknown_attribute && (out.aead || id == wire::EncryptionId::AesCbc);
   if (!known) return config_error("encryption transform " + std::to_string(encryption.id) + " is not supported for IKE");
   out.cipher = aes(out.aead, encryption.key_bits);
   if (out.cipher == nullptr) return config_error("AES with a key of " + std::to_string(encryption.key_bits) + " bits is not supported");
@@ -133,8 +133,8 @@ tl::unexpected<Error> refused() { return peer_error("Encrypted payload does not 
 // costs, and otherwise four contexts of 1 to 2 kB would stand idle in each IKE SA between one liveness check and the next.
 struct SkCipher::Impl {
   Suite suite;
-  Secret encryption_key;    // AES key; with an AEAD the salt behind it (RFC 5282 7.1)
-  Secret integrity_key;     // empty with an AEAD
+  Secret encryption_key;      // AES key; with an AEAD the salt behind it (RFC 5282 7.1)
+  Secret integrity_key;       // empty with an AEAD
   std::uint64_t next_iv = 0;  // AEAD only: unique for the life of the key, which is this object's
 
   void seal_cbc(ByteView prefix, std::span<std::uint8_t> body, Entropy& entropy) const;
@@ -199,7 +199,8 @@ bool SkCipher::Impl::open_cbc(ByteView prefix, ByteView body, std::span<std::uin
   const Context aes = context(false, body.data());
   int size = 0;
   require(EVP_CIPHER_CTX_set_padding(aes.get(), 0) == 1);
-  require(EVP_DecryptUpdate(aes.get(), text.data(), &size, body.data() + kAesBlock, as_int(text.size())) == 1 && size == as_int(text.size()));
+  require(EVP_DecryptUpdate(aes.get(), text.data(), &size, body.data() + kAesBlock, as_int(text.size())) == 1 &&
+          size == as_int(text.size()));
   return true;
 }
 
@@ -211,7 +212,8 @@ bool SkCipher::Impl::open_gcm(ByteView prefix, ByteView body, std::span<std::uin
   int size = 0;
   require(EVP_CIPHER_CTX_ctrl(aes.get(), EVP_CTRL_AEAD_SET_TAG, as_int(suite.icv_size), tag.data()) == 1);
   require(EVP_DecryptUpdate(aes.get(), nullptr, &size, prefix.data(), as_int(prefix.size())) == 1);
-  require(EVP_DecryptUpdate(aes.get(), text.data(), &size, body.data() + kGcmIvSize, as_int(text.size())) == 1 && size == as_int(text.size()));
+  require(EVP_DecryptUpdate(aes.get(), text.data(), &size, body.data() + kGcmIvSize, as_int(text.size())) == 1 &&
+          size == as_int(text.size()));
   return EVP_DecryptFinal_ex(aes.get(), nullptr, &size) == 1;
 }
 

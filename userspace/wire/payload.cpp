@@ -203,7 +203,8 @@ void write_body(Writer& out, const KePayload& ke) {
 Result<Payload> parse_id(PayloadType type, ByteView body) {
   if (const auto ok = at_least(body, 4, "ID"); !ok) return fail(ok.error());
   IdPayload out{type, static_cast<IdType>(body[0]), to_bytes(body.subspan(4))};
-  const bool sized = (out.id_type != IdType::Ipv4Addr || out.data.size() == 4) && (out.id_type != IdType::Ipv6Addr || out.data.size() == 16);
+  const bool sized =
+      (out.id_type != IdType::Ipv4Addr || out.data.size() == 4) && (out.id_type != IdType::Ipv6Addr || out.data.size() == 16);
   if (!sized) return peer_error("address identity of " + octets(out.data.size()));
   return out;
 }
@@ -331,7 +332,8 @@ Result<TrafficSelector> parse_range(std::uint8_t protocol, IpFamily family, Byte
   out.end_port = *in.u16();
   out.start = *IpAddress::from_bytes(*in.take(address_size));
   out.end = *IpAddress::from_bytes(*in.take(address_size));
-  if (out.start > out.end) return peer_error("traffic selector that ends before it starts: " + out.start.to_string() + "-" + out.end.to_string());
+  if (out.start > out.end)
+    return peer_error("traffic selector that ends before it starts: " + out.start.to_string() + "-" + out.end.to_string());
   if (out.start_port > out.end_port && !out.opaque_port()) {
     return peer_error("traffic selector with ports " + std::to_string(out.start_port) + "-" + std::to_string(out.end_port));
   }

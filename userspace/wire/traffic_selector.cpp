@@ -7,7 +7,6 @@
 namespace svti::wire {
 namespace {
 
-
 // RFC 4301 4.4.1.1: OPAQUE, "no port to be seen", is no port of any range; ANY includes it
 bool ports_contain(const TrafficSelector& outer, const TrafficSelector& inner) {
   if (outer.any_port()) return true;
