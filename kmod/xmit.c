@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way out (RFC 4301 5.1): inner packet -> policy -> state -> bundle -> the kernel's own XFRM output.
+ *
+ * A bundle is what XFRM calls a route with a transformation in front: an xfrm_dst whose output encrypts and whose child
+ * is the route of the outer packet. One is built for each state and inner family and kept there; the kernel's
+ * dst_check() says whether it still holds. Whatever the short way does not cover goes to xfrm_lookup_with_ifid(), which
+ * does: no state (it raises the acquire), several templates, sub policies, states with a selector of their own, marks
+ * that are mixed into the route, security labels, packet offload.
+ *
+ * A packet leaves through a bundle or not at all. All of this runs under RCU with BH disabled.
+ */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <net/addrconf.h>
+#include <net/icmp.h>
+#include <net/inet_sock.h>
+#include <net/ip6_route.h>
+#include <net/ip_tunnels.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+#include <net/xfrm.h>
+
+#include "compat.h"
+#include "device.h"
+#include "hold.h"
+#include "pernet.h"
+#include "selector.h"
+#include "xmit.h"
+
+/* While a policy has no state, the kernel is asked for one this often; the packets in between just wait. */
+#define SVTI_ACQUIRE_INTERVAL HZ
+
+/**
+ * svti_xmit_drop() - drop a packet on its way out, count it and tell the sender
+ * @svti: the interface
+ * @skb: the packet, taken over
+ * @reason: SVTI_XSTATS_TX_*
+ *
+ * BH is disabled.
+ */
+void svti_xmit_drop(struct svti_dev *svti, struct sk_buff *skb, int reason)
+{
+	struct net_device *dev = svti->dev;
+
+	svti_count(svti, reason);
+	DEV_STATS_INC(dev, tx_errors);
+	DEV_STATS_INC(dev, tx_dropped);
+
+	switch (reason) {
+	case SVTI_XSTATS_TX_NO_POLICY:
+	case SVTI_XSTATS_TX_BLOCKED:
+	case SVTI_XSTATS_TX_NO_STATE:
+	case SVTI_XSTATS_TX_QUEUE_FULL:
+	case SVTI_XSTATS_TX_NO_ROUTE:
+		DEV_STATS_INC(dev, tx_carrier_errors);
+		dst_link_failure(skb);
+		break;
+	case SVTI_XSTATS_TX_LOOP:
+		DEV_STATS_INC(dev, collisions);
+		break;
+	}
+	kfree_skb(skb);
+}
+
+/**
+ * svti_scrub() - take from a packet what belongs to the side of the interface that it leaves
+ * @skb: the packet
+ * @xnet: it changes its namespace as well
+ */
+void svti_scrub(struct sk_buff *skb, bool xnet)
+{
+	skb_clear_tstamp(skb);
+	skb->pkt_type = PACKET_HOST;
+	skb->skb_iif = 0;
+	skb->ignore_df = 0;
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	nf_reset_trace(skb);
+
+	if (!xnet)
+		return;
+
+	ipvs_reset(skb);
+	secpath_reset(skb);
+	skb_orphan(skb);
+	skb->mark = 0;
+}
+
+/* The sender can be told, or must be: IPv6 is not fragmented under way, IPv4 only if it allows it. */
+static bool is_too_big(const struct sk_buff *skb, u32 mtu)
+{
+	if (skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) : skb->len <= mtu)
+		return false;
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return skb->len > IPV6_MIN_MTU;		/* smaller ones are fragmented outside, RFC 2473 7.1 */
+	return ip_hdr(skb)->frag_off & htons(IP_DF);
+}
+
+static void tell_too_big(struct sk_buff *skb, u32 mtu)
+{
+	skb_dst_update_pmtu_no_confirm(skb, mtu);
+	if (skb->protocol == htons(ETH_P_IPV6))
+		icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, max_t(u32, mtu, IPV6_MIN_MTU));
+	else
+		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
+}
+
+/* Send a packet through a bundle; takes over both. */
+static void send(struct svti_dev *svti, struct sk_buff *skb, struct dst_entry *bundle)
+{
+	struct net_device *dev = svti->dev;
+	unsigned int len = skb->len;
+	u32 mtu;
+	int err;
+
+	if (bundle->dev == dev) {
+		net_warn_ratelimited("%s: the route to the peer leads into the tunnel\n", dev->name);
+		dst_release(bundle);
+		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_LOOP);
+		return;
+	}
+
+	mtu = dst_mtu(bundle);
+	if (is_too_big(skb, mtu)) {
+		dst_release(bundle);
+		tell_too_big(skb, mtu);
+		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_TOO_BIG);
+		return;
+	}
+
+	svti_scrub(skb, !net_eq(svti->net, dev_net(dev)));
+	skb_dst_set(skb, bundle);
+	skb->dev = bundle->dev;
+
+	err = dst_output(svti->net, skb_to_full_sk(skb), skb);
+	if (!net_xmit_eval(err)) {
+		dev_sw_netstats_tx_add(dev, 1, len);
+		return;
+	}
+	svti_count(svti, err == -EMSGSIZE ? SVTI_XSTATS_TX_TOO_BIG : SVTI_XSTATS_TX_ERROR);
+	DEV_STATS_INC(dev, tx_errors);
+	DEV_STATS_INC(dev, tx_aborted_errors);
+}
+
+/* The short way knows this policy: one tunnel, both of its ends given. */
+static bool policy_is_plain(const struct xfrm_policy *pol)
+{
+	const struct xfrm_tmpl *tmpl = &pol->xfrm_vec[0];
+
+	return pol->xfrm_nr == 1 && !tmpl->optional && tmpl->mode == XFRM_MODE_TUNNEL && !pol->security &&
+	       !xfrm_addr_any(&tmpl->saddr, tmpl->encap_family) && !svti_compat_policy_is_special(pol);
+}
+
+/* The short way knows this state: nothing of the packet but its family has a part in choosing it or its route. */
+static bool state_is_plain(const struct xfrm_state *x)
+{
+	const struct xfrm_mark *smark = &x->props.smark;
+
+	return svti_selector_is_wide(&x->sel) && !x->security && !(x->props.flags & XFRM_STATE_WILDRECV) &&
+	       (!(smark->v | smark->m) || smark->m == ~0U) && x->xso.type == XFRM_DEV_OFFLOAD_UNSPECIFIED &&
+	       !(x->type->flags & (XFRM_TYPE_NON_FRAGMENT | XFRM_TYPE_LOCAL_COADDR | XFRM_TYPE_REMOTE_COADDR)) &&
+	       !svti_compat_state_is_percpu(x);
+}
+
+/* The address family that the state carries inside, and whether that includes this one. */
+static bool state_carries(struct xfrm_state *x, u16 family)
+{
+	const struct xfrm_mode *mode = &x->inner_mode;
+
+	if (x->sel.family == AF_UNSPEC)
+		mode = xfrm_ip2inner_mode(x, xfrm_af2proto(family));
+	return mode && mode->family == family;
+}
+
+static struct dst_entry *outer_route(const struct svti_dev *svti, const struct xfrm_state *x)
+{
+	u8 proto = x->id.proto;
+	union flowi_uli uli = {};
+	struct flowi fl = {};
+	struct rtable *rt;
+
+	if (x->encap && x->encap->encap_type == UDP_ENCAP_ESPINUDP) {
+		proto = IPPROTO_UDP;
+		uli.ports.sport = x->encap->encap_sport;
+		uli.ports.dport = x->encap->encap_dport;
+	}
+	fl.flowi_proto = proto;
+	fl.flowi_oif = READ_ONCE(svti->link);
+	fl.flowi_mark = x->props.smark.v & x->props.smark.m;
+
+	if (x->props.family == AF_INET) {
+		fl.u.ip4.saddr = x->props.saddr.a4;
+		fl.u.ip4.daddr = x->id.daddr.a4;
+		fl.u.ip4.uli = uli;
+		rt = __ip_route_output_key(svti->net, &fl.u.ip4);
+		return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
+	}
+
+	fl.u.ip6.saddr = x->props.saddr.in6;
+	fl.u.ip6.daddr = x->id.daddr.in6;
+	fl.u.ip6.uli = uli;
+	return ip6_route_output(svti->net, NULL, &fl.u.ip6);
+}
+
+/* What afinfo->fill_dst() would do, which is not for modules. */
+static void fill_family(struct xfrm_dst *xdst, u16 family)
+{
+	svti_compat_dst_init_uncached(xdst, family);
+	if (family == AF_INET)
+		xdst->u.rt.rt_type = RTN_UNICAST;
+	else
+		xdst->u.rt6.rt6i_idev = in6_dev_get(xdst->u.dst.dev);
+}
+
+/**
+ * build_bundle() - a bundle for a state and an inner family
+ * @svti: the interface
+ * @x: the state, plain
+ * @family: AF_INET or AF_INET6
+ *
+ * It names no policy: which packets may use it is decided packet by packet. Its output is a function of the kernel and
+ * not of this module, so that none outlives the module.
+ *
+ * Return: the bundle with a reference for the caller, or an error pointer.
+ */
+static struct dst_entry *build_bundle(struct svti_dev *svti, struct xfrm_state *x, u16 family)
+{
+	bool ipv6 = family == AF_INET6;
+	const struct xfrm_state_afinfo *afinfo;
+	struct dst_entry *inner, *outer, *dst;
+	struct xfrm_dst *xdst;
+	u32 mtu;
+	int err;
+
+	if (!state_carries(x, family))
+		return ERR_PTR(-EAFNOSUPPORT);
+	inner = rcu_dereference(svti->inner[ipv6]);
+	if (!inner || !dst_hold_safe(inner))
+		return ERR_PTR(-ENETDOWN);
+
+	outer = outer_route(svti, x);
+	if (IS_ERR(outer)) {
+		err = PTR_ERR(outer);
+		goto err_route;
+	}
+	err = outer->error;
+	if (err)
+		goto err_dst;
+
+	err = -ENOBUFS;
+	xdst = svti_compat_dst_alloc(ipv6 ? &svti->net->xfrm.xfrm6_dst_ops : &svti->net->xfrm.xfrm4_dst_ops,
+				     outer->dev);
+	if (!xdst)
+		goto err_dst;
+	memset_after(xdst, 0, u.dst);
+	dst = &xdst->u.dst;
+
+	fill_family(xdst, family);
+	xdst->route = inner;
+	xdst->child = outer;		/* released with the bundle, and @path with it */
+	xdst->path = outer;
+	if (outer->ops->family == AF_INET6)
+		xdst->path_cookie = rt6_get_cookie((struct rt6_info *)outer);
+	xdst->num_xfrms = 1;
+	xfrm_state_hold(x);
+	dst->xfrm = x;
+	xdst->xfrm_genid = x->genid;
+	dst->header_len = x->props.header_len;
+	dst->trailer_len = x->props.trailer_len;
+	dst->lastuse = jiffies;
+	dst->input = dst_discard;
+	afinfo = xfrm_state_afinfo_get_rcu(family);
+	dst->output = afinfo ? afinfo->output : dst_discard_out;
+
+	xdst->child_mtu_cached = dst_mtu(outer);
+	xdst->route_mtu_cached = dst_mtu(inner);
+	mtu = min(xfrm_state_mtu(x, xdst->child_mtu_cached), xdst->route_mtu_cached);
+	dst_copy_metrics(dst, inner);
+	dst_metric_set(dst, RTAX_MTU, mtu);
+	return dst;
+
+err_dst:
+	dst_release(outer);
+err_route:
+	dst_release(inner);
+	return ERR_PTR(err);
+}
+
+/* The bundle of a state, from the cache if that one still holds; with a reference for the caller. */
+static struct dst_entry *get_bundle(struct svti_dev *svti, struct svti_sa *sa, u16 family)
+{
+	bool ipv6 = family == AF_INET6;
+	struct dst_entry *bundle;
+
+	bundle = rcu_dereference(sa->bundle[ipv6]);
+	if (bundle && dst_check(bundle, 0) && dst_hold_safe(bundle))
+		return bundle;
+
+	bundle = build_bundle(svti, sa->x, family);
+	if (!IS_ERR(bundle))
+		svti_sa_keep_bundle(sa, ipv6, bundle);
+	return bundle;
+}
+
+/* The long way: the kernel chooses policy and state by its own tables, and tells the key manager if there is none. */
+static struct dst_entry *ask_kernel(struct svti_dev *svti, struct flowi *fl, u16 family)
+{
+	struct dst_entry *inner, *dst;
+
+	inner = rcu_dereference(svti->inner[family == AF_INET6]);
+	if (!inner || !dst_hold_safe(inner))
+		return ERR_PTR(-ENETDOWN);
+
+	dst = xfrm_lookup_with_ifid(svti->net, inner, fl, NULL, 0, svti->id);
+	if (IS_ERR(dst))
+		return dst;
+	if (!dst->xfrm || dst->xfrm->if_id != svti->id) {
+		dst_release(dst);
+		return ERR_PTR(-EPERM);
+	}
+	return dst;
+}
+
+static int drop_reason(int err)
+{
+	switch (err) {
+	case -EPERM:
+	case -ENOENT:
+		return SVTI_XSTATS_TX_BLOCKED;
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -ENETDOWN:
+	case -ENODEV:
+	case -EACCES:
+	case -EINVAL:		/* of a prohibiting or blackhole route */
+		return SVTI_XSTATS_TX_NO_ROUTE;
+	}
+	return SVTI_XSTATS_TX_ERROR;
+}
+
+/* Whether the kernel has been asked for a state of this policy lately, and none has come since. */
+static bool asked_lately(const struct svti_sp *sp, u32 gen)
+{
+	return READ_ONCE(sp->retry_gen) == gen && time_before(jiffies, READ_ONCE(sp->retry_at));
+}
+
+static void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long expires)
+{
+	struct svti_domain *dom = svti->dom;
+	u32 gen = READ_ONCE(dom->sad_gen);
+	u16 family = svti_skb_family(skb);
+	struct svti_sa *sa = NULL;
+	struct dst_entry *bundle;
+	struct xfrm_policy *pol;
+	struct svti_sp *sp;
+	struct flowi fl;
+	bool plain;
+
+	if (svti_flow_dissect(skb, family, &fl)) {
+		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_MALFORMED);
+		return;
+	}
+	fl.flowi_oif = READ_ONCE(svti->link);
+
+	sp = svti_spd_lookup(dom, SVTI_SPD_OUT, &fl, family);
+	plain = sp && policy_is_plain(sp->pol);
+	if (unlikely(READ_ONCE(dom->spd[SVTI_SPD_OUT_SUB].count))) {
+		if (!sp)
+			sp = svti_spd_lookup(dom, SVTI_SPD_OUT_SUB, &fl, family);
+		plain = false;
+	}
+	if (!sp) {
+		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_NO_POLICY);
+		return;
+	}
+
+	/* A policy without a template would have the packet leave as it is. */
+	pol = sp->pol;
+	if (pol->action != XFRM_POLICY_ALLOW || !pol->xfrm_nr) {
+		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_BLOCKED);
+		return;
+	}
+	WRITE_ONCE(pol->curlft.use_time, ktime_get_real_seconds());
+
+	if (plain)
+		sa = svti_sad_lookup(dom, pol, &pol->xfrm_vec[0]);
+	if (sa && state_is_plain(sa->x)) {
+		bundle = get_bundle(svti, sa, family);
+	} else if (plain && !sa && asked_lately(sp, gen)) {
+		bundle = ERR_PTR(-EAGAIN);
+	} else {
+		bundle = ask_kernel(svti, &fl, family);
+	}
+	if (!IS_ERR(bundle)) {
+		send(svti, skb, bundle);
+		return;
+	}
+
+	switch (PTR_ERR(bundle)) {
+	case -EAGAIN:
+	case -EREMOTE:		/* the same, when net.core.xfrm_larval_drop is set */
+		if (!sa && !asked_lately(sp, gen)) {
+			WRITE_ONCE(sp->retry_at, jiffies + SVTI_ACQUIRE_INTERVAL);
+			WRITE_ONCE(sp->retry_gen, gen);
+		}
+		svti_hold(svti, skb, pol->index, gen, expires);
+		break;
+	default:
+		svti_xmit_drop(svti, skb, drop_reason(PTR_ERR(bundle)));
+	}
+}
+
+/**
+ * svti_xmit_again() - try a packet that has waited
+ * @svti: the interface
+ * @skb: the packet, taken over
+ * @expires: until when it may wait, jiffies
+ *
+ * BH is disabled, RCU held.
+ */
+void svti_xmit_again(struct svti_dev *svti, struct sk_buff *skb, unsigned long expires)
+{
+	memset(skb->cb, 0, sizeof(struct inet6_skb_parm));
+	transmit(svti, skb, expires);
+}
+
+/* ndo_start_xmit: under RCU, BH disabled, without a lock. */
+netdev_tx_t svti_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct svti_dev *svti = netdev_priv(dev);
+
+	BUILD_BUG_ON(sizeof(struct inet_skb_parm) > sizeof(struct inet6_skb_parm));
+
+	if (!svti_skb_family(skb) || !pskb_inet_may_pull(skb)) {
+		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_MALFORMED);
+		return NETDEV_TX_OK;
+	}
+	memset(skb->cb, 0, sizeof(struct inet6_skb_parm));
+	transmit(svti, skb, 0);
+	return NETDEV_TX_OK;
+}
