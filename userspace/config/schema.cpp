@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/schema.h"
+
+#include <libyang/libyang.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+#include "config/embedded.h"
+#include "config/findings.h"
+
+namespace svti::config {
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Form>, 8> kForms = {{
+    {"duration", Form::Duration},
+    {"secret", Form::Secret},
+    {"private", Form::Private},
+    {"identity", Form::Identity},
+    {"own-identity", Form::OwnIdentity},
+    {"ip-address", Form::IpAddress},
+    {"ip-prefix", Form::IpPrefix},
+    {"ip-range", Form::IpRange},
+}};
+
+Form form_named(std::string_view name) {
+  const auto found = std::find_if(kForms.begin(), kForms.end(), [&](const auto& entry) { return entry.first == name; });
+  if (found == kForms.end()) throw std::logic_error("docs/yang: unknown form '" + std::string(name) + "'");
+  return found->second;
+}
+
+LY_ERR give_module(const char* name, const char*, const char*, const char*, void*, LYS_INFORMAT* format, const char** text,
+                   void (**free_text)(void*, void*)) {
+  for (const EmbeddedModule& module : embedded_modules()) {
+    if (std::string_view(module.name) != name) continue;
+    *format = LYS_IN_YANG;
+    *text = module.text;
+    *free_text = nullptr;
+    return LY_SUCCESS;
+  }
+  return LY_ENOTFOUND;
+}
+
+// fraction-digits 3: 60000 is 60.0
+std::string decimal_text(std::int64_t value, unsigned fraction_digits) {
+  std::string digits = std::to_string(value);
+  if (digits.size() <= fraction_digits) digits.insert(0, fraction_digits + 1 - digits.size(), '0');
+  digits.insert(digits.size() - fraction_digits, 1, '.');
+  while (digits.ends_with('0') && !digits.ends_with(".0")) digits.pop_back();
+  return digits;
+}
+
+std::string bounds(std::string_view low, std::string_view high) { return std::string(low) + ".." + std::string(high); }
+
+std::string range_of(const lysc_range* range, bool is_signed, unsigned fraction_digits, std::string unlimited) {
+  if (!range) return unlimited;
+  std::string out;
+  LY_ARRAY_COUNT_TYPE i = 0;
+  LY_ARRAY_FOR(range->parts, i) {
+    const auto& part = range->parts[i];
+    if (i > 0) out += " or ";
+    if (fraction_digits > 0) {
+      out += bounds(decimal_text(part.min_64, fraction_digits), decimal_text(part.max_64, fraction_digits));
+    } else if (is_signed) {
+      out += bounds(std::to_string(part.min_64), std::to_string(part.max_64));
+    } else {
+      out += bounds(std::to_string(part.min_u64), std::to_string(part.max_u64));
+    }
+  }
+  return out;
+}
+
+std::string string_text(const lysc_type_str& type) {
+  LY_ARRAY_COUNT_TYPE i = 0;
+  LY_ARRAY_FOR(type.patterns, i) {
+    if (type.patterns[i]->emsg) return type.patterns[i]->emsg;
+  }
+  return type.length ? "text of " + range_of(type.length, false, 0, "") + " octets" : "text";
+}
+
+// what a value of the type may be, and the words of its enumerations
+std::string describe(const lysc_type* type, std::vector<std::string_view>& words) {
+  switch (type->basetype) {
+    case LY_TYPE_ENUM: {
+      const auto* enumeration = reinterpret_cast<const lysc_type_enum*>(type);
+      std::vector<std::string_view> own;
+      LY_ARRAY_COUNT_TYPE i = 0;
+      LY_ARRAY_FOR(enumeration->enums, i) { own.emplace_back(enumeration->enums[i].name); }
+      words.insert(words.end(), own.begin(), own.end());
+      return one_of(own);
+    }
+    case LY_TYPE_BOOL:
+      words.insert(words.end(), {"true", "false"});
+      return "true or false";
+    case LY_TYPE_UINT8:
+      return range_of(reinterpret_cast<const lysc_type_num*>(type)->range, false, 0, "0..255");
+    case LY_TYPE_UINT16:
+      return range_of(reinterpret_cast<const lysc_type_num*>(type)->range, false, 0, "0..65535");
+    case LY_TYPE_UINT32:
+      return range_of(reinterpret_cast<const lysc_type_num*>(type)->range, false, 0, "0..4294967295");
+    case LY_TYPE_UINT64:
+      return range_of(reinterpret_cast<const lysc_type_num*>(type)->range, false, 0, "0..18446744073709551615");
+    case LY_TYPE_DEC64: {
+      const auto* decimal = reinterpret_cast<const lysc_type_dec*>(type);
+      return range_of(decimal->range, true, decimal->fraction_digits, "a number") + " with at most " +
+             std::to_string(decimal->fraction_digits) + " decimals";
+    }
+    case LY_TYPE_STRING:
+      return string_text(*reinterpret_cast<const lysc_type_str*>(type));
+    case LY_TYPE_LEAFREF:
+      return describe(reinterpret_cast<const lysc_type_leafref*>(type)->realtype, words);
+    case LY_TYPE_UNION: {
+      const auto* alternatives = reinterpret_cast<const lysc_type_union*>(type);
+      std::string out;
+      LY_ARRAY_COUNT_TYPE i = 0;
+      LY_ARRAY_FOR(alternatives->types, i) { out += (i > 0 ? " or " : "") + describe(alternatives->types[i], words); }
+      return out;
+    }
+    default:
+      throw std::logic_error("docs/yang: a type that the text form does not know");
+  }
+}
+
+const lysc_type* type_of(const lysc_node* node) {
+  return node->nodetype == LYS_LEAF ? reinterpret_cast<const lysc_node_leaf*>(node)->type
+                                    : reinterpret_cast<const lysc_node_leaflist*>(node)->type;
+}
+
+const char* units_of(const lysc_node* node) {
+  return node->nodetype == LYS_LEAF ? reinterpret_cast<const lysc_node_leaf*>(node)->units
+                                    : reinterpret_cast<const lysc_node_leaflist*>(node)->units;
+}
+
+std::string allowed_by(Form form, std::string described) {
+  switch (form) {
+    case Form::Duration:
+      return "seconds, or a number with s, m, h or d: 90s, 5m, 4h, 1d";
+    case Form::Secret:
+      return "\"text\" in quotes, 0x and hexadecimal digits, 0s and base64, or one word";
+    case Form::Identity:
+      return "an address, a domain name, user@domain, @#hex, *.domain, *@domain or %any";
+    case Form::OwnIdentity:
+      return "an address, a domain name, user@domain or @#hex";
+    case Form::IpAddress:
+      return "an IPv4 or IPv6 address";
+    case Form::IpPrefix:
+      return "an IPv4 or IPv6 prefix such as 10.0.0.0/24";
+    case Form::IpRange:
+      return "an address, a prefix, or FIRST-LAST";
+    case Form::Plain:
+    case Form::Private:
+      break;
+  }
+  return described;
+}
+
+void annotate(SchemaNode& node) {
+  LY_ARRAY_COUNT_TYPE i = 0;
+  LY_ARRAY_FOR(node.yang->exts, i) {
+    const std::string_view name = node.yang->exts[i].def->name;
+    const char* argument = node.yang->exts[i].argument;
+    if (name == "form") node.form = form_named(argument);
+    if (name == "one-line") node.one_line = true;
+    if (name == "no-effect-yet") node.no_effect_yet = argument;
+  }
+}
+
+// "/ike:ike/ike:pool/ike:name" as the data tree is asked for it: without the prefix of our one module
+std::string path_of_reference(const lysc_node* leaf, const lysc_type_leafref& type) {
+  const std::string prefix = std::string(leaf->module->prefix) + ":";
+  std::string path = lyxp_get_expr(type.path);
+  for (std::size_t at = path.find(prefix); at != std::string::npos; at = path.find(prefix, at)) path.erase(at, prefix.size());
+  return path;
+}
+
+void fill_leaf(SchemaNode& node) {
+  const lysc_type* type = type_of(node.yang);
+  node.allowed = allowed_by(node.form, describe(type, node.enumeration));
+  const char* units = units_of(node.yang);
+  node.in_seconds = units && std::string_view(units) == "seconds" && type->basetype != LY_TYPE_DEC64;
+  if (type->basetype == LY_TYPE_LEAFREF) node.reference = path_of_reference(node.yang, *reinterpret_cast<const lysc_type_leafref*>(type));
+  if (node.kind == Kind::LeafList) {
+    const auto* list = reinterpret_cast<const lysc_node_leaflist*>(node.yang);
+    node.min_elements = list->min;
+    node.max_elements = list->max;
+  } else {
+    node.mandatory = (node.yang->flags & LYS_MAND_TRUE) != 0 && (node.yang->flags & LYS_KEY) == 0;
+  }
+}
+
+Kind kind_of(const lysc_node* yang) {
+  switch (yang->nodetype) {
+    case LYS_CONTAINER:
+      return Kind::Container;
+    case LYS_LIST:
+      return Kind::List;
+    case LYS_LEAF:
+      return Kind::Leaf;
+    case LYS_LEAFLIST:
+      return Kind::LeafList;
+    default:
+      throw std::logic_error("docs/yang: a kind of node that the text form does not know");
+  }
+}
+
+std::unique_ptr<SchemaNode> make_node(const lysc_node* yang, const SchemaNode* parent) {
+  auto node = std::make_unique<SchemaNode>();
+  node->yang = yang;
+  node->parent = parent;
+  node->name = yang->name;
+  node->kind = kind_of(yang);
+  annotate(*node);
+  // libyang leaves `priv` to its user; from here on the schema is read only
+  const_cast<lysc_node*>(yang)->priv = node.get();
+  if (node->is_leaf()) {
+    fill_leaf(*node);
+    return node;
+  }
+  if (node->kind == Kind::List) {
+    const auto* list = reinterpret_cast<const lysc_node_list*>(yang);
+    node->min_elements = list->min;
+    node->max_elements = list->max;
+  }
+  const lysc_node* child = nullptr;
+  while ((child = lys_getnext(child, yang, nullptr, 0))) {
+    node->children.push_back(make_node(child, node.get()));
+    const SchemaNode* made = node->children.back().get();
+    node->by_name.emplace(made->name, made);
+    if (node->kind == Kind::List && (child->flags & LYS_KEY) != 0) node->key = made;
+  }
+  return node;
+}
+
+}  // namespace
+
+const SchemaNode* SchemaNode::child(std::string_view keyword) const {
+  const auto found = by_name.find(keyword);
+  return found == by_name.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const Schema> Schema::instance() {
+  static const std::shared_ptr<const Schema> only(new Schema);
+  return only;
+}
+
+Schema::Schema() {
+  // libyang's findings are told in our own words; none of its lines goes to standard error
+  ly_log_options(LY_LOSTORE_LAST);
+  if (ly_ctx_new(nullptr, LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIRS | LY_CTX_DISABLE_SEARCHDIR_CWD, &context_) != LY_SUCCESS)
+    throw std::bad_alloc();
+  ly_ctx_set_module_imp_clb(context_, give_module, nullptr);
+  const lys_module* module = ly_ctx_load_module(context_, "svti-ike", nullptr, nullptr);
+  if (!module || !module->compiled || !module->compiled->data) {
+    const ly_err_item* error = ly_err_last(context_);
+    const std::string why = error && error->msg ? error->msg : "unknown error";
+    ly_ctx_destroy(context_);
+    throw std::logic_error("docs/yang/svti-ike.yang: " + why);
+  }
+  ike_ = make_node(module->compiled->data, nullptr);
+}
+
+Schema::~Schema() { ly_ctx_destroy(context_); }
+
+const SchemaNode& schema_of(const lyd_node* node) { return *static_cast<const SchemaNode*>(node->schema->priv); }
+
+}  // namespace svti::config
