@@ -21,7 +21,7 @@ struct RuleViolation {
 std::optional<RuleViolation> check_message(wire::ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads);
 
 template <typename P>
-const P* find(const std::vector<wire::Payload>& payloads) {
+const P* find_payload(const std::vector<wire::Payload>& payloads) {
   for (const wire::Payload& payload : payloads) {
     if (const P* found = std::get_if<P>(&payload)) return found;
   }

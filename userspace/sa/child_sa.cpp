@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// CHILD SAs: selection of policy and proposal (RFC 7296 2.7, 2.9), keys (2.17), and what the kernel is asked for.
+#include "sa/child_sa.h"
+
+#include <algorithm>
+
+#include "sa/ike_sa.h"
+#include "sa/message_rules.h"
+
+namespace svti::sa {
+
+using model::ChildSaPhase;
+using wire::NotifyType;
+using wire::PayloadType;
+using wire::TransformType;
+
+namespace {
+
+std::uint64_t tenth_more(std::uint64_t value) { return value + value / 10; }
+
+}  // namespace
+
+std::uint32_t IkeSa::spi_of(const wire::Proposal& proposal) {
+  Reader reader(proposal.spi);
+  const auto spi = reader.u32();
+  return spi && reader.empty() ? *spi : 0;
+}
+
+ChildSa* IkeSa::find_child(std::uint32_t unique_id) const {
+  const auto found = std::find_if(children_.begin(), children_.end(), [&](const auto& child) { return child->unique_id == unique_id; });
+  return found == children_.end() ? nullptr : found->get();
+}
+
+ChildSa* IkeSa::find_child_by_spi_out(std::uint32_t spi) const {
+  const auto found = std::find_if(children_.begin(), children_.end(), [&](const auto& child) { return child->outbound.spi == spi; });
+  return found == children_.end() ? nullptr : found->get();
+}
+
+void IkeSa::child_notice(const ChildSa& child, Notice::Kind kind, std::string reason, Effects& out) const {
+  out.emplace_back(Notice{kind, vpn_->name, child.policy->name, id_, child.unique_id, child.reqid, std::move(reason)});
+}
+
+tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payloads& payloads, KeyExchangeUse ke, const std::string& only_policy) const {
+  const auto* sa = find_payload<wire::SaPayload>(payloads);
+  const auto* ts_i = find_ts(payloads, PayloadType::TsInitiator);
+  const auto* ts_r = find_ts(payloads, PayloadType::TsResponder);
+  if (sa == nullptr || ts_i == nullptr || ts_r == nullptr) {
+    return tl::unexpected(Refusal{NotifyType::InvalidSyntax, {}, "no SA, TSi or TSr payload"});
+  }
+  Selection best;
+  for (const model::SecurityPolicy& policy : vpn_->policies) {
+    if (!only_policy.empty() && policy.name != only_policy) continue;
+    Selection one;
+    one.policy = &policy;
+    one.local = narrow(selectors_of(policy.local_ts, local_.address), ts_r->selectors);
+    one.remote = narrow(selectors_of(policy.remote_ts, remote_.address), ts_i->selectors);
+    if (one.local.empty() || one.remote.empty()) continue;
+    const auto choice = choose_proposal(vpn_->ipsec.esp_proposals, sa->proposals, ke);
+    if (!choice) {
+      return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, "no proposal fits: " + explain_mismatch(vpn_->ipsec.esp_proposals, sa->proposals, ke)});
+    }
+    one.choice = *choice;
+    const auto chosen = std::find_if(sa->proposals.begin(), sa->proposals.end(), [&](const auto& proposal) { return proposal.number == choice->number; });
+    one.choice.spi = chosen->spi;
+    if (spi_of(one.choice) <= 255) return tl::unexpected(Refusal{NotifyType::InvalidSyntax, {}, "an SPI of ESP that RFC 4303 reserves"});
+    // a policy that takes all the peer asks for is better than one that takes a part
+    const bool whole = within(ts_r->selectors, one.local) && within(ts_i->selectors, one.remote);
+    if (whole) return one;
+    if (best.policy == nullptr) best = std::move(one);
+  }
+  if (best.policy != nullptr) return best;
+  return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {},
+                                "no security-policy covers local " + to_string(ts_r->selectors) + " and remote " + to_string(ts_i->selectors)});
+}
+
+Payloads IkeSa::child_answer(const Selection& selection, std::uint32_t spi_in) const {
+  wire::Proposal proposal = selection.choice;
+  Writer spi;
+  spi.u32(spi_in);
+  proposal.spi = std::move(spi).take();
+  Payloads out;
+  out.push_back(wire::SaPayload{{std::move(proposal)}});
+  out.push_back(wire::TsPayload{PayloadType::TsInitiator, selection.remote});
+  out.push_back(wire::TsPayload{PayloadType::TsResponder, selection.local});
+  return out;
+}
+
+Result<IkeSa::Selection> IkeSa::accept_answer(const ChildOffer& offer, const Payloads& payloads, KeyExchangeUse ke) const {
+  const auto* sa = find_payload<wire::SaPayload>(payloads);
+  const auto* ts_i = find_ts(payloads, PayloadType::TsInitiator);
+  const auto* ts_r = find_ts(payloads, PayloadType::TsResponder);
+  if (sa == nullptr || ts_i == nullptr || ts_r == nullptr) return peer_error("the peer's answer has no SA, TSi or TSr payload");
+  const auto choice = sa->proposals.size() == 1 ? accept_choice(offer.proposals, sa->proposals.front(), ke) : std::nullopt;
+  if (!choice) return peer_error("the peer chose " + to_string(sa->proposals) + ", which was not offered");
+  if (spi_of(*choice) <= 255) return peer_error("the peer chose an SPI that RFC 4303 reserves");
+  // RFC 7296 2.9: the answer may be narrower than the offer, never wider
+  const bool narrower = !ts_i->selectors.empty() && !ts_r->selectors.empty() && within(ts_i->selectors, offer.local) && within(ts_r->selectors, offer.remote);
+  if (!narrower) return peer_error("the peer answered traffic selectors that were not offered: " + to_string(ts_i->selectors) + " and " + to_string(ts_r->selectors));
+  Selection out;
+  out.policy = vpn_->find_policy(offer.policy);
+  if (out.policy == nullptr) return config_error("its security-policy is no longer configured");
+  out.choice = *choice;
+  out.local = ts_i->selectors;
+  out.remote = ts_r->selectors;
+  return out;
+}
+
+ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out) {
+  const auto give_up = [&](const std::string& reason) -> ChildSa* {
+    ctx_.child_spis.erase(plan.spi_in);
+    log(out, Subsystem::Child, 0, "CHILD SA " + plan.policy->name + " cannot be made: " + reason);
+    return nullptr;
+  };
+  static const Secret kNone;
+  auto keys = derive_child_keys(plan.choice, *keys_, plan.nonce_i, plan.nonce_r, plan.shared_secret == nullptr ? kNone : *plan.shared_secret);
+  if (!keys) return give_up(keys.error().message);
+  const auto policies_of = [&](std::uint32_t reqid) { return policies_for(plan.local, plan.remote, {plan.policy, local_.address, remote_.address, reqid}); };
+  auto policies = policies_of(0);
+  if (policies.empty()) return give_up("its traffic selectors make no policy, or more than " + std::to_string(kMaxPolicies));
+
+  auto child = std::make_unique<ChildSa>();
+  child->unique_id = ctx_.next_child_id++;
+  child->vpn = vpn_;
+  child->policy = plan.policy;
+  child->reqid = ctx_.reqids.acquire(policies);
+  for (model::SetPolicy& policy : policies) policy.reqid = child->reqid;
+  child->choice = plan.choice;
+  child->local = plan.local;
+  child->remote = plan.remote;
+  child->udp_encap = encapsulate();
+  child->inbound = {local_.address, plan.spi_in, wire::ProtocolId::Esp};
+  child->outbound = {remote_.address, plan.spi_out, wire::ProtocolId::Esp};
+
+  const model::IpsecPolicy& ipsec = vpn_->ipsec;
+  const wire::Transform* integrity = find_transform(plan.choice, TransformType::Integrity);
+  const wire::Transform* esn = find_transform(plan.choice, TransformType::Esn);
+  const auto make = [&](bool inbound) {
+    // "initiator" keys protect what the initiator of the exchange sends (RFC 7296 2.17)
+    const bool initiators = inbound != plan.initiator;
+    model::AddSa sa;
+    sa.id = inbound ? child->inbound : child->outbound;
+    sa.source = inbound ? remote_.address : local_.address;
+    sa.direction = inbound ? model::Direction::In : model::Direction::Out;
+    sa.mode = plan.policy->mode;
+    sa.reqid = child->reqid;
+    sa.if_id = inbound ? plan.policy->svti_id_in : plan.policy->svti_id_out;
+    sa.encryption = *find_transform(plan.choice, TransformType::Encryption);
+    if (integrity != nullptr) sa.integrity = *integrity;
+    sa.encryption_key = std::move(initiators ? keys->encryption_i : keys->encryption_r);
+    sa.integrity_key = std::move(initiators ? keys->integrity_i : keys->integrity_r);
+    if (child->udp_encap) {
+      sa.encapsulation = inbound ? model::UdpEncapsulation{remote_.port, local_.port} : model::UdpEncapsulation{local_.port, remote_.port};
+    }
+    sa.esn = esn != nullptr && esn->id != 0;
+    sa.replay_window = ipsec.replay_window;
+    sa.copy_dscp_out = ipsec.encap_copy_dscp;
+    sa.copy_dscp_in = ipsec.decap_copy_dscp;
+    sa.copy_df = ipsec.encap_copy_df;
+    // The core's own timer rekeys; the kernel's hard limit holds even when nobody is there to keep it.
+    if (ipsec.rekey_time.count() > 0) sa.hard_time = seconds(tenth_more(static_cast<std::uint64_t>(ipsec.rekey_time.count())));
+    sa.soft_bytes = ipsec.rekey_bytes;
+    sa.hard_bytes = tenth_more(ipsec.rekey_bytes);
+    sa.soft_packets = ipsec.rekey_packets;
+    sa.hard_packets = tenth_more(ipsec.rekey_packets);
+    return sa;
+  };
+  child->pending_outbound = make(false);
+  ctx_.sa_owners[child->inbound] = ctx_.sa_owners[child->outbound] = {id_, child->unique_id};
+  // Inbound before anything else: the peer may send as soon as it has our answer.
+  out.emplace_back(InstallSa{child->unique_id, make(true)});
+  out.emplace_back(ClaimPolicies{child->unique_id, std::move(policies)});
+  child->phase = ChildSaPhase::Installed;
+  child->installed_at = now;
+  if (ipsec.rekey_time.count() > 0) {
+    child->rekey_at = now + ctx_.jittered(ipsec.rekey_time);
+    child->dies_at = now + Duration(ipsec.rekey_time) * 11 / 10;
+  }
+  children_.push_back(std::move(child));
+  ChildSa* made = children_.back().get();
+  if (plan.outbound_now) activate_outbound(*made, out);
+  log(out, Subsystem::Child, 0,
+      "CHILD SA " + made->policy->name + "{" + std::to_string(made->unique_id) + "} established: local " + to_string(made->local) + " remote " +
+          to_string(made->remote) + ", " + to_string(made->choice) + (made->udp_encap ? ", UDP encapsulated" : ""));
+  if (plan.rekeyed != nullptr) ctx_.count(model::Counter::ChildRekey, vpn_.get());
+  child_notice(*made, plan.rekeyed == nullptr ? Notice::Kind::ChildUp : Notice::Kind::ChildRekeyed, {}, out);
+  return made;
+}
+
+void IkeSa::activate_outbound(ChildSa& child, Effects& out) {
+  if (!child.pending_outbound) return;
+  out.emplace_back(InstallSa{child.unique_id, std::move(*child.pending_outbound)});
+  child.pending_outbound.reset();
+  child.outbound_installed = true;
+}
+
+void IkeSa::remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out) {
+  const std::uint32_t unique_id = child.unique_id;
+  ChildSa* successor = child.replaced_by == 0 ? nullptr : find_child(child.replaced_by);
+  if (successor != nullptr) activate_outbound(*successor, out);
+  if (child.outbound_installed) out.emplace_back(RemoveSa{child.outbound});
+  if (linger) {
+    // RFC 7296 2.8: packets protected with the old SA may still be under way
+    ctx_.lingering.emplace(now + ctx_.config->global.delete_rekeyed_delay, child.inbound);
+  } else {
+    out.emplace_back(RemoveSa{child.inbound});
+    ctx_.child_spis.erase(child.inbound.spi);
+  }
+  out.emplace_back(ReleasePolicies{unique_id});
+  ctx_.sa_owners.erase(child.inbound);
+  ctx_.sa_owners.erase(child.outbound);
+  ctx_.reqids.release(child.reqid);
+  const bool replaced = child.phase == ChildSaPhase::Rekeyed || successor != nullptr;
+  log(out, Subsystem::Child, replaced ? 1 : 0,
+      "CHILD SA " + child.policy->name + "{" + std::to_string(unique_id) + "} removed" + (reason.empty() ? "" : ": " + reason));
+  if (!replaced) child_notice(child, Notice::Kind::ChildDown, reason, out);
+  std::erase_if(children_, [&](const auto& one) { return one->unique_id == unique_id; });
+}
+
+}  // namespace svti::sa

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sa/context.h"
+
+#include "sa/ike_sa.h"
+
+namespace svti::sa {
+
+std::uint32_t ReqidTable::unused(const Key& key) {
+  for (const model::PolicyId& id : key.outbound) {
+    const auto seed = seeds_.find(id);
+    if (seed != seeds_.end() && !uses_.contains(seed->second)) return seed->second;
+  }
+  while (uses_.contains(next_)) next_ = next_ == model::kReqidLast ? model::kReqidFirst : next_ + 1;
+  const std::uint32_t out = next_;
+  next_ = next_ == model::kReqidLast ? model::kReqidFirst : next_ + 1;
+  return out;
+}
+
+std::uint32_t ReqidTable::acquire(const std::vector<model::SetPolicy>& policies) {
+  Key key;
+  for (const model::SetPolicy& policy : policies) {
+    if (policy.id.direction != model::Direction::Out) continue;
+    key.outbound.push_back(policy.id);
+    key.local = policy.tunnel_source;
+    key.remote = policy.tunnel_destination;
+  }
+  auto [found, inserted] = reqids_.try_emplace(key, 0);
+  if (inserted) found->second = unused(key);
+  Use& use = uses_[found->second];
+  use.key = std::move(key);
+  ++use.count;
+  return found->second;
+}
+
+void ReqidTable::release(std::uint32_t reqid) {
+  const auto use = uses_.find(reqid);
+  if (use == uses_.end() || --use->second.count > 0) return;
+  reqids_.erase(use->second.key);
+  uses_.erase(use);
+}
+
+wire::IkeSpi Context::new_ike_spi() {
+  for (;;) {
+    const wire::IkeSpi spi = entropy.u64();
+    if (spi != 0 && ike_spis.insert(spi).second) return spi;
+  }
+}
+
+std::uint32_t Context::new_child_spi() {
+  for (;;) {
+    const std::uint32_t spi = entropy.u32();
+    if (spi > 255 && child_spis.insert(spi).second) return spi;
+  }
+}
+
+void Context::count(model::Counter counter, const model::Vpn* vpn) {
+  ++counters[counter];
+  if (vpn != nullptr) ++vpn_counters[vpn->name][counter];
+}
+
+Duration Context::jittered(seconds time) {
+  const Duration whole = time;
+  return whole - Duration(static_cast<Duration::rep>(entropy.below(static_cast<std::uint64_t>(whole.count() / 10) + 1)));
+}
+
+}  // namespace svti::sa

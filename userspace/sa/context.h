@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all IKE SAs of one Core share: configuration, randomness, tables of numbers in use, and the notes they leave for the Core.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "auth/psk.h"
+#include "base/entropy.h"
+#include "model/state.h"
+#include "sa/effects.h"
+#include "sa/request_window.h"
+#include "sa/vpn_index.h"
+
+namespace svti::sa {
+
+class IkeSa;
+
+// Numbers that tie policies to SAs in the kernel. The same policies between the same addresses have the same reqid for as long as anybody
+// uses it: a trap and the CHILD SA that answers it, a CHILD SA and the one it is rekeyed to.
+class ReqidTable {
+ public:
+  // The reqid of policies already in the kernel, left by the daemon's last life: acquire() takes it up, so that its SAs go on serving.
+  void seed(const model::PolicyId& outbound, std::uint32_t reqid) { seeds_[outbound] = reqid; }
+  // `policies` as policies_for() makes them, whatever their reqid
+  std::uint32_t acquire(const std::vector<model::SetPolicy>& policies);
+  void release(std::uint32_t reqid);
+
+ private:
+  struct Key {
+    std::vector<model::PolicyId> outbound;
+    IpAddress local, remote;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Use {
+    Key key;
+    std::uint32_t count = 0;
+  };
+  std::uint32_t unused(const Key& key);
+
+  std::map<Key, std::uint32_t> reqids_;
+  std::unordered_map<std::uint32_t, Use> uses_;
+  std::map<model::PolicyId, std::uint32_t> seeds_;
+  std::uint32_t next_ = model::kReqidFirst;
+};
+
+// where a kernel SA belongs
+struct SaOwner {
+  std::uint32_t ike = 0;
+  std::uint32_t child = 0;
+};
+
+// what the Core has to do about a VPN after the IKE SA at hand is done with the message
+struct FollowUp {
+  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Retry };
+  Kind kind{};
+  std::string vpn;
+  std::string policy;            // Start, Trap
+  std::uint32_t ike = 0;         // InitialContact: the IKE SA that stays
+  std::uint32_t attempt = 0;     // Retry: how many attempts were made
+  std::vector<std::string> policies;  // Retry
+};
+
+struct Context {
+  using SourceAddress = std::function<std::optional<IpAddress>(const IpAddress& destination)>;
+
+  Context(Entropy& source, SourceAddress lookup) : entropy(source), source_address(std::move(lookup)) {}
+
+  Entropy& entropy;
+  SourceAddress source_address;  // the address that would be sent from to reach a destination
+  model::ConfigurationPtr config = std::make_shared<model::Configuration>();
+  VpnIndex index;
+  auth::PskStore psks;
+
+  model::Counters counters;
+  std::map<std::string, model::Counters, std::less<>> vpn_counters;
+  ReqidTable reqids;
+  std::map<model::SaId, SaOwner> sa_owners;
+  std::unordered_set<wire::IkeSpi> ike_spis;
+  std::unordered_set<std::uint32_t> child_spis;  // inbound
+  std::uint32_t next_ike_id = 1;
+  std::uint32_t next_child_id = 1;
+
+  // notes for the Core
+  std::vector<std::unique_ptr<IkeSa>> newborn;  // IKE SAs made by rekeying
+  std::vector<FollowUp> follow_ups;
+  std::vector<std::uint32_t> rescheduled;            // IKE SAs other than the one at hand whose deadline may have changed
+  std::multimap<TimePoint, model::SaId> lingering;  // inbound SAs that outlive their CHILD SA for packets under way
+  std::function<IkeSa*(std::uint32_t)> find_ike;    // by unique id; null when gone
+  // an established IKE SA between these identities is there
+  std::function<bool(const model::Identity& local, const model::Identity& remote)> established_between;
+
+  RetransmitPolicy retransmission() const { return RetransmitPolicy::of(config->global); }
+  wire::IkeSpi new_ike_spi();
+  // RFC 4303 2.1 reserves 0 to 255
+  std::uint32_t new_child_spi();
+  void count(model::Counter counter, const model::Vpn* vpn);
+  // a random part of at most a tenth, so that the ends do not rekey at the same moment
+  Duration jittered(seconds time);
+};
+
+}  // namespace svti::sa

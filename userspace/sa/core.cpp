@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sa/core.h"
+
+#include <algorithm>
+
+#include "sa/message_rules.h"
+
+namespace svti::sa {
+
+using model::StartAction;
+using wire::ExchangeType;
+using wire::NotifyType;
+
+namespace {
+
+constexpr Duration kCookieCalm = seconds(10);  // cookies stay on this long after the number of half-open IKE SAs fell (configuration.md 5.16)
+constexpr std::size_t kMinInvalidVersionRequest = 36;
+
+}  // namespace
+
+Core::Core(Entropy& entropy, Context::SourceAddress source_address) : ctx_(entropy, std::move(source_address)), cookies_(entropy) {
+  ctx_.find_ike = [this](std::uint32_t id) -> IkeSa* {
+    if (IkeSa* sa = find(id)) return sa;
+    const auto found = std::find_if(ctx_.newborn.begin(), ctx_.newborn.end(), [&](const auto& one) { return one->id() == id; });
+    return found == ctx_.newborn.end() ? nullptr : found->get();
+  };
+  ctx_.established_between = [this](const model::Identity& local, const model::Identity& remote) {
+    const auto [first, last] = by_identities_.equal_range({local, remote});
+    return std::any_of(first, last, [&](const auto& entry) { return find(entry.second)->established(); });
+  };
+}
+
+Core::~Core() = default;
+
+void Core::log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const {
+  out.emplace_back(LogLine{subsystem, level, {}, std::move(text)});
+}
+
+IkeSa* Core::find(std::uint32_t id) const {
+  const auto found = sas_.find(id);
+  return found == sas_.end() ? nullptr : found->second.get();
+}
+
+// --- bookkeeping ------------------------------------------------------------------------------------------------------------
+
+void Core::adopt(std::unique_ptr<IkeSa> sa) {
+  const std::uint32_t id = sa->id();
+  by_spi_[sa->our_spi()] = id;
+  if (sa->vpn()) by_vpn_.emplace(sa->vpn()->name, id);
+  if (sa->established()) by_identities_.emplace(Identities{sa->local_id(), sa->remote_id()}, id);
+  sas_[id] = std::move(sa);
+}
+
+void Core::reschedule(const IkeSa& sa) {
+  const auto before = deadline_of_.find(sa.id());
+  const auto deadline = sa.next_deadline();
+  if (before != deadline_of_.end()) {
+    if (deadline && *deadline == before->second) return;
+    deadlines_.erase({before->second, sa.id()});
+    deadline_of_.erase(before);
+  }
+  if (!deadline) return;
+  deadlines_.emplace(*deadline, sa.id());
+  deadline_of_[sa.id()] = *deadline;
+}
+
+void Core::forget(std::uint32_t id) {
+  const auto found = sas_.find(id);
+  if (found == sas_.end()) return;
+  if (const auto deadline = deadline_of_.find(id); deadline != deadline_of_.end()) {
+    deadlines_.erase({deadline->second, id});
+    deadline_of_.erase(deadline);
+  }
+  const IkeSa& sa = *found->second;
+  const auto erase_from = [id](auto& index, const auto& key) {
+    for (auto [entry, end] = index.equal_range(key); entry != end; ++entry) {
+      if (entry->second == id) return void(index.erase(entry));
+    }
+  };
+  by_spi_.erase(sa.our_spi());
+  if (sa.vpn()) erase_from(by_vpn_, sa.vpn()->name);
+  erase_from(by_identities_, Identities{sa.local_id(), sa.remote_id()});
+  no_longer_half_open(id);
+  sas_.erase(found);
+}
+
+// Runs `action` on an IKE SA and brings all that depends on it up to date.
+template <typename F>
+void Core::touch(std::uint32_t id, TimePoint now, Effects& out, F&& action) {
+  IkeSa* sa = find(id);
+  if (sa == nullptr) return;
+  const bool was_half_open = sa->half_open();
+  const bool was_established = sa->established();
+  const bool had_vpn = sa->vpn() != nullptr;
+  action(*sa);
+  if (was_half_open && !sa->half_open()) no_longer_half_open(id);
+  if (!was_established && sa->established()) by_identities_.emplace(Identities{sa->local_id(), sa->remote_id()}, id);
+  if (!had_vpn && sa->vpn()) by_vpn_.emplace(sa->vpn()->name, id);
+  if (sa->dead()) {
+    forget(id);
+  } else {
+    reschedule(*sa);
+  }
+  settle(now, out);
+}
+
+// IKE SAs born meanwhile are taken in, and what they left to do is done.
+void Core::settle(TimePoint now, Effects& out) {
+  while (!ctx_.newborn.empty() || !ctx_.follow_ups.empty()) {
+    for (auto& sa : std::exchange(ctx_.newborn, {})) {
+      const IkeSa& born = *sa;
+      adopt(std::move(sa));
+      reschedule(born);
+    }
+    for (const FollowUp& note : std::exchange(ctx_.follow_ups, {})) follow_up(note, now, out);
+  }
+  for (const std::uint32_t id : std::exchange(ctx_.rescheduled, {})) {
+    if (const IkeSa* sa = find(id)) reschedule(*sa);
+  }
+}
+
+void Core::no_longer_half_open(std::uint32_t id) {
+  const auto origin = origin_of_half_open_.find(id);
+  if (origin == origin_of_half_open_.end()) return;
+  const auto count = half_open_of_.find(origin->second.first.address);
+  if (--count->second == 0) half_open_of_.erase(count);
+  half_open_.erase(origin->second);
+  origin_of_half_open_.erase(origin);
+}
+
+void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
+  const auto configured = ctx_.config->vpns.find(note.vpn);
+  switch (note.kind) {
+    case FollowUp::Kind::InitialContact: {
+      // RFC 7296 2.4: the peer has no other IKE SA between these identities. One that is younger than this one's first message is not meant:
+      // both ends began at once.
+      const IkeSa* stays = find(note.ike);
+      if (stays == nullptr) return;
+      std::vector<std::uint32_t> stale;
+      for (auto [entry, end] = by_identities_.equal_range({stays->local_id(), stays->remote_id()}); entry != end; ++entry) {
+        const IkeSa* sa = find(entry->second);
+        if (sa != stays && sa->established() && sa->established_at() <= stays->created_at()) stale.push_back(sa->id());
+      }
+      for (const std::uint32_t id : stale) touch(id, now, out, [&](IkeSa& sa) { sa.destroy("the peer began anew (INITIAL_CONTACT)", now, out); });
+      return;
+    }
+    case FollowUp::Kind::Retry:
+      if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, note.attempt + 1, now, out);
+      return;
+    case FollowUp::Kind::Start:
+      if (configured != ctx_.config->vpns.end() && configured->second->find_policy(note.policy) != nullptr) (void)initiate(note.vpn, note.policy, now, out);
+      return;
+    case FollowUp::Kind::Trap:
+      if (configured == ctx_.config->vpns.end()) return;
+      if (const auto* policy = configured->second->find_policy(note.policy)) set_trap(configured->second, *policy, out);
+      return;
+  }
+}
+
+std::optional<TimePoint> Core::next_deadline() const {
+  std::optional<TimePoint> out;
+  if (!deadlines_.empty()) out = deadlines_.begin()->first;
+  if (!ctx_.lingering.empty() && (!out || ctx_.lingering.begin()->first < *out)) out = ctx_.lingering.begin()->first;
+  return out;
+}
+
+void Core::on_deadline(TimePoint now, Effects& out) {
+  while (!ctx_.lingering.empty() && ctx_.lingering.begin()->first <= now) {
+    const model::SaId id = ctx_.lingering.begin()->second;
+    ctx_.lingering.erase(ctx_.lingering.begin());
+    ctx_.child_spis.erase(id.spi);
+    out.emplace_back(RemoveSa{id});
+  }
+  std::vector<std::uint32_t> due;
+  for (auto entry = deadlines_.begin(); entry != deadlines_.end() && entry->first <= now; ++entry) due.push_back(entry->second);
+  for (const std::uint32_t id : due) touch(id, now, out, [&](IkeSa& sa) { sa.on_deadline(now, out); });
+}
+
+// --- messages ---------------------------------------------------------------------------------------------------------------
+
+void Core::receive(const model::Datagram& datagram, TimePoint now, Effects& out) {
+  const auto header = wire::parse_header(datagram.payload);
+  if (!header) {
+    ctx_.count(model::Counter::Invalid, nullptr);
+    return log(out, Subsystem::Encoding, 2, "datagram from " + datagram.remote.to_string() + " dropped: " + header.error().message);
+  }
+  if (header->major != 2) {
+    ctx_.count(model::Counter::Invalid, nullptr);
+    // RFC 7296 2.5: a higher version is answered, unprotected, when it is a request; never with more octets than came
+    if (header->major > 2 && !header->response && datagram.payload.size() >= kMinInvalidVersionRequest) {
+      answer_init(datagram, *header, NotifyType::InvalidMajorVersion, {}, out);
+    }
+    return log(out, Subsystem::Encoding, 1, "IKE version " + std::to_string(header->major) + " from " + datagram.remote.to_string() + " is not supported");
+  }
+  const auto message = wire::parse_message(datagram.payload);
+  if (!message) {
+    ctx_.count(model::Counter::Invalid, nullptr);
+    return log(out, Subsystem::Encoding, 1, "message from " + datagram.remote.to_string() + " dropped: " + message.error().message);
+  }
+  if (header->initiator_spi == 0) {
+    ctx_.count(model::Counter::InvalidSpi, nullptr);
+    return log(out, Subsystem::Encoding, 2, "message from " + datagram.remote.to_string() + " dropped: its initiator SPI is zero");
+  }
+  if (!header->response && header->responder_spi == 0) return on_init_request(*message, datagram, now, out);
+  // the sender's I flag says which of the SPIs is ours
+  const auto found = by_spi_.find(header->from_initiator ? header->responder_spi : header->initiator_spi);
+  if (found == by_spi_.end()) {
+    ctx_.count(model::Counter::InvalidSpi, nullptr);
+    return log(out, Subsystem::Manager, 1, wire::to_string(header->exchange) + " from " + datagram.remote.to_string() + " for an IKE SA that is not there, dropped");
+  }
+  touch(found->second, now, out, [&](IkeSa& sa) { sa.receive(*message, datagram, now, out); });
+}
+
+void Core::answer_init(const model::Datagram& request, const wire::Header& header, NotifyType type, Bytes data, Effects& out) {
+  wire::Header answer;
+  answer.initiator_spi = header.initiator_spi;
+  answer.responder_spi = header.responder_spi;
+  answer.exchange = header.exchange;
+  answer.from_initiator = !header.from_initiator;
+  answer.response = true;
+  answer.message_id = header.message_id;
+  Bytes message = wire::encode_message(answer, {wire::NotifyPayload{type, wire::ProtocolId::None, {}, std::move(data)}});
+  if (message.size() > request.payload.size()) return;  // no amplification
+  out.emplace_back(SendDatagram{{request.local, request.remote, std::move(message)}});
+}
+
+bool Core::cookie_needed(TimePoint now) {
+  const std::uint32_t threshold = ctx_.config->global.cookie_threshold;
+  if (threshold == 0) return false;
+  if (threshold == model::GlobalOptions::kCookieAlways) return true;
+  if (half_open() >= threshold) cookies_until_ = now + kCookieCalm;
+  return cookies_until_ && now < *cookies_until_;
+}
+
+void Core::on_init_request(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out) {
+  const wire::Header& header = message.header;
+  const auto drop = [&](const std::string& reason) {
+    ctx_.count(model::Counter::Invalid, nullptr);
+    log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request from " + datagram.remote.to_string() + " dropped: " + reason);
+  };
+  if (header.exchange != ExchangeType::IkeSaInit || header.message_id != 0 || !header.from_initiator) return drop("it belongs to no IKE SA");
+  if (const auto known = half_open_.find({datagram.remote, header.initiator_spi}); known != half_open_.end()) {
+    // RFC 7296 2.1: a retransmission gets the same answer; anything else with this SPI is ignored
+    (void)find(known->second)->answer_again(datagram, out);
+    return;
+  }
+  if (const auto violation = check_message(ExchangeType::IkeSaInit, false, message.payloads)) {
+    if (violation->notify == NotifyType::UnsupportedCriticalPayload) answer_init(datagram, header, violation->notify, violation->notify_data, out);
+    return drop(violation->reason);
+  }
+  const auto* nonce = find_payload<wire::NoncePayload>(message.payloads);
+  const auto* ke = find_payload<wire::KePayload>(message.payloads);
+  const auto* sa = find_payload<wire::SaPayload>(message.payloads);
+
+  const auto* cookie = find_notify(message.payloads, NotifyType::Cookie);
+  const bool proven = cookie != nullptr && cookies_.valid(now, cookie->data, nonce->data, datagram.remote.address, header.initiator_spi);
+  const auto ask_for_cookie = [&] {
+    log(out, Subsystem::Ike, 2, "asking " + datagram.remote.to_string() + " for a cookie");
+    answer_init(datagram, header, NotifyType::Cookie, cookies_.make(now, nonce->data, datagram.remote.address, header.initiator_spi), out);
+  };
+  if (!proven && cookie_needed(now)) return ask_for_cookie();
+  const model::GlobalOptions& options = ctx_.config->global;
+  if (options.init_limit_half_open != 0 && half_open() >= options.init_limit_half_open) return drop("too many half-open IKE SAs (init-limit-half-open)");
+  const auto of_peer = half_open_of_.find(datagram.remote.address);
+  if (options.block_threshold != 0 && of_peer != half_open_of_.end() && of_peer->second >= options.block_threshold) {
+    return drop("too many half-open IKE SAs of this address (block-threshold)");
+  }
+
+  const auto lists = ctx_.index.ike_proposals(datagram.local.address, datagram.remote.address);
+  std::optional<wire::Proposal> choice;
+  std::vector<wire::Proposal> all;
+  for (const auto* list : lists) {
+    if (!choice) choice = choose_proposal(*list, sa->proposals, KeyExchangeUse::Negotiate);
+    all.insert(all.end(), list->begin(), list->end());
+  }
+  if (!choice) {
+    const std::string reason = lists.empty() ? "no VPN for local address " + datagram.local.address.to_string() + " and remote address " + datagram.remote.address.to_string()
+                                             : "no proposal fits: " + explain_mismatch(all, sa->proposals, KeyExchangeUse::Negotiate);
+    log(out, Subsystem::Ike, 0, "IKE_SA_INIT from " + datagram.remote.to_string() + " refused: " + reason);
+    return answer_init(datagram, header, NotifyType::NoProposalChosen, {}, out);
+  }
+  const std::uint16_t group = find_transform(*choice, wire::TransformType::KeyExchange) == nullptr ? 0 : find_transform(*choice, wire::TransformType::KeyExchange)->id;
+  if (group == 0) return answer_init(datagram, header, NotifyType::NoProposalChosen, {}, out);
+  if (static_cast<std::uint16_t>(ke->group) != group) {
+    Writer wanted;
+    wanted.u16(group);
+    log(out, Subsystem::Ike, 1, "IKE_SA_INIT from " + datagram.remote.to_string() + " has key exchange group " + std::to_string(static_cast<int>(ke->group)) + ", asking for " + std::to_string(group));
+    return answer_init(datagram, header, NotifyType::InvalidKePayload, std::move(wanted).take(), out);
+  }
+
+  auto born = IkeSa::as_responder(ctx_, datagram.local, datagram.remote, header.initiator_spi, now);
+  Effects effects;
+  if (const Status accepted = born->accept_init(message, datagram, *choice, now, effects); !accepted) return drop(accepted.error().message);
+  // An answer larger than the request could be aimed at somebody else: first the sender has to show that it is where it says.
+  const bool larger = std::any_of(effects.begin(), effects.end(), [&](const Effect& effect) {
+    const auto* sent = std::get_if<SendDatagram>(&effect);
+    return sent != nullptr && sent->datagram.payload.size() > datagram.payload.size();
+  });
+  if (larger && !proven) return ask_for_cookie();
+  std::move(effects.begin(), effects.end(), std::back_inserter(out));
+  const Origin origin{datagram.remote, header.initiator_spi};
+  half_open_[origin] = born->id();
+  origin_of_half_open_[born->id()] = origin;
+  ++half_open_of_[datagram.remote.address];
+  const IkeSa& sa_born = *born;
+  adopt(std::move(born));
+  reschedule(sa_born);
+}
+
+// --- kernel -----------------------------------------------------------------------------------------------------------------
+
+void Core::acquire(std::uint32_t reqid, TimePoint now, Effects& out) {
+  const auto trap = trap_of_reqid_.find(reqid);
+  if (trap == trap_of_reqid_.end()) return log(out, Subsystem::Kernel, 2, "acquire for reqid " + std::to_string(reqid) + ", which is no trap of ours");
+  const auto [vpn, policy] = trap->second;
+  log(out, Subsystem::Kernel, 1, "traffic for " + vpn + " " + policy + ", no SA yet");
+  if (const Status status = initiate(vpn, policy, now, out); !status) log(out, Subsystem::Ike, 1, vpn + ": " + status.error().message);
+}
+
+void Core::expire(const model::SaId& id, bool hard, TimePoint now, Effects& out) {
+  const auto owner = ctx_.sa_owners.find(id);
+  if (owner == ctx_.sa_owners.end()) return;
+  const std::uint32_t child = owner->second.child;
+  touch(owner->second.ike, now, out, [&](IkeSa& sa) {
+    if (hard) {
+      sa.delete_child(child, "its kernel SA reached the end of its life", now, out);
+    } else {
+      sa.rekey_child(child, now, out);
+    }
+  });
+}
+
+void Core::install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out) {
+  for (const auto& [id, owner] : ctx_.sa_owners) {
+    if (owner.child != child) continue;
+    return touch(owner.ike, now, out, [&, child](IkeSa& sa) { sa.child_lost(child, reason, now, out); });
+  }
+}
+
+// --- commands ---------------------------------------------------------------------------------------------------------------
+
+Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out) {
+  if (!vpn->remote_address) return config_error("VPN " + vpn->name + " has no remote-address: it can only respond");
+  const auto local = vpn->local_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
+  if (!local) return system_error("there is no route to " + vpn->remote_address->to_string());
+  auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*vpn->remote_address, model::kIkePort}, now);
+  const std::uint32_t id = born->id();
+  adopt(std::move(born));
+  touch(id, now, out, [&](IkeSa& sa) { sa.start(std::move(policies), attempt, now, out); });
+  return {};
+}
+
+Status Core::initiate(const std::string& name, const std::string& policy, TimePoint now, Effects& out) {
+  const auto found = ctx_.config->vpns.find(name);
+  if (found == ctx_.config->vpns.end()) return config_error("there is no VPN " + name);
+  const VpnPtr& vpn = found->second;
+  if (!policy.empty() && vpn->find_policy(policy) == nullptr) return config_error("VPN " + name + " has no security-policy " + policy);
+  std::vector<std::string> policies;
+  for (const model::SecurityPolicy& one : vpn->policies) {
+    if (policy.empty() || one.name == policy) policies.push_back(one.name);
+  }
+  std::optional<std::uint32_t> usable;
+  for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) {
+    const IkeSa* sa = find(entry->second);
+    const bool connecting = sa->phase() == model::IkeSaPhase::Created || sa->phase() == model::IkeSaPhase::Connecting;
+    if (sa->established() || connecting) usable = entry->second;
+  }
+  if (!usable) return connect(vpn, std::move(policies), 1, now, out);
+  touch(*usable, now, out, [&](IkeSa& sa) {
+    for (const std::string& one : policies) sa.want_child(one, now, out);
+  });
+  return {};
+}
+
+Status Core::terminate(const std::string& name, const std::string& policy, TimePoint now, Effects& out) {
+  std::vector<std::uint32_t> sas;
+  for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) sas.push_back(entry->second);
+  bool any = false;
+  for (const std::uint32_t id : sas) {
+    const IkeSa* one = find(id);
+    if (one == nullptr || one->phase() == model::IkeSaPhase::Deleting) continue;
+    if (policy.empty()) {
+      any = true;
+      touch(id, now, out, [&](IkeSa& sa) { sa.delete_ike("terminated by command", now, out); });
+      continue;
+    }
+    std::vector<std::uint32_t> children;
+    for (const auto& child : one->children()) {
+      if (child->policy->name == policy) children.push_back(child->unique_id);
+    }
+    any |= !children.empty();
+    touch(id, now, out, [&](IkeSa& sa) {
+      for (const std::uint32_t child : children) sa.delete_child(child, "terminated by command", now, out);
+    });
+  }
+  if (!any) return config_error("VPN " + name + " has no " + (policy.empty() ? "IKE SA" : "CHILD SA of security-policy " + policy));
+  return {};
+}
+
+Status Core::rekey(const std::string& name, const std::string& policy, TimePoint now, Effects& out) {
+  std::vector<std::uint32_t> sas;
+  for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) {
+    if (find(entry->second)->established()) sas.push_back(entry->second);
+  }
+  if (sas.empty()) return config_error("VPN " + name + " has no established IKE SA");
+  for (const std::uint32_t id : sas) {
+    touch(id, now, out, [&](IkeSa& sa) {
+      if (policy.empty()) return sa.rekey(now, out);
+      std::vector<std::uint32_t> children;
+      for (const auto& child : sa.children()) {
+        if (child->policy->name == policy) children.push_back(child->unique_id);
+      }
+      for (const std::uint32_t child : children) sa.rekey_child(child, now, out);
+    });
+  }
+  return {};
+}
+
+void Core::close(TimePoint now, Effects& out) {
+  std::vector<std::uint32_t> all;
+  for (const auto& [id, sa] : sas_) all.push_back(id);
+  for (const std::uint32_t id : all) touch(id, now, out, [&](IkeSa& sa) { sa.delete_ike("shutting down", now, out); });
+  while (!traps_.empty()) {
+    const TrapKey key = traps_.begin()->first;
+    release_trap(key, out);
+  }
+  for (const auto& [at, id] : std::exchange(ctx_.lingering, {})) out.emplace_back(RemoveSa{id});
+}
+
+// --- configuration ----------------------------------------------------------------------------------------------------------
+
+void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& out) {
+  const model::ConfigurationPtr before = std::exchange(ctx_.config, std::move(configuration));
+  const auto& after = *ctx_.config;
+  ctx_.index = VpnIndex(after);
+  ctx_.psks = auth::PskStore(after.preshared_keys);
+  for (const auto& [name, vpn] : before->vpns) {
+    const auto kept = after.vpns.find(name);
+    if (kept == after.vpns.end() || !after.enabled) {
+      stop_vpn(name, "no longer configured", now, out);
+    } else if (*kept->second != *vpn) {
+      stop_vpn(name, "its configuration changed", now, out);
+    }
+  }
+  if (!after.enabled) return;
+  for (const auto& [name, vpn] : after.vpns) {
+    const auto old = before->vpns.find(name);
+    if (before->enabled && old != before->vpns.end() && *old->second == *vpn) continue;
+    start_vpn(vpn, now, out);
+  }
+}
+
+void Core::start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out) {
+  if (!vpn->remote_address || vpn->version != 2) return;  // it responds
+  const StartAction action = vpn->ipsec.start_action;
+  if (action == StartAction::None) return;
+  for (const model::SecurityPolicy& policy : vpn->policies) set_trap(vpn, policy, out);
+  if (action != StartAction::Start) return;
+  if (const Status status = initiate(vpn->name, {}, now, out); !status) log(out, Subsystem::Ike, 0, vpn->name + ": " + status.error().message);
+}
+
+void Core::stop_vpn(const std::string& name, const std::string& reason, TimePoint now, Effects& out) {
+  std::vector<std::uint32_t> sas;
+  for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) sas.push_back(entry->second);
+  for (const std::uint32_t id : sas) touch(id, now, out, [&](IkeSa& sa) { sa.delete_ike(reason, now, out); });
+  std::vector<TrapKey> keys;
+  for (auto trap = traps_.lower_bound({name, {}}); trap != traps_.end() && trap->first.first == name; ++trap) keys.push_back(trap->first);
+  for (const TrapKey& key : keys) release_trap(key, out);
+}
+
+void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out) {
+  const TrapKey key{vpn->name, policy.name};
+  if (traps_.contains(key) || !vpn->remote_address) return;
+  const auto local = vpn->local_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
+  if (!local) return log(out, Subsystem::Child, 0, vpn->name + ": no trap for " + policy.name + ": there is no route to " + vpn->remote_address->to_string());
+  const PolicyTarget target{&policy, *local, *vpn->remote_address, 0};
+  auto policies = policies_for(selectors_of(policy.local_ts, *local), selectors_of(policy.remote_ts, *vpn->remote_address), target);
+  if (policies.empty()) return log(out, Subsystem::Child, 0, vpn->name + ": no trap for " + policy.name + ": its selectors make no policy, or too many");
+  Trap trap{next_trap_++, ctx_.reqids.acquire(policies), vpn->name, policy.name};
+  for (model::SetPolicy& one : policies) one.reqid = trap.reqid;
+  out.emplace_back(ClaimPolicies{trap.owner, std::move(policies)});
+  log(out, Subsystem::Child, 1, vpn->name + ": traffic of " + policy.name + " will bring it up");
+  trap_of_reqid_[trap.reqid] = key;
+  traps_.emplace(key, std::move(trap));
+}
+
+void Core::release_trap(const TrapKey& key, Effects& out) {
+  const auto trap = traps_.find(key);
+  if (trap == traps_.end()) return;
+  out.emplace_back(ReleasePolicies{trap->second.owner});
+  ctx_.reqids.release(trap->second.reqid);
+  trap_of_reqid_.erase(trap->second.reqid);
+  traps_.erase(trap);
+}
+
+// --- state ------------------------------------------------------------------------------------------------------------------
+
+bool Core::carries(std::uint32_t reqid) const {
+  return std::any_of(sas_.begin(), sas_.end(), [&](const auto& entry) {
+    const auto& children = entry.second->children();
+    return std::any_of(children.begin(), children.end(), [&](const auto& child) { return child->reqid == reqid; });
+  });
+}
+
+std::optional<Core::TrapOwner> Core::trap_owner(std::uint32_t reqid) const {
+  const auto found = trap_of_reqid_.find(reqid);
+  if (found == trap_of_reqid_.end()) return std::nullopt;
+  return TrapOwner{found->second.first, found->second.second};
+}
+
+model::RuntimeState Core::state(TimePoint now) const {
+  model::RuntimeState out;
+  out.ike_sas_total = sas_.size();
+  out.ike_sas_half_open = half_open();
+  out.counters = ctx_.counters;
+  out.vpn_counters = ctx_.vpn_counters;
+  for (const auto& [name, vpn] : ctx_.config->vpns) out.vpn_counters.try_emplace(name);
+  for (const auto& [id, sa] : sas_) out.ike_sas.push_back(sa->state(now));
+  return out;
+}
+
+}  // namespace svti::sa

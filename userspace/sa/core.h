@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The protocol core: all IKE SAs of one worker. Sans-IO: datagrams, deadlines, kernel events and commands go in together with
+// `now`, effects come out. It opens no socket, reads no clock, knows no thread, and draws randomness from `Entropy` alone.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "sa/context.h"
+#include "sa/cookie.h"
+#include "sa/effects.h"
+#include "sa/ike_sa.h"
+
+namespace svti::sa {
+
+class Core {
+ public:
+  // both must outlive the Core
+  Core(Entropy& entropy, Context::SourceAddress source_address);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // The reqid of an outbound policy that the last life of the daemon left in the kernel; before the first apply().
+  void seed_reqid(const model::PolicyId& outbound, std::uint32_t reqid) { ctx_.reqids.seed(outbound, reqid); }
+
+  // Takes a configuration in place of the one before. IKE SAs of VPNs that are gone or changed are deleted; the others are left
+  // alone. Traps are set and connections begun as start-action says.
+  void apply(model::ConfigurationPtr configuration, TimePoint now, Effects& out);
+
+  void receive(const model::Datagram& datagram, TimePoint now, Effects& out);
+  // when on_deadline() must be called; nothing to wait for: nothing
+  std::optional<TimePoint> next_deadline() const;
+  void on_deadline(TimePoint now, Effects& out);
+
+  // from the kernel
+  void acquire(std::uint32_t reqid, TimePoint now, Effects& out);
+  void expire(const model::SaId& id, bool hard, TimePoint now, Effects& out);
+  void install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
+
+  // Commands; errors of Fault::Configuration. `policy` empty: all of the VPN. The outcome comes as Notices.
+  Status initiate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
+  Status terminate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
+  Status rekey(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
+  // deletes all IKE SAs, telling the peers; traps are released
+  void close(TimePoint now, Effects& out);
+
+  // whether anything established or under way uses this reqid (a trap alone does not count)
+  bool carries(std::uint32_t reqid) const;
+  // the VPN and policy whose trap has this reqid
+  struct TrapOwner {
+    std::string vpn, policy;
+  };
+  std::optional<TrapOwner> trap_owner(std::uint32_t reqid) const;
+
+  // children's byte and packet counts are the kernel's and left 0
+  model::RuntimeState state(TimePoint now) const;
+  const model::ConfigurationPtr& configuration() const { return ctx_.config; }
+  std::size_t ike_sas() const { return sas_.size(); }
+
+ private:
+  struct Trap {
+    std::uint64_t owner = 0;
+    std::uint32_t reqid = 0;
+    std::string vpn, policy;
+  };
+  using TrapKey = std::pair<std::string, std::string>;
+
+  template <typename F>
+  void touch(std::uint32_t id, TimePoint now, Effects& out, F&& action);
+  void settle(TimePoint now, Effects& out);
+  void adopt(std::unique_ptr<IkeSa> sa);
+  void reschedule(const IkeSa& sa);
+  void forget(std::uint32_t id);
+  void no_longer_half_open(std::uint32_t id);
+  IkeSa* find(std::uint32_t id) const;
+  void follow_up(const FollowUp& note, TimePoint now, Effects& out);
+
+  void on_init_request(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  void answer_init(const model::Datagram& request, const wire::Header& header, wire::NotifyType type, Bytes data, Effects& out);
+  bool cookie_needed(TimePoint now);
+  std::size_t half_open() const { return half_open_.size(); }
+  void log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const;
+
+  Status connect(const VpnPtr& vpn, std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out);
+  void set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
+  void release_trap(const TrapKey& key, Effects& out);
+  void start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out);
+  void stop_vpn(const std::string& vpn, const std::string& reason, TimePoint now, Effects& out);
+
+  Context ctx_;
+  CookieJar cookies_;
+  std::optional<TimePoint> cookies_until_;
+
+  std::map<std::uint32_t, std::unique_ptr<IkeSa>> sas_;  // by unique id
+  std::unordered_map<wire::IkeSpi, std::uint32_t> by_spi_;  // our SPI
+  // all that have a VPN, by its name
+  std::multimap<std::string, std::uint32_t, std::less<>> by_vpn_;
+  using Identities = std::pair<model::Identity, model::Identity>;  // ours, theirs
+  std::multimap<Identities, std::uint32_t> by_identities_;  // once established
+  using Origin = std::pair<Endpoint, wire::IkeSpi>;  // where the first message came from, SPIi
+  std::map<Origin, std::uint32_t> half_open_;        // as responder
+  std::unordered_map<std::uint32_t, Origin> origin_of_half_open_;
+  std::map<IpAddress, std::uint32_t> half_open_of_;
+  std::set<std::pair<TimePoint, std::uint32_t>> deadlines_;
+  std::unordered_map<std::uint32_t, TimePoint> deadline_of_;
+  std::map<TrapKey, Trap> traps_;
+  std::unordered_map<std::uint32_t, TrapKey> trap_of_reqid_;
+  std::uint64_t next_trap_ = std::uint64_t{1} << 32;
+};
+
+}  // namespace svti::sa

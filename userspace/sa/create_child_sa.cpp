@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: Apache-2.0
+// CREATE_CHILD_SA, both roles: new CHILD SAs, rekeying of CHILD SAs and of the IKE SA (RFC 7296 1.3, 2.8, 2.17, 2.18, 2.25).
+#include <algorithm>
+
+#include "sa/ike_sa.h"
+#include "sa/message_rules.h"
+
+namespace svti::sa {
+
+using model::ChildSaPhase;
+using model::IkeSaPhase;
+using wire::ExchangeType;
+using wire::NotifyType;
+using wire::PayloadType;
+using wire::ProtocolId;
+
+namespace {
+
+constexpr std::size_t kNonceSize = 32;
+constexpr std::uint32_t kMaxRounds = 4;  // of one negotiation: other groups, put off by the peer
+
+Bytes lowest(const Bytes& ours, const Bytes& theirs) { return std::min(ours, theirs); }
+
+// RFC 7296 2.8.1: of the four nonces the lowest marks the exchange that loses; whoever began it closes what it made.
+bool ours_loses(const Bytes& our_lowest, const Bytes& their_lowest) { return our_lowest < their_lowest; }
+
+Bytes spi_octets(std::uint32_t spi) {
+  Writer out;
+  out.u32(spi);
+  return std::move(out).take();
+}
+
+Bytes spi_octets(wire::IkeSpi spi) {
+  Writer out;
+  out.u64(spi);
+  return std::move(out).take();
+}
+
+Bytes group_octets(wire::KeGroup group) {
+  Writer out;
+  out.u16(static_cast<std::uint16_t>(group));
+  return std::move(out).take();
+}
+
+wire::KeGroup group_of(const wire::Proposal& choice) {
+  const wire::Transform* transform = find_transform(choice, wire::TransformType::KeyExchange);
+  return transform == nullptr ? wire::KeGroup::None : static_cast<wire::KeGroup>(transform->id);
+}
+
+}  // namespace
+
+std::optional<IkeSa::ChildOffer> IkeSa::make_offer(const Job& job, bool in_auth, Effects& out) {
+  ChildOffer offer;
+  offer.job = job;
+  const ChildSa* old = job.kind == Job::Kind::RekeyChild ? find_child(job.child) : nullptr;
+  offer.policy = old == nullptr ? job.policy : old->policy->name;
+  const model::SecurityPolicy* policy = vpn_->find_policy(offer.policy);
+  if (policy == nullptr) {
+    log(out, Subsystem::Child, 1, "security-policy " + offer.policy + " is not configured");
+    return std::nullopt;
+  }
+  offer.rekeys = old == nullptr ? 0 : old->unique_id;
+  offer.proposals = in_auth ? without_key_exchange(vpn_->ipsec.esp_proposals) : vpn_->ipsec.esp_proposals;
+  // A rekey asks for what was agreed on before: anything wider could be narrowed otherwise this time.
+  offer.local = old == nullptr ? selectors_of(policy->local_ts, local_.address) : old->local;
+  offer.remote = old == nullptr ? selectors_of(policy->remote_ts, remote_.address) : old->remote;
+  if (!in_auth) {
+    offer.nonce = ctx_.entropy.bytes(kNonceSize);
+    const wire::KeGroup group = job.group == wire::KeGroup::None ? first_group(offer.proposals) : job.group;
+    if (group != wire::KeGroup::None) {
+      auto ke = crypto::KeyExchange::create(group, ctx_.entropy);
+      if (!ke) {
+        log(out, Subsystem::Child, 1, "CHILD SA " + offer.policy + ": " + ke.error().message);
+        return std::nullopt;
+      }
+      offer.ke = std::move(*ke);
+    }
+  }
+  offer.spi = ctx_.new_child_spi();
+  for (wire::Proposal& proposal : offer.proposals) proposal.spi = spi_octets(offer.spi);
+  return offer;
+}
+
+Payloads IkeSa::offer_payloads(const ChildOffer& offer, bool in_auth) const {
+  Payloads out;
+  if (const ChildSa* old = find_child(offer.rekeys)) {
+    out.push_back(wire::NotifyPayload{NotifyType::RekeySa, ProtocolId::Esp, spi_octets(old->inbound.spi), {}});
+  }
+  out.push_back(wire::SaPayload{offer.proposals});
+  if (!in_auth) out.push_back(wire::NoncePayload{offer.nonce});
+  if (offer.ke) out.push_back(wire::KePayload{offer.ke->group(), to_bytes(offer.ke->public_value())});
+  out.push_back(wire::TsPayload{PayloadType::TsInitiator, offer.local});
+  out.push_back(wire::TsPayload{PayloadType::TsResponder, offer.remote});
+  return out;
+}
+
+void IkeSa::begin_create_child(const Job& job, TimePoint now, Effects& out) {
+  ChildSa* old = nullptr;
+  if (job.kind == Job::Kind::RekeyChild) {
+    old = find_child(job.child);
+    // meanwhile deleted, or rekeyed by the peer
+    if (old == nullptr || old->replaced_by != 0 || (old->phase != ChildSaPhase::Installed && old->phase != ChildSaPhase::Rekeying)) return;
+  }
+  auto offer = make_offer(job, false, out);
+  if (!offer) return;
+  if (old != nullptr) {
+    old->phase = ChildSaPhase::Rekeying;
+    log(out, Subsystem::Child, 1, "rekeying CHILD SA " + old->policy->name + "{" + std::to_string(old->unique_id) + "}");
+  }
+  const Payloads payloads = offer_payloads(*offer, false);
+  send_request(ExchangeType::CreateChildSa, payloads, CreateChildRequest{std::move(*offer)}, now, out);
+}
+
+void IkeSa::offer_failed(const ChildOffer& offer, const std::string& reason, TimePoint now, Effects& out) {
+  ctx_.child_spis.erase(offer.spi);
+  log(out, Subsystem::Child, 0, "CHILD SA " + offer.policy + (offer.rekeys == 0 ? " not established: " : " not rekeyed: ") + reason);
+  if (offer.rekeys == 0) {
+    out.emplace_back(Notice{Notice::Kind::ChildFailed, vpn_->name, offer.policy, id_, 0, 0, reason});
+    return;
+  }
+  ChildSa* old = find_child(offer.rekeys);
+  if (old == nullptr || old->phase != ChildSaPhase::Rekeying) return;
+  old->phase = ChildSaPhase::Installed;
+  old->rekey_at = now + seconds(30) + ctx_.jittered(seconds(30));  // it lives until dies_at: try again before
+}
+
+bool IkeSa::try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now, Effects& out) {
+  Reader reader(notify.data);
+  const auto group = static_cast<wire::KeGroup>(reader.u16().value_or(0));
+  if (!reader.empty() || job.rounds >= kMaxRounds || group == job.group || !offers_group(offered, group)) return false;
+  Job again = job;
+  again.group = group;
+  log(out, Subsystem::Ike, 1, "the peer asks for key exchange group " + std::to_string(static_cast<int>(group)));
+  jobs_.push_front(std::move(again));
+  pump(now, out);
+  return true;
+}
+
+void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
+  ChildOffer& offer = request.offer;
+  ChildSa* old = find_child(offer.rekeys);
+  if (const auto* error = find_error(payloads)) {
+    if (error->type == NotifyType::InvalidKePayload && try_other_group(offer.job, offer.proposals, *error, now, out)) {
+      ctx_.child_spis.erase(offer.spi);
+      return;
+    }
+    if (error->type == NotifyType::TemporaryFailure && offer.job.rounds < kMaxRounds) {
+      ctx_.child_spis.erase(offer.spi);
+      if (old != nullptr && old->phase == ChildSaPhase::Rekeying) old->phase = ChildSaPhase::Installed;
+      log(out, Subsystem::Child, 1, "CHILD SA " + offer.policy + ": the peer is busy, trying again soon");
+      return retry_later(offer.job, now);
+    }
+    offer_failed(offer, "the peer answered " + wire::to_string(error->type), now, out);
+    // RFC 7296 2.25.1: the peer does not have it, so neither should we
+    if (error->type == NotifyType::ChildSaNotFound && old != nullptr) remove_child(*old, "the peer does not know it", false, now, out);
+    return;
+  }
+  const auto* nonce = find_payload<wire::NoncePayload>(payloads);
+  const auto* ke = find_payload<wire::KePayload>(payloads);
+  const auto selection = accept_answer(offer, payloads, KeyExchangeUse::Negotiate);
+  if (!selection) return offer_failed(offer, selection.error().message, now, out);
+  const wire::KeGroup group = group_of(selection->choice);
+  const bool pfs = group != wire::KeGroup::None;
+  if (pfs != (ke != nullptr) || (pfs && (!offer.ke || ke->group != group || offer.ke->group() != group))) {
+    return offer_failed(offer, "the peer's key exchange is not of the group it chose", now, out);
+  }
+  Secret shared;
+  if (pfs) {
+    auto secret = offer.ke->shared_secret(ke->data);
+    if (!secret) return offer_failed(offer, secret.error().message, now, out);
+    shared = std::move(*secret);
+  }
+  const bool collided = old != nullptr && old->replaced_by != 0;
+  const bool loses = collided && ours_loses(lowest(offer.nonce, nonce->data), old->replacement_nonce);
+  ChildPlan plan{selection->policy, selection->choice, offer.spi, spi_of(selection->choice), selection->local, selection->remote};
+  plan.initiator = true;
+  plan.nonce_i = offer.nonce;
+  plan.nonce_r = nonce->data;
+  plan.shared_secret = pfs ? &shared : nullptr;
+  plan.rekeyed = old;
+  plan.outbound_now = !loses;
+  ChildSa* made = install_child(plan, now, out);
+  if (made == nullptr) {
+    if (old != nullptr) old->phase = ChildSaPhase::Installed;
+    return;
+  }
+  if (offer.rekeys == 0) return;
+  if (old == nullptr) {
+    // The peer deleted the old one while we rekeyed it: the new one stands in its place.
+    return;
+  }
+  if (loses) {
+    log(out, Subsystem::Child, 1, "both ends rekeyed CHILD SA " + old->policy->name + ": the peer's stays");
+    made->phase = ChildSaPhase::Rekeyed;
+    jobs_.push_back({Job::Kind::DeleteChild, {}, made->unique_id, {}, 0});
+    return;
+  }
+  if (collided) {
+    log(out, Subsystem::Child, 1, "both ends rekeyed CHILD SA " + old->policy->name + ": ours stays");
+    if (ChildSa* theirs = find_child(old->replaced_by)) theirs->phase = ChildSaPhase::Rekeyed;
+    old->replaced_by = 0;
+  }
+  old->phase = ChildSaPhase::Rekeyed;
+  old->dies_at.reset();
+  jobs_.push_back({Job::Kind::DeleteChild, {}, old->unique_id, {}, 0});
+}
+
+void IkeSa::on_create_child_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+  const auto* sa = find_payload<wire::SaPayload>(payloads);
+  const bool rekeys_ike = !sa->proposals.empty() && sa->proposals.front().protocol == ProtocolId::Ike;
+  if (!established()) {
+    log(out, Subsystem::Ike, 1, "CREATE_CHILD_SA request put off: this IKE SA is being closed");
+    return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
+  }
+  if (rekeys_ike) return on_rekey_ike_request(header, payloads, now, out);
+  // RFC 7296 2.25.2: no change of CHILD SAs while this IKE SA is handed over
+  if (requesting<RekeyIkeRequest>() || peer_rekey_) return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
+  const auto* rekey = find_notify(payloads, NotifyType::RekeySa);
+  if (rekey == nullptr) return on_new_child_request(header, payloads, nullptr, now, out);
+
+  Reader reader(rekey->spi);
+  const std::uint32_t spi = reader.u32().value_or(0);
+  ChildSa* old = reader.empty() && rekey->protocol == ProtocolId::Esp ? find_child_by_spi_out(spi) : nullptr;
+  if (old == nullptr) {
+    log(out, Subsystem::Child, 1, "the peer rekeys a CHILD SA that is not there");
+    return send_response(header, {wire::NotifyPayload{NotifyType::ChildSaNotFound, rekey->protocol, rekey->spi, {}}}, out);
+  }
+  // RFC 7296 2.25.1: what is being closed, or already replaced, is not rekeyed
+  const bool closing = old->phase == ChildSaPhase::Deleting || old->phase == ChildSaPhase::Rekeyed || old->replaced_by != 0;
+  if (closing) return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
+  on_new_child_request(header, payloads, old, now, out);
+}
+
+void IkeSa::on_new_child_request(const wire::Header& header, const Payloads& payloads, ChildSa* old, TimePoint now, Effects& out) {
+  const auto* nonce = find_payload<wire::NoncePayload>(payloads);
+  const auto* ke = find_payload<wire::KePayload>(payloads);
+  const auto selection = select_child(payloads, KeyExchangeUse::Negotiate, old == nullptr ? std::string() : old->policy->name);
+  if (!selection) {
+    log(out, Subsystem::Child, 0, "CHILD SA refused: " + selection.error().reason);
+    return refuse_request(header, selection.error().notify, selection.error().data, out);
+  }
+  Secret shared;
+  std::unique_ptr<crypto::KeyExchange> own_ke;
+  if (const wire::KeGroup group = group_of(selection->choice); group != wire::KeGroup::None) {
+    if (ke == nullptr || ke->group != group) return refuse_request(header, NotifyType::InvalidKePayload, group_octets(group), out);
+    auto made = crypto::KeyExchange::create(group, ctx_.entropy);
+    if (!made) return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
+    own_ke = std::move(*made);
+    auto secret = own_ke->shared_secret(ke->data);
+    if (!secret) {
+      log(out, Subsystem::Child, 1, "CHILD SA refused: " + secret.error().message);
+      return refuse_request(header, NotifyType::InvalidSyntax, {}, out);
+    }
+    shared = std::move(*secret);
+  }
+  const Bytes own_nonce = ctx_.entropy.bytes(kNonceSize);
+  ChildPlan plan{selection->policy, selection->choice, ctx_.new_child_spi(), spi_of(selection->choice), selection->local, selection->remote};
+  plan.nonce_i = nonce->data;
+  plan.nonce_r = own_nonce;
+  plan.shared_secret = own_ke ? &shared : nullptr;
+  plan.rekeyed = old;
+  // The initiator cannot receive on the new SA before it has our answer; it says so by deleting the old one.
+  plan.outbound_now = old == nullptr;
+  ChildSa* made = install_child(plan, now, out);
+  if (made == nullptr) return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
+  if (old != nullptr) {
+    old->replaced_by = made->unique_id;
+    old->replacement_nonce = lowest(nonce->data, own_nonce);
+    old->rekey_at.reset();
+  }
+  Payloads answer = child_answer(*selection, plan.spi_in);
+  answer.insert(answer.begin() + 1, wire::NoncePayload{own_nonce});
+  if (own_ke) answer.insert(answer.begin() + 2, wire::KePayload{own_ke->group(), to_bytes(own_ke->public_value())});
+  send_response(header, answer, out);
+}
+
+void IkeSa::begin_rekey_ike(const Job& job, TimePoint now, Effects& out) {
+  if (peer_rekey_) return;
+  IkeOffer offer;
+  offer.job = job;
+  offer.nonce = ctx_.entropy.bytes(kNonceSize);
+  offer.proposals = vpn_->ike.proposals;
+  auto ke = crypto::KeyExchange::create(job.group == wire::KeGroup::None ? first_group(offer.proposals) : job.group, ctx_.entropy);
+  if (!ke) return log(out, Subsystem::Ike, 1, "IKE SA cannot be rekeyed: " + ke.error().message);
+  offer.ke = std::move(*ke);
+  offer.spi = ctx_.new_ike_spi();
+  for (wire::Proposal& proposal : offer.proposals) proposal.spi = spi_octets(offer.spi);
+  set_phase(IkeSaPhase::Rekeying, out);
+  const Payloads payloads = {wire::SaPayload{offer.proposals}, wire::NoncePayload{offer.nonce},
+                             wire::KePayload{offer.ke->group(), to_bytes(offer.ke->public_value())}};
+  send_request(ExchangeType::CreateChildSa, payloads, RekeyIkeRequest{std::move(offer)}, now, out);
+}
+
+IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now, Effects& out) {
+  std::unique_ptr<IkeSa> successor(new IkeSa(ctx_, role, vpn_, local_, remote_, now));
+  successor->spi_i_ = spi_i;
+  successor->spi_r_ = spi_r;
+  successor->choice_ = std::move(choice);
+  successor->keys_ = std::move(keys);
+  successor->local_id_ = local_id_;
+  successor->remote_id_ = remote_id_;
+  successor->we_behind_nat_ = we_behind_nat_;
+  successor->peer_behind_nat_ = peer_behind_nat_;
+  successor->phase_ = IkeSaPhase::Established;
+  successor->established_at_ = now;
+  if (vpn_->ike.rekey_time.count() > 0) {
+    successor->rekey_at_ = now + ctx_.jittered(vpn_->ike.rekey_time);
+    successor->dies_at_ = now + Duration(vpn_->ike.rekey_time) * 11 / 10;
+  }
+  ctx_.count(role == Role::Initiator ? model::Counter::IkeRekeyInit : model::Counter::IkeRekeyResp, vpn_.get());
+  log(out, Subsystem::Ike, 0, "IKE SA rekeyed, now [" + std::to_string(successor->id_) + "]");
+  successor->notice(out, Notice::Kind::IkeRekeyed);
+  ctx_.newborn.push_back(std::move(successor));
+  return ctx_.newborn.back().get();
+}
+
+void IkeSa::hand_over(IkeSa& successor, Effects& out) {
+  log(out, Subsystem::Ike, 2, std::to_string(children_.size()) + " CHILD SAs handed over to [" + std::to_string(successor.id_) + "]");
+  for (auto& child : children_) {
+    ctx_.sa_owners[child->inbound] = ctx_.sa_owners[child->outbound] = {successor.id_, child->unique_id};
+    successor.children_.push_back(std::move(child));
+  }
+  children_.clear();
+  for (Job& job : jobs_) {
+    if (job.kind != Job::Kind::RekeyIke && job.kind != Job::Kind::Liveness) successor.jobs_.push_back(std::move(job));
+  }
+  jobs_.clear();
+  for (DelayedJob& delayed : delayed_) {
+    if (delayed.job.kind != Job::Kind::RekeyIke) successor.delayed_.push_back(std::move(delayed));
+  }
+  delayed_.clear();
+  // What was under way on this IKE SA will not be answered any more: begun anew on the other.
+  if (request_) {
+    if (auto* create = std::get_if<CreateChildRequest>(&*request_)) {
+      ctx_.child_spis.erase(create->offer.spi);
+      successor.jobs_.push_back(create->offer.job);
+      if (ChildSa* old = successor.find_child(create->offer.rekeys); old != nullptr && old->phase == ChildSaPhase::Rekeying) old->phase = ChildSaPhase::Installed;
+      request_.reset();
+      window_.finish();
+    } else if (auto* removal = std::get_if<DeleteChildRequest>(&*request_)) {
+      successor.jobs_.push_back({Job::Kind::DeleteChild, {}, removal->child, {}, 0});
+      request_.reset();
+      window_.finish();
+    }
+  }
+  successor.predecessor_ = 0;
+  ctx_.rescheduled.push_back(successor.id_);
+}
+
+void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+  // RFC 7296 2.25.2: not while CHILD SAs are being made or closed, or twice
+  const bool changing = requesting<CreateChildRequest>() || requesting<DeleteChildRequest>() || requesting<DeleteIkeRequest>() || peer_rekey_;
+  if (changing) return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
+  const auto* sa = find_payload<wire::SaPayload>(payloads);
+  const auto* nonce = find_payload<wire::NoncePayload>(payloads);
+  const auto* ke = find_payload<wire::KePayload>(payloads);
+  auto choice = choose_proposal(vpn_->ike.proposals, sa->proposals, KeyExchangeUse::Negotiate);
+  if (!choice) {
+    log(out, Subsystem::Ike, 0, "rekey of the IKE SA refused: " + explain_mismatch(vpn_->ike.proposals, sa->proposals, KeyExchangeUse::Negotiate));
+    return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
+  }
+  const wire::KeGroup group = group_of(*choice);
+  if (ke == nullptr || ke->group != group) return refuse_request(header, NotifyType::InvalidKePayload, group_octets(group), out);
+  const auto chosen = std::find_if(sa->proposals.begin(), sa->proposals.end(), [&](const auto& one) { return one.number == choice->number; });
+  Reader reader(chosen->spi);
+  const wire::IkeSpi peer_new_spi = reader.u64().value_or(0);
+  auto own_ke = crypto::KeyExchange::create(group, ctx_.entropy);
+  const auto shared = own_ke && peer_new_spi != 0 && reader.empty() ? (*own_ke)->shared_secret(ke->data) : peer_error("no new SPI");
+  if (!shared) {
+    log(out, Subsystem::Ike, 1, "rekey of the IKE SA refused: " + shared.error().message);
+    return refuse_request(header, NotifyType::InvalidSyntax, {}, out);
+  }
+  const Bytes own_nonce = ctx_.entropy.bytes(kNonceSize);
+  const wire::IkeSpi own_spi = ctx_.new_ike_spi();
+  auto keys = derive_rekeyed_ike_keys(*choice, {nonce->data, own_nonce, peer_new_spi, own_spi}, *shared, *keys_);
+  if (!keys) {
+    ctx_.ike_spis.erase(own_spi);
+    return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
+  }
+  wire::Proposal answer = *choice;
+  answer.spi = spi_octets(own_spi);
+  IkeSa* successor = make_successor(Role::Responder, peer_new_spi, own_spi, std::move(*choice), std::move(*keys), now, out);
+  // The CHILD SAs follow when the peer deletes this IKE SA, or begins to use the new one: until then a collision may change which stays.
+  successor->predecessor_ = id_;
+  peer_rekey_ = PeerRekey{successor->id_, lowest(nonce->data, own_nonce)};
+  rekey_at_.reset();
+  set_phase(IkeSaPhase::Rekeying, out);
+  send_response(header,
+                {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce},
+                 wire::KePayload{group, to_bytes((*own_ke)->public_value())}},
+                out);
+}
+
+void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
+  IkeOffer& offer = request.offer;
+  const auto failed = [&](const std::string& reason) {
+    ctx_.ike_spis.erase(offer.spi);
+    if (!peer_rekey_) {
+      set_phase(IkeSaPhase::Established, out);
+      rekey_at_ = now + seconds(30) + ctx_.jittered(seconds(30));
+    }
+    log(out, Subsystem::Ike, peer_rekey_ ? 1 : 0, "IKE SA not rekeyed: " + reason);
+  };
+  if (const auto* error = find_error(payloads)) {
+    if (error->type == NotifyType::InvalidKePayload && try_other_group(offer.job, offer.proposals, *error, now, out)) {
+      ctx_.ike_spis.erase(offer.spi);
+      return;
+    }
+    if (error->type == NotifyType::TemporaryFailure && offer.job.rounds < kMaxRounds && !peer_rekey_) {
+      ctx_.ike_spis.erase(offer.spi);
+      set_phase(IkeSaPhase::Established, out);
+      return retry_later(offer.job, now);
+    }
+    return failed("the peer answered " + wire::to_string(error->type));
+  }
+  const auto* sa = find_payload<wire::SaPayload>(payloads);
+  const auto* nonce = find_payload<wire::NoncePayload>(payloads);
+  const auto* ke = find_payload<wire::KePayload>(payloads);
+  auto choice = sa->proposals.size() == 1 ? accept_choice(offer.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate) : std::nullopt;
+  if (!choice || ke == nullptr || ke->group != group_of(*choice) || offer.ke->group() != ke->group) return failed("the peer chose what was not offered");
+  Reader reader(choice->spi);
+  const wire::IkeSpi peer_new_spi = reader.u64().value_or(0);
+  if (peer_new_spi == 0 || !reader.empty()) return failed("the peer's answer has no new SPI");
+  const auto shared = offer.ke->shared_secret(ke->data);
+  if (!shared) return failed(shared.error().message);
+  auto keys = derive_rekeyed_ike_keys(*choice, {offer.nonce, nonce->data, offer.spi, peer_new_spi}, *shared, *keys_);
+  if (!keys) return failed(keys.error().message);
+
+  const bool loses = peer_rekey_ && ours_loses(lowest(offer.nonce, nonce->data), peer_rekey_->lowest_nonce);
+  IkeSa* successor = make_successor(Role::Initiator, offer.spi, peer_new_spi, std::move(*choice), std::move(*keys), now, out);
+  if (loses) {
+    // The peer deletes this IKE SA in favour of its own; ours goes.
+    log(out, Subsystem::Ike, 1, "both ends rekeyed the IKE SA: the peer's stays");
+    successor->jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, 0});
+    successor->set_phase(IkeSaPhase::Rekeyed, out);
+    return successor->pump(now, out);
+  }
+  if (peer_rekey_) {
+    log(out, Subsystem::Ike, 1, "both ends rekeyed the IKE SA: ours stays");
+    if (IkeSa* theirs = ctx_.find_ike(peer_rekey_->successor)) {
+      theirs->predecessor_ = 0;
+      theirs->rekey_at_.reset();
+      theirs->set_phase(IkeSaPhase::Rekeyed, out);
+    }
+    peer_rekey_.reset();
+  }
+  hand_over(*successor, out);
+  set_phase(IkeSaPhase::Rekeyed, out);
+  jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, 0});
+  successor->pump(now, out);
+}
+
+}  // namespace svti::sa

@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages, timers and state of an IKE SA: RFC 7296 sections 2.1 to 2.4 and 2.21.
+#include "sa/ike_sa.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "sa/message_rules.h"
+
+namespace svti::sa {
+
+using model::IkeSaPhase;
+using wire::ExchangeType;
+using wire::NotifyType;
+
+namespace {
+
+constexpr Duration kHalfOpenLife = seconds(30);
+constexpr Duration kAnswerAgainFor = seconds(10);  // after a fatal answer: retransmissions of the request get it again
+constexpr Duration kKeepalive = seconds(20);       // RFC 3948 4
+constexpr std::uint64_t kRetryLeast = 2'000'000;   // microseconds before a request the peer put off is made again
+constexpr std::uint64_t kRetrySpread = 8'000'000;
+
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+void keep_earliest(std::optional<TimePoint>& earliest, const std::optional<TimePoint>& candidate) {
+  if (candidate && (!earliest || *candidate < *earliest)) earliest = candidate;
+}
+
+seconds until(TimePoint now, TimePoint then) { return then <= now ? seconds(0) : std::chrono::duration_cast<seconds>(then - now); }
+
+}  // namespace
+
+IkeSa::IkeSa(Context& context, Role role, VpnPtr vpn, const Endpoint& local, const Endpoint& remote, TimePoint now)
+    : ctx_(context),
+      id_(context.next_ike_id++),
+      role_(role),
+      vpn_(std::move(vpn)),
+      local_(local),
+      remote_(remote),
+      created_at_(now),
+      last_heard_(now),
+      last_sent_(now) {}
+
+IkeSa::~IkeSa() {
+  ctx_.ike_spis.erase(our_spi());
+  if (!request_) return;
+  if (const auto* auth = std::get_if<AuthRequest>(&*request_); auth != nullptr && auth->child) ctx_.child_spis.erase(auth->child->spi);
+  if (const auto* create = std::get_if<CreateChildRequest>(&*request_)) ctx_.child_spis.erase(create->offer.spi);
+  if (const auto* rekey = std::get_if<RekeyIkeRequest>(&*request_)) ctx_.ike_spis.erase(rekey->offer.spi);
+}
+
+std::unique_ptr<IkeSa> IkeSa::as_initiator(Context& context, VpnPtr vpn, const Endpoint& local, const Endpoint& remote, TimePoint now) {
+  std::unique_ptr<IkeSa> sa(new IkeSa(context, Role::Initiator, std::move(vpn), local, remote, now));
+  sa->spi_i_ = context.new_ike_spi();
+  return sa;
+}
+
+std::unique_ptr<IkeSa> IkeSa::as_responder(Context& context, const Endpoint& local, const Endpoint& remote, wire::IkeSpi peer_spi, TimePoint now) {
+  std::unique_ptr<IkeSa> sa(new IkeSa(context, Role::Responder, nullptr, local, remote, now));
+  sa->spi_i_ = peer_spi;
+  sa->spi_r_ = context.new_ike_spi();
+  sa->give_up_at_ = now + kHalfOpenLife;
+  return sa;
+}
+
+void IkeSa::log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const {
+  const std::string name = vpn_ ? vpn_->name : remote_.to_string();
+  out.emplace_back(LogLine{subsystem, level, vpn_ ? vpn_->name : std::string(), name + "[" + std::to_string(id_) + "] " + std::move(text)});
+}
+
+void IkeSa::notice(Effects& out, Notice::Kind kind, std::string reason) const {
+  out.emplace_back(Notice{kind, vpn_ ? vpn_->name : std::string(), {}, id_, 0, 0, std::move(reason)});
+}
+
+void IkeSa::set_phase(IkeSaPhase phase, Effects& out) {
+  if (phase == phase_) return;
+  log(out, Subsystem::Ike, 2,
+      "IKE SA " + std::string(model::kIkeSaPhaseNames[static_cast<std::size_t>(phase_)]) + " => " +
+          std::string(model::kIkeSaPhaseNames[static_cast<std::size_t>(phase)]));
+  phase_ = phase;
+}
+
+void IkeSa::die(Effects& out) {
+  assert(children_.empty());
+  if (dead_) return;
+  dead_ = true;
+  log(out, Subsystem::Manager, 2, "IKE SA gone");
+}
+
+wire::Header IkeSa::header(ExchangeType exchange, bool response, std::uint32_t message_id) const {
+  wire::Header out;
+  out.initiator_spi = spi_i_;
+  out.responder_spi = spi_r_;
+  out.exchange = exchange;
+  out.from_initiator = role_ == Role::Initiator;
+  out.response = response;
+  out.message_id = message_id;
+  return out;
+}
+
+crypto::SkCipher& IkeSa::outbound_cipher() { return role_ == Role::Initiator ? keys_->initiator_to_responder : keys_->responder_to_initiator; }
+crypto::SkCipher& IkeSa::inbound_cipher() { return role_ == Role::Initiator ? keys_->responder_to_initiator : keys_->initiator_to_responder; }
+
+Result<Bytes> IkeSa::protect(ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads) {
+  const Bytes plaintext = wire::encode_payloads(payloads);
+  crypto::SkCipher& cipher = outbound_cipher();
+  const std::size_t body_size = cipher.sealed_size(plaintext.size());
+  if (wire::kEncryptedPrefixSize + body_size > wire::kMaxMessageSize) return config_error("message larger than a datagram can be");
+  Bytes message = wire::encrypted_prefix(header(exchange, response, message_id), wire::first_type(payloads), body_size);
+  const Bytes body = cipher.seal(message, plaintext, ctx_.entropy);
+  message.insert(message.end(), body.begin(), body.end());
+  return message;
+}
+
+void IkeSa::transmit(Bytes message, Effects& out) { out.emplace_back(SendDatagram{{local_, remote_, std::move(message)}}); }
+
+void IkeSa::count_message(ExchangeType exchange, bool response, bool inbound) {
+  static constexpr std::array kFirst = {model::Counter::IkeInitInReq, model::Counter::IkeAuthInReq, model::Counter::CreateChildInReq,
+                                        model::Counter::InfoInReq};
+  const auto index = static_cast<std::size_t>(exchange) - static_cast<std::size_t>(ExchangeType::IkeSaInit);
+  if (index >= kFirst.size()) return;
+  const auto counter = static_cast<std::uint8_t>(kFirst[index]) + (inbound ? 0 : 2) + (response ? 1 : 0);
+  ctx_.count(static_cast<model::Counter>(counter), vpn_.get());
+}
+
+void IkeSa::send_request(ExchangeType exchange, const Payloads& payloads, Request request, TimePoint now, Effects& out) {
+  const std::uint32_t message_id = next_request_id_;
+  auto message = exchange == ExchangeType::IkeSaInit ? Result<Bytes>(wire::encode_message(header(exchange, false, message_id), payloads))
+                                                     : protect(exchange, false, message_id, payloads);
+  if (!message) {
+    log(out, Subsystem::Encoding, 1, wire::to_string(exchange) + " request cannot be sent: " + message.error().message);
+    return;
+  }
+  ++next_request_id_;
+  request_ = std::move(request);
+  count_message(exchange, false, false);
+  log(out, Subsystem::Encoding, 2, "sending " + wire::to_string(exchange) + " request " + std::to_string(message_id) + " to " + remote_.to_string());
+  if (exchange == ExchangeType::IkeSaInit) init_->our_message = *message;
+  last_sent_ = now;
+  window_.begin(now, message_id, {local_, remote_, *message}, ctx_.retransmission());
+  transmit(std::move(*message), out);
+}
+
+void IkeSa::send_response(const wire::Header& request, const Payloads& payloads, Effects& out) {
+  auto message = protect(request.exchange, true, request.message_id, payloads);
+  if (!message) {
+    log(out, Subsystem::Encoding, 1, wire::to_string(request.exchange) + " response cannot be sent: " + message.error().message);
+    return;
+  }
+  count_message(request.exchange, true, false);
+  last_response_ = *message;
+  transmit(std::move(*message), out);
+}
+
+void IkeSa::refuse_request(const wire::Header& request, NotifyType type, Bytes data, Effects& out) {
+  send_response(request, {wire::NotifyPayload{type, wire::ProtocolId::None, {}, std::move(data)}}, out);
+}
+
+bool IkeSa::answer_again(const model::Datagram& datagram, Effects& out) const {
+  if (dead_ || phase_ != IkeSaPhase::Connecting || !init_ || !equal(init_->peer_message, datagram.payload)) return false;
+  out.emplace_back(SendDatagram{{datagram.local, datagram.remote, init_->our_message}});
+  return true;
+}
+
+void IkeSa::receive(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out) {
+  if (dead_) return;
+  const wire::Header& header = message.header;
+  if (!keys_) {
+    if (role_ == Role::Initiator && header.exchange == ExchangeType::IkeSaInit && header.response) on_init_response(message, datagram, now, out);
+    return;
+  }
+  const auto* encrypted = message.payloads.size() == 1 ? std::get_if<wire::EncryptedPayload>(&message.payloads.front()) : nullptr;
+  // Nothing unprotected is believed once there are keys (RFC 7296 2.21.4).
+  if (encrypted == nullptr) return;
+  if (header.from_initiator == (role_ == Role::Initiator) || header.initiator_spi != spi_i_ || header.responder_spi != spi_r_) return;
+
+  const std::size_t prefix = datagram.payload.size() - encrypted->body.size();
+  const auto plaintext = inbound_cipher().open(ByteView(datagram.payload).first(prefix), encrypted->body);
+  if (!plaintext) {
+    ctx_.count(model::Counter::Invalid, vpn_.get());
+    log(out, Subsystem::Encoding, 1, wire::to_string(header.exchange) + " from " + datagram.remote.to_string() + " dropped: " + plaintext.error().message);
+    return;
+  }
+  last_heard_ = now;
+  // RFC 7296 2.23: the answer goes to where the request came from. The port may move to 4500; behind a NAT the address may move too,
+  // and only a protected message that is new can say so.
+  const bool may_move = phase_ == IkeSaPhase::Connecting || peer_behind_nat_ || datagram.remote.address == remote_.address;
+  if (!header.response && header.message_id == expected_request_id_ && may_move && (datagram.remote != remote_ || datagram.local != local_)) {
+    log(out, Subsystem::Network, 2, "peer now at " + datagram.remote.to_string() + ", was " + remote_.to_string());
+    local_ = datagram.local;
+    remote_ = datagram.remote;
+  }
+  if (!header.response && header.message_id + 1 == expected_request_id_ && !last_response_.empty()) {
+    log(out, Subsystem::Encoding, 2, "request " + std::to_string(header.message_id) + " came again, answered again");
+    return transmit(last_response_, out);
+  }
+  if (header.response ? !request_ || header.message_id != window_.message_id() : header.message_id != expected_request_id_) {
+    log(out, Subsystem::Encoding, 2, "message id " + std::to_string(header.message_id) + " is not one expected now, dropped");
+    return;
+  }
+  const auto payloads = wire::parse_payloads(encrypted->first_inner, *plaintext);
+  count_message(header.exchange, header.response, true);
+  if (!payloads) {
+    ctx_.count(model::Counter::Invalid, vpn_.get());
+    log(out, Subsystem::Encoding, 1, wire::to_string(header.exchange) + " is malformed: " + payloads.error().message);
+  }
+  log(out, Subsystem::Encoding, 2, "received " + wire::to_string(header.exchange) + (header.response ? " response " : " request ") + std::to_string(header.message_id));
+  if (header.response) {
+    if (!payloads) return destroy("its response is malformed", now, out);
+    on_response(header, *payloads, now, out);
+  } else {
+    ++expected_request_id_;
+    last_response_.clear();
+    if (payloads) {
+      on_request(header, *payloads, now, out);
+    } else {
+      refuse_request(header, NotifyType::InvalidSyntax, {}, out);
+      destroy("its request is malformed", now, out);
+    }
+  }
+  if (!dead_) pump(now, out);
+}
+
+void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+  const bool authenticated = phase_ != IkeSaPhase::Created && phase_ != IkeSaPhase::Connecting;
+  // Before authentication nothing but IKE_AUTH is a request (CVE-2026-78135, CVE-2014-2338), and only a responder gets one.
+  const bool auth_expected = role_ == Role::Responder && phase_ == IkeSaPhase::Connecting;
+  if (authenticated == (header.exchange == ExchangeType::IkeAuth) || (!authenticated && !auth_expected)) {
+    log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request refused: it has no place in this state");
+    return refuse_request(header, NotifyType::InvalidSyntax, {}, out);
+  }
+  if (const auto violation = check_message(header.exchange, false, payloads)) {
+    log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request refused: " + violation->reason);
+    if (!authenticated) return refuse_authentication(header, violation->reason, now, out);
+    refuse_request(header, violation->notify, violation->notify_data, out);
+    // RFC 7296 2.21.3: malformed is fatal, an unknown critical payload is not
+    if (violation->notify == NotifyType::InvalidSyntax) destroy(violation->reason, now, out);
+    return;
+  }
+  take_over_from_predecessor(payloads, out);
+  switch (header.exchange) {
+    case ExchangeType::IkeAuth: return on_auth_request(header, payloads, now, out);
+    case ExchangeType::CreateChildSa: return on_create_child_request(header, payloads, now, out);
+    case ExchangeType::Informational: return on_informational_request(header, payloads, now, out);
+    case ExchangeType::IkeSaInit: break;
+  }
+  log(out, Subsystem::Ike, 1, "request of the unknown type " + wire::to_string(header.exchange) + " refused");
+  refuse_request(header, NotifyType::InvalidSyntax, {}, out);
+}
+
+void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+  Request request = std::move(*request_);
+  request_.reset();
+  window_.finish();
+  if (const auto violation = check_message(header.exchange, true, payloads)) {
+    log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " response refused: " + violation->reason);
+    if (const auto* create = std::get_if<CreateChildRequest>(&request)) offer_failed(create->offer, "the peer's answer is malformed", now, out);
+    if (phase_ == IkeSaPhase::Connecting) return fail_connect("the peer's answer is malformed: " + violation->reason, now, out, false);
+    return destroy(violation->reason, now, out);
+  }
+  const bool fatal = find_notify(payloads, NotifyType::AuthenticationFailed) != nullptr || find_notify(payloads, NotifyType::InvalidSyntax) != nullptr;
+  if (fatal && established()) return destroy("the peer answered " + wire::to_string(find_error(payloads)->type), now, out);
+  std::visit(Overloaded{
+                 [](InitRequest&) {},
+                 [&](AuthRequest& auth) { on_auth_response(auth, payloads, now, out); },
+                 [&](CreateChildRequest& create) { on_create_child_response(create, payloads, now, out); },
+                 [&](RekeyIkeRequest& rekey) { on_rekey_ike_response(rekey, payloads, now, out); },
+                 [&](DeleteChildRequest& request_sent) {
+                   if (ChildSa* child = find_child(request_sent.child)) remove_child(*child, {}, true, now, out);
+                 },
+                 [&](DeleteIkeRequest&) { die(out); },
+                 [&](AuthenticationFailedRequest&) { die(out); },
+                 [](LivenessRequest&) {},
+             },
+             request);
+}
+
+bool IkeSa::queued(Job::Kind kind, std::uint32_t child) const {
+  return std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) { return job.kind == kind && job.child == child; });
+}
+
+void IkeSa::enqueue(Job job, TimePoint now, Effects& out) {
+  jobs_.push_back(std::move(job));
+  pump(now, out);
+}
+
+void IkeSa::retry_later(Job job, TimePoint now) {
+  const auto delay = Duration(static_cast<Duration::rep>(kRetryLeast + ctx_.entropy.below(kRetrySpread)));
+  delayed_.push_back({now + delay, std::move(job)});
+}
+
+void IkeSa::pump(TimePoint now, Effects& out) {
+  while (!dead_ && keys_ && !request_ && !jobs_.empty()) {
+    const bool last_words = jobs_.front().kind == Job::Kind::DeleteIke || jobs_.front().kind == Job::Kind::AuthenticationFailed;
+    if (!established() && !last_words) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    begin(std::move(job), now, out);
+  }
+}
+
+void IkeSa::begin(Job job, TimePoint now, Effects& out) {
+  ++job.rounds;
+  switch (job.kind) {
+    case Job::Kind::CreateChild: return begin_create_child(job, now, out);
+    case Job::Kind::RekeyChild: return begin_create_child(job, now, out);
+    case Job::Kind::RekeyIke: return begin_rekey_ike(job, now, out);
+    case Job::Kind::Liveness: return send_request(ExchangeType::Informational, {}, LivenessRequest{}, now, out);
+    case Job::Kind::DeleteChild: {
+      ChildSa* child = find_child(job.child);
+      if (child == nullptr) return;
+      const wire::DeletePayload payload{wire::ProtocolId::Esp, {child->inbound.spi}};
+      return send_request(ExchangeType::Informational, {payload}, DeleteChildRequest{job.child}, now, out);
+    }
+    case Job::Kind::DeleteIke:
+      return send_request(ExchangeType::Informational, {wire::DeletePayload{wire::ProtocolId::Ike, {}}}, DeleteIkeRequest{}, now, out);
+    case Job::Kind::AuthenticationFailed:
+      // RFC 7296 2.21.2: the initiator that cannot accept the responder says so in an exchange of its own
+      return send_request(ExchangeType::Informational, {wire::NotifyPayload{NotifyType::AuthenticationFailed, wire::ProtocolId::None, {}, {}}},
+                          AuthenticationFailedRequest{}, now, out);
+  }
+}
+
+std::optional<TimePoint> IkeSa::next_deadline() const {
+  if (dead_) return std::nullopt;
+  std::optional<TimePoint> earliest = window_.deadline();
+  keep_earliest(earliest, give_up_at_);
+  for (const DelayedJob& delayed : delayed_) keep_earliest(earliest, delayed.at);
+  if (!established()) return earliest;
+  keep_earliest(earliest, rekey_at_);
+  keep_earliest(earliest, dies_at_);
+  for (const auto& child : children_) {
+    keep_earliest(earliest, child->rekey_at);
+    keep_earliest(earliest, child->dies_at);
+  }
+  if (vpn_->ike.dpd_delay.count() > 0 && !request_) keep_earliest(earliest, last_heard_ + vpn_->ike.dpd_delay);
+  if (we_behind_nat_) keep_earliest(earliest, last_sent_ + kKeepalive);
+  return earliest;
+}
+
+void IkeSa::on_deadline(TimePoint now, Effects& out) {
+  if (dead_) return;
+  if (give_up_at_ && *give_up_at_ <= now) {
+    if (half_open()) log(out, Subsystem::Ike, 1, "half-open IKE SA given up: the peer did not go on");
+    return destroy("given up", now, out);
+  }
+  if (const auto deadline = window_.deadline(); deadline && *deadline <= now) {
+    if (window_.on_deadline(now) == RequestWindow::Step::GiveUp) return on_unreachable(now, out);
+    log(out, Subsystem::Encoding, 1,
+        "retransmission " + std::to_string(window_.retransmissions()) + " of request " + std::to_string(window_.message_id()) + " to " +
+            window_.datagram().remote.to_string());
+    last_sent_ = now;
+    out.emplace_back(SendDatagram{window_.datagram()});
+  }
+  std::vector<Job> due;
+  std::erase_if(delayed_, [&](DelayedJob& delayed) {
+    if (delayed.at > now) return false;
+    due.push_back(std::move(delayed.job));
+    return true;
+  });
+  for (Job& job : due) jobs_.push_back(std::move(job));
+  if (!established()) return pump(now, out);
+
+  if (dies_at_ && *dies_at_ <= now) {
+    log(out, Subsystem::Ike, 1, "IKE SA reached the end of its life without being rekeyed");
+    close_children("the IKE SA reached the end of its life", true, now, out);
+    return delete_ike("end of its life", now, out);
+  }
+  if (rekey_at_ && *rekey_at_ <= now) rekey(now, out);
+  std::vector<std::uint32_t> rekeys, deaths;
+  for (const auto& child : children_) {
+    if (child->dies_at && *child->dies_at <= now) deaths.push_back(child->unique_id);
+    else if (child->rekey_at && *child->rekey_at <= now) rekeys.push_back(child->unique_id);
+  }
+  for (const std::uint32_t child : rekeys) rekey_child(child, now, out);
+  for (const std::uint32_t child : deaths) delete_child(child, "it reached the end of its life", now, out);
+
+  const bool quiet = vpn_->ike.dpd_delay.count() > 0 && last_heard_ + vpn_->ike.dpd_delay <= now;
+  if (quiet && !request_ && jobs_.empty()) jobs_.push_back({Job::Kind::Liveness, {}, 0, {}, 0});
+  pump(now, out);
+  if (we_behind_nat_ && last_sent_ + kKeepalive <= now) {
+    last_sent_ = now;
+    out.emplace_back(SendKeepalive{local_, remote_});
+  }
+}
+
+void IkeSa::on_unreachable(TimePoint now, Effects& out) {
+  const Request request = std::move(*request_);
+  request_.reset();
+  if (const auto* create = std::get_if<CreateChildRequest>(&request)) ctx_.child_spis.erase(create->offer.spi);
+  if (const auto* rekeying = std::get_if<RekeyIkeRequest>(&request)) ctx_.ike_spis.erase(rekeying->offer.spi);
+  if (const auto* auth = std::get_if<AuthRequest>(&request); auth != nullptr && auth->child) ctx_.child_spis.erase(auth->child->spi);
+  if (phase_ == IkeSaPhase::Connecting) return fail_connect("no answer from " + remote_.to_string(), now, out, true);
+  if (established()) {
+    log(out, Subsystem::Ike, 0, "peer " + remote_.to_string() + " does not answer: IKE SA closed");
+    close_children("the peer does not answer", true, now, out);
+    notice(out, Notice::Kind::IkeDown, "the peer does not answer");
+  }
+  die(out);
+}
+
+void IkeSa::want_child(const std::string& policy, TimePoint now, Effects& out) {
+  const bool there = std::any_of(children_.begin(), children_.end(), [&](const auto& child) {
+    return child->policy->name == policy && child->phase != model::ChildSaPhase::Deleting;
+  });
+  const bool queued_already = std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) { return job.policy == policy; });
+  const auto* requested = requesting<CreateChildRequest>() ? &std::get<CreateChildRequest>(*request_).offer : nullptr;
+  if (there || queued_already || (requested != nullptr && requested->policy == policy)) return;
+  if (phase_ == IkeSaPhase::Created || phase_ == IkeSaPhase::Connecting) {
+    if (std::find(wanted_.begin(), wanted_.end(), policy) == wanted_.end()) wanted_.push_back(policy);
+    return;
+  }
+  enqueue({Job::Kind::CreateChild, policy, 0, {}, 0}, now, out);
+}
+
+void IkeSa::rekey(TimePoint now, Effects& out) {
+  rekey_at_.reset();
+  if (!established() || requesting<RekeyIkeRequest>() || queued(Job::Kind::RekeyIke) || peer_rekey_) return;
+  enqueue({Job::Kind::RekeyIke, {}, 0, {}, 0}, now, out);
+}
+
+void IkeSa::rekey_child(std::uint32_t child, TimePoint now, Effects& out) {
+  ChildSa* old = find_child(child);
+  if (old == nullptr) return;
+  old->rekey_at.reset();
+  if (old->phase != model::ChildSaPhase::Installed || queued(Job::Kind::RekeyChild, child)) return;
+  enqueue({Job::Kind::RekeyChild, {}, child, {}, 0}, now, out);
+}
+
+void IkeSa::delete_child(std::uint32_t unique_id, const std::string& reason, TimePoint now, Effects& out) {
+  ChildSa* child = find_child(unique_id);
+  if (child == nullptr || child->phase == model::ChildSaPhase::Deleting) return;
+  if (!reason.empty()) log(out, Subsystem::Child, 1, "deleting CHILD SA " + child->policy->name + ": " + reason);
+  child->phase = model::ChildSaPhase::Deleting;
+  child->rekey_at.reset();
+  child->dies_at.reset();
+  enqueue({Job::Kind::DeleteChild, {}, unique_id, {}, 0}, now, out);
+}
+
+void IkeSa::delete_ike(const std::string& reason, TimePoint now, Effects& out) {
+  if (dead_ || phase_ == IkeSaPhase::Deleting) return;
+  if (phase_ == IkeSaPhase::Created || phase_ == IkeSaPhase::Connecting) return destroy(reason, now, out);
+  log(out, Subsystem::Ike, 1, "deleting IKE SA" + (reason.empty() ? "" : ": " + reason));
+  const bool was_up = established();
+  while (!children_.empty()) remove_child(*children_.back(), reason, true, now, out);
+  set_phase(IkeSaPhase::Deleting, out);
+  if (was_up) notice(out, Notice::Kind::IkeDown, reason);
+  jobs_.clear();
+  delayed_.clear();
+  enqueue({Job::Kind::DeleteIke, {}, 0, {}, 0}, now, out);
+}
+
+void IkeSa::destroy(const std::string& reason, TimePoint now, Effects& out) {
+  if (dead_) return;
+  const bool was_up = established();
+  while (!children_.empty()) remove_child(*children_.back(), reason, true, now, out);
+  if (was_up) {
+    log(out, Subsystem::Ike, 1, "IKE SA closed: " + reason);
+    notice(out, Notice::Kind::IkeDown, reason);
+  }
+  // A fatal answer has just gone out: the peer may ask for it again.
+  if (was_up && !last_response_.empty()) {
+    set_phase(IkeSaPhase::Deleting, out);
+    jobs_.clear();
+    delayed_.clear();
+    window_.finish();
+    give_up_at_ = now + kAnswerAgainFor;
+    return;
+  }
+  die(out);
+}
+
+void IkeSa::child_lost(std::uint32_t unique_id, const std::string& reason, TimePoint now, Effects& out) {
+  ChildSa* child = find_child(unique_id);
+  if (child == nullptr) return;
+  log(out, Subsystem::Kernel, 0, "CHILD SA " + child->policy->name + " lost: " + reason);
+  child_notice(*child, Notice::Kind::ChildFailed, reason, out);
+  delete_child(unique_id, {}, now, out);
+}
+
+model::IkeSaState IkeSa::state(TimePoint now) const {
+  model::IkeSaState out;
+  out.unique_id = id_;
+  out.name = vpn_ ? vpn_->name : "";
+  out.phase = phase_;
+  out.initiator = role_ == Role::Initiator;
+  out.local = local_;
+  out.remote = remote_;
+  const bool identified = !local_id_.data.empty();
+  out.local_id = identified ? local_id_.to_string() : "";
+  out.remote_id = identified ? remote_id_.to_string() : "";
+  out.initiator_spi = spi_i_;
+  out.responder_spi = spi_r_;
+  out.transforms = choice_.transforms;
+  out.established = established_at_ == TimePoint{} ? seconds(0) : until(established_at_, now);
+  if (rekey_at_) out.rekey = until(now, *rekey_at_);
+  out.udp_encap = encapsulate();
+  for (const auto& child : children_) {
+    model::ChildSaState one;
+    one.unique_id = child->unique_id;
+    one.name = child->policy->name;
+    one.phase = child->phase;
+    one.reqid = child->reqid;
+    one.mode = child->policy->mode;
+    one.udp_encap = child->udp_encap;
+    one.spi_in = child->inbound.spi;
+    one.spi_out = child->outbound.spi;
+    one.svti_id_in = child->policy->svti_id_in;
+    one.svti_id_out = child->policy->svti_id_out;
+    one.transforms = child->choice.transforms;
+    const wire::Transform* esn = find_transform(child->choice, wire::TransformType::Esn);
+    one.esn = esn != nullptr && esn->id != 0;
+    one.installed = until(child->installed_at, now);
+    if (child->rekey_at) one.rekey = until(now, *child->rekey_at);
+    if (child->dies_at) one.life = until(now, *child->dies_at);
+    one.local_ts = child->local;
+    one.remote_ts = child->remote;
+    out.children.push_back(std::move(one));
+  }
+  return out;
+}
+
+}  // namespace svti::sa

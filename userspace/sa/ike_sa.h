@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// One IKE SA with its CHILD SAs (RFC 7296). Pure: a message or a deadline goes in together with `now`, effects come out.
+//
+//   Created ─► Connecting ─► Established ─► Rekeying ─► Rekeyed ─► (dead)
+//                  └──────────────┴────► Deleting ─► (dead)
+//
+// The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
+// each, both roles), child_sa.cpp (CHILD SAs and the kernel).
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "crypto/key_exchange.h"
+#include "model/state.h"
+#include "sa/child_sa.h"
+#include "sa/context.h"
+#include "sa/effects.h"
+#include "sa/keys.h"
+#include "sa/request_window.h"
+#include "wire/message.h"
+
+namespace svti::sa {
+
+using Payloads = std::vector<wire::Payload>;
+
+class IkeSa {
+ public:
+  // `local` and `remote` are where the first datagram goes from and to, or came to and from
+  static std::unique_ptr<IkeSa> as_initiator(Context& context, VpnPtr vpn, const Endpoint& local, const Endpoint& remote, TimePoint now);
+  static std::unique_ptr<IkeSa> as_responder(Context& context, const Endpoint& local, const Endpoint& remote, wire::IkeSpi peer_spi, TimePoint now);
+  IkeSa(const IkeSa&) = delete;
+  IkeSa& operator=(const IkeSa&) = delete;
+  ~IkeSa();
+
+  // Initiator: sends IKE_SA_INIT. `policies` are set up in order, the first in IKE_AUTH. `attempt` counts from 1 (keying-tries).
+  void start(std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out);
+  // Responder: `request` was checked, and `choice` is out of it. Sends the response; an error means nothing was sent.
+  Status accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now, Effects& out);
+
+  void receive(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  // an IKE_SA_INIT request seen before: the response again
+  bool answer_again(const model::Datagram& datagram, Effects& out) const;
+  std::optional<TimePoint> next_deadline() const;
+  void on_deadline(TimePoint now, Effects& out);
+
+  void want_child(const std::string& policy, TimePoint now, Effects& out);  // no-op when it is there or on its way
+  void rekey(TimePoint now, Effects& out);
+  void rekey_child(std::uint32_t child, TimePoint now, Effects& out);
+  void delete_child(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
+  // Tells the peer and waits for its answer; what is not established yet is dropped at once.
+  void delete_ike(const std::string& reason, TimePoint now, Effects& out);
+  // Gone at once, the peer not told; inbound SAs of the CHILD SAs linger so that packets under way still arrive.
+  void destroy(const std::string& reason, TimePoint now, Effects& out);
+  // the kernel could not install, or gave up, an SA of this CHILD SA
+  void child_lost(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
+
+  std::uint32_t id() const { return id_; }
+  bool dead() const { return dead_; }
+  model::IkeSaPhase phase() const { return phase_; }
+  bool established() const { return phase_ == model::IkeSaPhase::Established || phase_ == model::IkeSaPhase::Rekeying; }
+  bool half_open() const { return !dead_ && role_ == Role::Responder && phase_ == model::IkeSaPhase::Connecting; }
+  TimePoint created_at() const { return created_at_; }
+  TimePoint established_at() const { return established_at_; }
+  wire::IkeSpi our_spi() const { return role_ == Role::Initiator ? spi_i_ : spi_r_; }
+  wire::IkeSpi peer_spi() const { return role_ == Role::Initiator ? spi_r_ : spi_i_; }
+  const Endpoint& remote() const { return remote_; }
+  const VpnPtr& vpn() const { return vpn_; }
+  const model::Identity& local_id() const { return local_id_; }
+  const model::Identity& remote_id() const { return remote_id_; }
+  const std::vector<std::unique_ptr<ChildSa>>& children() const { return children_; }
+  model::IkeSaState state(TimePoint now) const;
+
+ private:
+  enum class Role : std::uint8_t { Initiator, Responder };
+
+  // What is waiting to be requested.
+  struct Job {
+    enum class Kind : std::uint8_t { CreateChild, RekeyChild, DeleteChild, RekeyIke, DeleteIke, AuthenticationFailed, Liveness };
+    Kind kind{};
+    std::string policy;         // CreateChild
+    std::uint32_t child = 0;    // RekeyChild, DeleteChild
+    wire::KeGroup group{};      // CreateChild, RekeyChild, RekeyIke: asked for by INVALID_KE_PAYLOAD; None: our first
+    std::uint32_t rounds = 0;   // how often it was begun
+  };
+  struct DelayedJob {
+    TimePoint at;
+    Job job;
+  };
+
+  // What our half of a CHILD SA negotiation remembers until the answer.
+  struct ChildOffer {
+    Job job;
+    std::string policy;
+    std::uint32_t rekeys = 0;  // unique id of the CHILD SA it replaces, 0: none
+    std::uint32_t spi = 0;     // inbound
+    std::vector<wire::Proposal> proposals;
+    Selectors local, remote;
+    Bytes nonce;               // empty in IKE_AUTH
+    std::unique_ptr<crypto::KeyExchange> ke;  // null without PFS
+  };
+  struct IkeOffer {
+    Job job;
+    wire::IkeSpi spi = 0;
+    std::vector<wire::Proposal> proposals;
+    Bytes nonce;
+    std::unique_ptr<crypto::KeyExchange> ke;
+  };
+
+  // The request under way.
+  struct InitRequest {};
+  struct AuthRequest { std::optional<ChildOffer> child; };
+  struct CreateChildRequest { ChildOffer offer; };
+  struct RekeyIkeRequest { IkeOffer offer; };
+  struct DeleteChildRequest { std::uint32_t child = 0; };
+  struct DeleteIkeRequest {};
+  struct AuthenticationFailedRequest {};
+  struct LivenessRequest {};
+  using Request = std::variant<InitRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest, DeleteChildRequest, DeleteIkeRequest,
+                               AuthenticationFailedRequest, LivenessRequest>;
+
+  // IKE_SA_INIT, remembered until IKE_AUTH is through (RFC 7296 2.15 signs both messages)
+  struct InitExchange {
+    Bytes our_message, peer_message;
+    Bytes nonce_i, nonce_r;
+    std::unique_ptr<crypto::KeyExchange> ke;
+    wire::KeGroup group{};
+    Bytes cookie;
+    std::uint32_t rounds = 0;
+  };
+
+  // the peer's rekey of this IKE SA, seen while ours may be under way
+  struct PeerRekey {
+    std::uint32_t successor = 0;
+    Bytes lowest_nonce;
+  };
+
+  IkeSa(Context& context, Role role, VpnPtr vpn, const Endpoint& local, const Endpoint& remote, TimePoint now);
+
+  // ike_sa.cpp
+  void log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const;
+  void notice(Effects& out, Notice::Kind kind, std::string reason = {}) const;
+  void set_phase(model::IkeSaPhase phase, Effects& out);
+  void die(Effects& out);
+  wire::Header header(wire::ExchangeType exchange, bool response, std::uint32_t message_id) const;
+  crypto::SkCipher& outbound_cipher();
+  crypto::SkCipher& inbound_cipher();
+  Result<Bytes> protect(wire::ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads);
+  void transmit(Bytes message, Effects& out);
+  void count_message(wire::ExchangeType exchange, bool response, bool inbound);
+  void send_request(wire::ExchangeType exchange, const Payloads& payloads, Request request, TimePoint now, Effects& out);
+  void send_response(const wire::Header& request, const Payloads& payloads, Effects& out);
+  void refuse_request(const wire::Header& request, wire::NotifyType type, Bytes data, Effects& out);
+  void take_over_from_predecessor(const Payloads& payloads, Effects& out);
+  void on_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_response(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_unreachable(TimePoint now, Effects& out);
+  void enqueue(Job job, TimePoint now, Effects& out);
+  void retry_later(Job job, TimePoint now);
+  bool queued(Job::Kind kind, std::uint32_t child = 0) const;
+  template <typename R>
+  bool requesting() const { return request_ && std::holds_alternative<R>(*request_); }
+  void pump(TimePoint now, Effects& out);
+  void begin(Job job, TimePoint now, Effects& out);
+
+  // ike_sa_init.cpp
+  void send_init(TimePoint now, Effects& out);
+  void on_init_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  void add_nat_detection(Payloads& payloads) const;
+  void detect_nat(const Payloads& payloads, const model::Datagram& datagram, Effects& out);
+  void fail_connect(const std::string& reason, TimePoint now, Effects& out, bool retry);
+
+  // ike_auth.cpp
+  void send_auth(TimePoint now, Effects& out);
+  void on_auth_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_auth_response(AuthRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
+  void become_established(TimePoint now, Effects& out);
+  Bytes auth_octets(const model::PresharedKey& key, bool ours) const;
+  void refuse_authentication(const wire::Header& header, const std::string& reason, TimePoint now, Effects& out);
+
+  // create_child_sa.cpp
+  std::optional<ChildOffer> make_offer(const Job& job, bool in_auth, Effects& out);
+  Payloads offer_payloads(const ChildOffer& offer, bool in_auth) const;
+  void begin_create_child(const Job& job, TimePoint now, Effects& out);
+  void begin_rekey_ike(const Job& job, TimePoint now, Effects& out);
+  void on_create_child_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_new_child_request(const wire::Header& header, const Payloads& payloads, ChildSa* rekeyed, TimePoint now, Effects& out);
+  void on_rekey_ike_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_create_child_response(CreateChildRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
+  void offer_failed(const ChildOffer& offer, const std::string& reason, TimePoint now, Effects& out);
+  bool try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now, Effects& out);
+  IkeSa* make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now, Effects& out);
+  void hand_over(IkeSa& successor, Effects& out);
+
+  // informational.cpp
+  void on_informational_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_delete_payload(const wire::DeletePayload& payload, std::vector<std::uint32_t>& answer, TimePoint now, Effects& out);
+  void close_children(const std::string& reason, bool peer_dead, TimePoint now, Effects& out);
+
+  // child_sa.cpp
+  struct ChildPlan {
+    const model::SecurityPolicy* policy = nullptr;
+    wire::Proposal choice;
+    std::uint32_t spi_in = 0, spi_out = 0;
+    Selectors local, remote;
+    bool initiator = false;          // of the exchange that makes it
+    ByteView nonce_i = {}, nonce_r = {};
+    const Secret* shared_secret = nullptr;  // PFS; null: none
+    ChildSa* rekeyed = nullptr;      // the one it replaces
+    bool outbound_now = true;        // false: when the peer is ready (rekey, responder)
+  };
+  // null: could not be; the reason was logged, spi_in was given back
+  ChildSa* install_child(const ChildPlan& plan, TimePoint now, Effects& out);
+  void activate_outbound(ChildSa& child, Effects& out);
+  void remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out);
+  void child_notice(const ChildSa& child, Notice::Kind kind, std::string reason, Effects& out) const;
+  ChildSa* find_child(std::uint32_t unique_id) const;
+  ChildSa* find_child_by_spi_out(std::uint32_t spi) const;
+  // answers the peer's SA, TSi and TSr: which of our policies, narrowed how, with which proposal
+  struct Selection {
+    const model::SecurityPolicy* policy = nullptr;
+    wire::Proposal choice;
+    Selectors local, remote;
+  };
+  struct Refusal {
+    wire::NotifyType notify{};
+    Bytes data;
+    std::string reason;
+  };
+  tl::expected<Selection, Refusal> select_child(const Payloads& payloads, KeyExchangeUse ke, const std::string& only_policy) const;
+  Payloads child_answer(const Selection& selection, std::uint32_t spi_in) const;
+  // what the peer chose out of our offer; an error is the peer's
+  Result<Selection> accept_answer(const ChildOffer& offer, const Payloads& payloads, KeyExchangeUse ke) const;
+  static std::uint32_t spi_of(const wire::Proposal& proposal);
+
+  Context& ctx_;
+  const std::uint32_t id_;
+  const Role role_;
+  VpnPtr vpn_;  // null on a responder until it is authenticated
+  Endpoint local_, remote_;
+  const TimePoint created_at_;
+  TimePoint established_at_{};
+  model::IkeSaPhase phase_ = model::IkeSaPhase::Created;
+  bool dead_ = false;
+  std::uint32_t attempt_ = 1;
+
+  wire::IkeSpi spi_i_ = 0, spi_r_ = 0;
+  wire::Proposal choice_;
+  std::optional<IkeKeys> keys_;
+  model::Identity local_id_, remote_id_;
+  std::optional<InitExchange> init_;
+  bool we_behind_nat_ = false, peer_behind_nat_ = false;
+  bool encapsulate() const { return we_behind_nat_ || peer_behind_nat_; }
+
+  // our requests
+  RequestWindow window_;
+  std::optional<Request> request_;
+  std::uint32_t next_request_id_ = 0;
+  std::deque<Job> jobs_;
+  std::vector<DelayedJob> delayed_;
+  // theirs
+  std::uint32_t expected_request_id_ = 0;
+  Bytes last_response_;  // to the request before that one
+
+  std::vector<std::unique_ptr<ChildSa>> children_;
+  std::vector<std::string> wanted_;  // policies to set up once established
+  std::optional<PeerRekey> peer_rekey_;
+  std::uint32_t predecessor_ = 0;  // whose CHILD SAs are ours once the peer uses this IKE SA
+
+  TimePoint last_heard_{}, last_sent_{};
+  std::optional<TimePoint> rekey_at_, dies_at_;
+  std::optional<TimePoint> give_up_at_;  // half open, or answered with a failure: gone then
+};
+
+}  // namespace svti::sa

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// IKE_SA_INIT, both roles: RFC 7296 1.2, 2.6 (cookies), 2.7 and 1.2 (INVALID_KE_PAYLOAD), 2.23 (NAT detection).
+#include <algorithm>
+
+#include "crypto/prf.h"
+#include "sa/ike_sa.h"
+#include "sa/message_rules.h"
+
+namespace svti::sa {
+
+using model::IkeSaPhase;
+using wire::ExchangeType;
+using wire::NotifyType;
+using wire::PayloadType;
+
+namespace {
+
+constexpr std::size_t kNonceSize = 32;     // at least half the key size of every PRF we have (RFC 7296 2.10)
+constexpr std::uint32_t kMaxRounds = 5;    // cookie and group may each be asked for more than once; a peer that goes on is refused
+constexpr std::size_t kMaxCookieSize = 64; // RFC 7296 2.6
+
+// RFC 7296 2.23: SHA-1 over SPIs as in the header, address and port
+Bytes nat_detection_hash(wire::IkeSpi spi_i, wire::IkeSpi spi_r, const Endpoint& endpoint) {
+  Writer spis;
+  spis.u64(spi_i);
+  spis.u64(spi_r);
+  Writer port;
+  port.u16(endpoint.port);
+  return crypto::sha1({spis.view(), endpoint.address.bytes(), port.view()});
+}
+
+wire::NotifyPayload status(NotifyType type, Bytes data) { return {type, wire::ProtocolId::None, {}, std::move(data)}; }
+
+}  // namespace
+
+void IkeSa::start(std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out) {
+  wanted_ = std::move(policies);
+  attempt_ = attempt;
+  local_id_ = local_identity(*vpn_, local_.address);
+  init_.emplace();
+  init_->nonce_i = ctx_.entropy.bytes(kNonceSize);
+  init_->group = first_group(vpn_->ike.proposals);
+  log(out, Subsystem::Ike, 0, "initiating IKE SA to " + remote_.address.to_string());
+  set_phase(IkeSaPhase::Connecting, out);
+  send_init(now, out);
+}
+
+void IkeSa::send_init(TimePoint now, Effects& out) {
+  if (!init_->ke || init_->ke->group() != init_->group) {
+    auto ke = crypto::KeyExchange::create(init_->group, ctx_.entropy);
+    if (!ke) return fail_connect(ke.error().message, now, out, false);
+    init_->ke = std::move(*ke);
+  }
+  Payloads payloads;
+  if (!init_->cookie.empty()) payloads.push_back(status(NotifyType::Cookie, init_->cookie));
+  payloads.push_back(wire::SaPayload{vpn_->ike.proposals});
+  payloads.push_back(wire::KePayload{init_->group, to_bytes(init_->ke->public_value())});
+  payloads.push_back(wire::NoncePayload{init_->nonce_i});
+  add_nat_detection(payloads);
+  window_.finish();
+  next_request_id_ = 0;  // every IKE_SA_INIT request has message id 0 (RFC 7296 2.2)
+  ++init_->rounds;
+  send_request(ExchangeType::IkeSaInit, payloads, InitRequest{}, now, out);
+}
+
+void IkeSa::add_nat_detection(Payloads& payloads) const {
+  // udp-encap: a source hash that cannot match makes the peer see a NAT (the guide's "udp-encap")
+  const bool forced = vpn_ && vpn_->ike.udp_encap;
+  payloads.push_back(status(NotifyType::NatDetectionSourceIp, forced ? ctx_.entropy.bytes(20) : nat_detection_hash(spi_i_, spi_r_, local_)));
+  payloads.push_back(status(NotifyType::NatDetectionDestinationIp, nat_detection_hash(spi_i_, spi_r_, remote_)));
+}
+
+void IkeSa::detect_nat(const Payloads& payloads, const model::Datagram& datagram, Effects& out) {
+  // in a request the responder's SPI is still zero
+  const wire::IkeSpi spi_r = role_ == Role::Responder ? 0 : spi_r_;
+  const Bytes from = nat_detection_hash(spi_i_, spi_r, datagram.remote);
+  const Bytes to = nat_detection_hash(spi_i_, spi_r, datagram.local);
+  bool source_seen = false, source_matches = false, destination_seen = false, destination_matches = false;
+  for (const wire::Payload& payload : payloads) {
+    const auto* notify = std::get_if<wire::NotifyPayload>(&payload);
+    if (notify == nullptr) continue;
+    if (notify->type == NotifyType::NatDetectionSourceIp) {
+      source_seen = true;
+      source_matches |= notify->data == from;  // several may come: one for each address the sender has
+    } else if (notify->type == NotifyType::NatDetectionDestinationIp) {
+      destination_seen = true;
+      destination_matches |= notify->data == to;
+    }
+  }
+  peer_behind_nat_ = source_seen && !source_matches;
+  const bool forced = vpn_ && vpn_->ike.udp_encap;
+  we_behind_nat_ = (destination_seen && !destination_matches) || (forced && destination_seen);
+  if (peer_behind_nat_) log(out, Subsystem::Ike, 1, "the peer is behind a NAT");
+  if (we_behind_nat_) log(out, Subsystem::Ike, 1, forced ? "UDP encapsulation as configured" : "we are behind a NAT");
+}
+
+void IkeSa::on_init_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out) {
+  if (!requesting<InitRequest>() || message.header.message_id != 0) return;
+  const Payloads& payloads = message.payloads;
+  if (const auto violation = check_message(ExchangeType::IkeSaInit, true, payloads)) {
+    // anyone could have sent it: the right answer may still come
+    ctx_.count(model::Counter::Invalid, vpn_.get());
+    return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: " + violation->reason);
+  }
+  count_message(ExchangeType::IkeSaInit, true, true);
+  if (const auto* cookie = find_notify(payloads, NotifyType::Cookie)) {
+    if (cookie->data.empty() || cookie->data.size() > kMaxCookieSize) return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: cookie of an impossible size");
+    if (init_->rounds >= kMaxRounds) return fail_connect("the peer asks for cookies without end", now, out, false);
+    log(out, Subsystem::Ike, 2, "the peer asks for a cookie");
+    init_->cookie = cookie->data;
+    return send_init(now, out);
+  }
+  if (const auto* other = find_notify(payloads, NotifyType::InvalidKePayload)) {
+    Reader reader(other->data);
+    const auto group = static_cast<wire::KeGroup>(reader.u16().value_or(0));
+    const bool usable = reader.empty() && group != init_->group && offers_group(vpn_->ike.proposals, group);
+    if (!usable || init_->rounds >= kMaxRounds) return fail_connect("the peer asks for a key exchange group that was not offered", now, out, false);
+    log(out, Subsystem::Ike, 1, "the peer asks for another key exchange group: " + std::to_string(static_cast<int>(group)));
+    init_->group = group;
+    return send_init(now, out);
+  }
+  if (const auto* error = find_error(payloads)) {
+    std::string reason = "the peer answered " + wire::to_string(error->type);
+    if (error->type == NotifyType::NoProposalChosen) reason += " to " + to_string(vpn_->ike.proposals);
+    return fail_connect(reason, now, out, false);
+  }
+
+  const auto* sa = find_payload<wire::SaPayload>(payloads);
+  const auto* ke = find_payload<wire::KePayload>(payloads);
+  const auto* nonce = find_payload<wire::NoncePayload>(payloads);
+  const auto choice = sa->proposals.size() == 1 ? accept_choice(vpn_->ike.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate) : std::nullopt;
+  if (!choice) return fail_connect("the peer chose " + to_string(sa->proposals) + ", which was not offered", now, out, false);
+  const wire::Transform* group = find_transform(*choice, wire::TransformType::KeyExchange);
+  if (group == nullptr || ke->group != init_->group || group->id != static_cast<std::uint16_t>(ke->group)) {
+    return fail_connect("the peer's key exchange is not of the group it chose", now, out, false);
+  }
+  if (message.header.responder_spi == 0) return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: no responder SPI");
+  const auto shared = init_->ke->shared_secret(ke->data);
+  if (!shared) return fail_connect("the peer's key exchange value is refused: " + shared.error().message, now, out, false);
+
+  spi_r_ = message.header.responder_spi;
+  auto keys = derive_ike_keys(*choice, {init_->nonce_i, nonce->data, spi_i_, spi_r_}, *shared);
+  if (!keys) return fail_connect(keys.error().message, now, out, false);
+  keys_ = std::move(*keys);
+  choice_ = *choice;
+  init_->nonce_r = nonce->data;
+  init_->peer_message = datagram.payload;
+  init_->ke.reset();
+  last_heard_ = now;
+  request_.reset();
+  window_.finish();
+  detect_nat(payloads, datagram, out);
+  // RFC 7296 2.23: with a NAT in between the rest goes over port 4500
+  if (encapsulate() && local_.port == model::kIkePort) {
+    local_.port = model::kNatTraversalPort;
+    remote_.port = model::kNatTraversalPort;
+  }
+  log(out, Subsystem::Ike, 1, "IKE_SA_INIT done: " + to_string(choice_));
+  send_auth(now, out);
+}
+
+void IkeSa::fail_connect(const std::string& reason, TimePoint now, Effects& out, bool retry) {
+  const std::uint32_t tries = vpn_->ike.keying_tries;
+  if (retry && (tries == 0 || attempt_ < tries)) {
+    log(out, Subsystem::Ike, 1, "attempt " + std::to_string(attempt_) + " failed: " + reason + "; trying again");
+    ctx_.follow_ups.push_back({FollowUp::Kind::Retry, vpn_->name, {}, 0, attempt_, wanted_});
+  } else {
+    log(out, Subsystem::Ike, 0, "IKE SA not established: " + reason);
+    notice(out, Notice::Kind::IkeFailed, reason);
+  }
+  request_.reset();
+  window_.finish();
+  while (!children_.empty()) remove_child(*children_.back(), reason, false, now, out);
+  die(out);
+}
+
+Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now, Effects& out) {
+  const auto* ke = find_payload<wire::KePayload>(request.payloads);
+  const auto* nonce = find_payload<wire::NoncePayload>(request.payloads);
+  auto own_ke = crypto::KeyExchange::create(ke->group, ctx_.entropy);
+  if (!own_ke) return fail(own_ke.error());
+  const auto shared = (*own_ke)->shared_secret(ke->data);
+  if (!shared) return fail(shared.error());
+  init_.emplace();
+  init_->nonce_i = nonce->data;
+  init_->nonce_r = ctx_.entropy.bytes(kNonceSize);
+  init_->peer_message = datagram.payload;
+  auto keys = derive_ike_keys(choice, {init_->nonce_i, init_->nonce_r, spi_i_, spi_r_}, *shared);
+  if (!keys) return fail(keys.error());
+  keys_ = std::move(*keys);
+  choice_ = choice;
+  set_phase(IkeSaPhase::Connecting, out);
+  count_message(ExchangeType::IkeSaInit, false, true);
+  detect_nat(request.payloads, datagram, out);
+
+  Payloads payloads;
+  payloads.push_back(wire::SaPayload{{choice}});
+  payloads.push_back(wire::KePayload{ke->group, to_bytes((*own_ke)->public_value())});
+  payloads.push_back(wire::NoncePayload{init_->nonce_r});
+  add_nat_detection(payloads);
+  init_->our_message = wire::encode_message(header(ExchangeType::IkeSaInit, true, 0), payloads);
+  expected_request_id_ = 1;
+  last_heard_ = last_sent_ = now;
+  count_message(ExchangeType::IkeSaInit, true, false);
+  log(out, Subsystem::Ike, 1, "IKE_SA_INIT from " + remote_.to_string() + " answered: " + to_string(choice_));
+  transmit(init_->our_message, out);
+  return {};
+}
+
+}  // namespace svti::sa

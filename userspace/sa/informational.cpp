@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// INFORMATIONAL, the responder's half: Delete, liveness, notifications (RFC 7296 1.4, 2.4).
+#include <algorithm>
+
+#include "sa/ike_sa.h"
+#include "sa/message_rules.h"
+
+namespace svti::sa {
+
+using model::ChildSaPhase;
+using model::IkeSaPhase;
+using wire::NotifyType;
+using wire::ProtocolId;
+
+namespace {
+
+bool deletes_ike_sa(const Payloads& payloads) {
+  return std::any_of(payloads.begin(), payloads.end(), [](const wire::Payload& payload) {
+    const auto* one = std::get_if<wire::DeletePayload>(&payload);
+    return one != nullptr && one->protocol == ProtocolId::Ike;
+  });
+}
+
+}  // namespace
+
+// The peer speaks on the new IKE SA before its Delete of the old one came: it has moved the CHILD SAs, and so do we. Unless what it
+// says is that the new one goes, as the loser of a collision does.
+void IkeSa::take_over_from_predecessor(const Payloads& payloads, Effects& out) {
+  if (predecessor_ == 0 || deletes_ike_sa(payloads)) return;
+  IkeSa* predecessor = ctx_.find_ike(predecessor_);
+  predecessor_ = 0;
+  if (predecessor != nullptr && !predecessor->dead()) predecessor->hand_over(*this, out);
+}
+
+void IkeSa::on_informational_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+  if (find_notify(payloads, NotifyType::AuthenticationFailed) != nullptr) {
+    send_response(header, {}, out);
+    log(out, Subsystem::Ike, 0, "the peer does not accept our authentication");
+    close_children("the peer does not accept our authentication", false, now, out);
+    return destroy("the peer does not accept our authentication", now, out);
+  }
+  if (deletes_ike_sa(payloads)) {
+    // RFC 7296 1.4.1: the answer to the Delete of an IKE SA is empty
+    send_response(header, {}, out);
+    IkeSa* successor = peer_rekey_ ? ctx_.find_ike(peer_rekey_->successor) : nullptr;
+    if (successor != nullptr && !successor->dead()) {
+      hand_over(*successor, out);
+      set_phase(IkeSaPhase::Rekeyed, out);
+    } else if (established() && predecessor_ == 0) {
+      log(out, Subsystem::Ike, 0, "the peer deletes the IKE SA");
+      close_children("the peer deletes the IKE SA", false, now, out);
+      notice(out, Notice::Kind::IkeDown, "deleted by the peer");
+    }
+    while (!children_.empty()) remove_child(*children_.back(), "its IKE SA is deleted", true, now, out);
+    // Kept a while to answer a retransmission of the Delete.
+    jobs_.clear();
+    delayed_.clear();
+    request_.reset();
+    window_.finish();
+    set_phase(IkeSaPhase::Deleting, out);
+    give_up_at_ = now + seconds(10);
+    return;
+  }
+  std::vector<std::uint32_t> answer;
+  for (const wire::Payload& payload : payloads) {
+    if (const auto* one = std::get_if<wire::DeletePayload>(&payload)) on_delete_payload(*one, answer, now, out);
+    if (const auto* notify = std::get_if<wire::NotifyPayload>(&payload)) {
+      log(out, Subsystem::Ike, 1, "the peer notifies " + wire::to_string(notify->type));
+    }
+  }
+  Payloads response;
+  if (!answer.empty()) response.push_back(wire::DeletePayload{ProtocolId::Esp, std::move(answer)});
+  send_response(header, response, out);
+}
+
+void IkeSa::on_delete_payload(const wire::DeletePayload& payload, std::vector<std::uint32_t>& answer, TimePoint now, Effects& out) {
+  if (payload.protocol != ProtocolId::Esp) return;
+  for (const std::uint32_t spi : payload.spis) {
+    ChildSa* child = find_child_by_spi_out(spi);
+    if (child == nullptr) {
+      log(out, Subsystem::Child, 1, "the peer deletes a CHILD SA that is not there");
+      continue;
+    }
+    // RFC 7296 1.4.1: when both ends delete the same pair, neither answers with its SPI
+    const auto* ours = requesting<DeleteChildRequest>() ? &std::get<DeleteChildRequest>(*request_) : nullptr;
+    if (ours == nullptr || ours->child != child->unique_id) answer.push_back(child->inbound.spi);
+    const bool replaced = child->replaced_by != 0 || child->phase == ChildSaPhase::Rekeyed;
+    const bool ours_to_close = child->phase == ChildSaPhase::Deleting;
+    const std::string policy = child->policy->name;
+    // Our own rekey of it goes on: what it makes takes its place.
+    remove_child(*child, replaced ? "rekeyed" : "the peer deletes it", true, now, out);
+    if (replaced || ours_to_close) continue;
+    switch (vpn_->ipsec.close_action) {
+      case model::StartAction::None: break;
+      case model::StartAction::Trap: ctx_.follow_ups.push_back({FollowUp::Kind::Trap, vpn_->name, policy, 0, 0, {}}); break;
+      case model::StartAction::Start: ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, policy, 0, 0, {}}); break;
+    }
+  }
+}
+
+void IkeSa::close_children(const std::string& reason, bool peer_dead, TimePoint now, Effects& out) {
+  while (!children_.empty()) {
+    ChildSa& child = *children_.back();
+    const std::string policy = child.policy->name;
+    const bool replaced = child.phase == ChildSaPhase::Rekeyed || child.replaced_by != 0 || child.phase == ChildSaPhase::Deleting;
+    remove_child(child, reason, true, now, out);
+    if (replaced) continue;
+    const model::DpdAction dead = vpn_->ipsec.dpd_action;
+    const model::StartAction closed = vpn_->ipsec.close_action;
+    const bool start = peer_dead ? dead == model::DpdAction::Restart : closed == model::StartAction::Start;
+    const bool trap = peer_dead ? dead == model::DpdAction::Trap : closed == model::StartAction::Trap;
+    if (start) ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, policy, 0, 0, {}});
+    if (trap) ctx_.follow_ups.push_back({FollowUp::Kind::Trap, vpn_->name, policy, 0, 0, {}});
+  }
+}
+
+}  // namespace svti::sa
