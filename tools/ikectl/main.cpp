@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// ikectl: commands svti-iked over its VICI socket. Exit code 0: done, 1: not done, 2: the command line is wrong.
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "ikectl/verbs.h"
+
+int main(int argc, char** argv) {
+  using namespace svti::ikectl;
+
+  CLI::App app("Commands the IKE daemon svti-iked.", "ikectl");
+  Context context;
+  app.add_option("--socket", context.socket, "The daemon's control socket")->capture_default_str();
+  app.add_option("--color", context.color, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
+  app.add_flag("--json", context.json, "Print JSON");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(
+      "Examples:\n"
+      "  ikectl load /etc/svti/iked.conf\n"
+      "  ikectl initiate siteA-siteB\n"
+      "  ikectl show state siteA-siteB\n"
+      "  ikectl COMMAND --help");
+  add_load(app, context);
+  add_initiate(app, context);
+  add_terminate(app, context);
+  add_rekey(app, context);
+  add_show(app, context);
+  add_log(app, context);
+  add_version(app, context);
+  add_completion(app, context);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUsage;
+  }
+  std::cout.flush();
+  if (!std::cout) {
+    std::cerr << "ikectl: cannot write to standard output\n";
+    return kFailed;
+  }
+  return context.exit_code;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What ikectl prints about the daemon's answers. No socket, no stream.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "vici/message.h"
+
+namespace svti::ikectl {
+
+enum class Color { Red, Yellow, Green };
+std::string paint(std::string_view text, Color color, bool on);
+
+// Each diagnostic of the response to svti-load-config as "FILE:LINE: LEAF: MESSAGE", a warning's message headed by "warning: ", each with its newline.
+std::string load_diagnostics_text(const vici::Message& response, bool color);
+// "configuration applied: 1 VPN added (hq), 0 changed, 0 removed, 3 unchanged", or "configuration not applied: 2 errors, ..."
+std::string load_summary(const vici::Message& response);
+// {"applied", "diagnostics": [...], "plan": {...}} with a newline
+std::string load_json(const vici::Message& response);
+
+// "[IKE] hq: message" of a log or control-log event
+std::string log_line(const vici::Message& event);
+
+// {"vpn", "policy", "success", "error"} with a newline; policy and error only where there is one
+std::string outcome_json(std::string_view vpn, std::string_view policy, const Status& outcome);
+
+}  // namespace svti::ikectl

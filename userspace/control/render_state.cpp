@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/render_state.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "model/algorithm.h"
+
+namespace svti::control {
+
+namespace {
+
+// One tree serves both forms: an object is a context, an array of objects a list, an array of scalars a leaf-list. A list whose entries
+// begin with a scalar is keyed by it.
+using Tree = nlohmann::ordered_json;
+
+constexpr std::size_t kIndent = 4;
+
+std::string to_json(const Tree& tree) { return tree.dump(-1, ' ', false, Tree::error_handler_t::replace); }
+
+// as it stands where it is one word of the text form, otherwise quoted
+std::string text_value(const Tree& scalar) {
+  if (!scalar.is_string()) return scalar.dump();
+  const std::string& value = scalar.get_ref<const std::string&>();
+  if (!value.empty() && value != ".." && value.find_first_of(" \t\r\n\"\\#") == std::string::npos) return value;
+  std::string quoted = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+void print_member(const std::string& name, const Tree& value, std::size_t depth, std::string& out);
+
+void print_context(const std::string& head, Tree::const_iterator first, Tree::const_iterator last, std::size_t depth, std::string& out) {
+  out.append(depth * kIndent, ' ').append(head).append("\n");
+  for (; first != last; ++first) print_member(first.key(), first.value(), depth + 1, out);
+  out.append((depth + 1) * kIndent, ' ').append("..\n");
+}
+
+void print_member(const std::string& name, const Tree& value, std::size_t depth, std::string& out) {
+  if (value.is_object()) return print_context(name, value.begin(), value.end(), depth, out);
+  if (!value.is_array()) {
+    out.append(depth * kIndent, ' ').append(name).append(" ").append(text_value(value)).append("\n");
+    return;
+  }
+  for (const Tree& item : value) {
+    if (!item.is_object()) {
+      print_member(name, item, depth, out);
+      continue;
+    }
+    auto first = item.begin();
+    std::string head = name;
+    if (first != item.end() && first->is_primitive()) {
+      head += " " + first.key() + " " + text_value(*first);
+      ++first;
+    }
+    print_context(head, first, item.end(), depth, out);
+  }
+}
+
+Tree counters_tree(const model::Counters& counters, Tree tree = Tree::object()) {
+  for (std::size_t i = 0; i < model::kCounterNames.size(); ++i) tree[std::string(model::kCounterNames[i])] = counters.values[i];
+  return tree;
+}
+
+void add_algorithms(Tree& tree, const std::vector<wire::Transform>& transforms) {
+  for (const wire::Transform& transform : transforms) {
+    const std::string name = model::name_of(transform);
+    switch (transform.type) {
+      case wire::TransformType::Encryption:
+        tree[model::is_aead(transform) ? "aead-alg" : "enc-alg"] = name;
+        break;
+      case wire::TransformType::Integrity:
+        if (transform.id != 0) tree["auth-alg"] = name;  // NONE goes with an AEAD
+        break;
+      case wire::TransformType::Prf:
+        tree["prf-alg"] = name;
+        break;
+      case wire::TransformType::KeyExchange:
+        if (transform.id != 0) tree["dh-group"] = name;
+        break;
+      case wire::TransformType::Esn:
+        break;  // a leaf of its own
+    }
+  }
+}
+
+Tree subnets_of(const wire::TrafficSelector& selector) {
+  Tree subnets = Tree::array();
+  for (const Prefix& prefix : selector.prefixes()) subnets.push_back(prefix.to_string());
+  return subnets;
+}
+
+// Selectors of all traffic share one context; one with a protocol or ports has its own.
+Tree selectors_tree(const std::vector<wire::TrafficSelector>& selectors) {
+  Tree plain = Tree::array();
+  Tree narrowed = Tree::array();
+  for (const wire::TrafficSelector& selector : selectors) {
+    const Tree subnets = subnets_of(selector);
+    if (selector.protocol == 0 && selector.any_port()) {
+      plain.insert(plain.end(), subnets.begin(), subnets.end());
+      continue;
+    }
+    Tree context{{"subnet", subnets}};
+    if (selector.protocol != 0) context["protocol"] = selector.protocol;
+    if (!selector.any_port()) {
+      context["port"] = selector.start_port == selector.end_port ? std::to_string(selector.start_port)
+                                                                : fmt::format("{}-{}", selector.start_port, selector.end_port);
+    }
+    narrowed.push_back(std::move(context));
+  }
+  Tree all = Tree::array();
+  if (!plain.empty()) all.push_back(Tree{{"subnet", plain}});
+  all.insert(all.end(), narrowed.begin(), narrowed.end());
+  return all;
+}
+
+Tree child_tree(const model::ChildSaState& child, bool mobike) {
+  Tree tree;
+  tree["unique-id"] = child.unique_id;
+  tree["name"] = child.name;
+  tree["state"] = model::kChildSaPhaseNames.at(static_cast<std::size_t>(child.phase));
+  tree["reqid"] = child.reqid;
+  tree["protocol"] = child.protocol == wire::ProtocolId::Ah ? "ah" : "esp";
+  tree["mode"] = child.mode == model::Mode::Transport ? "transport" : "tunnel";
+  tree["udp-encap"] = child.udp_encap;
+  tree["mobike"] = mobike;
+  tree["spi-in"] = fmt::format("{:08x}", child.spi_in);
+  tree["spi-out"] = fmt::format("{:08x}", child.spi_out);
+  if (child.svti_id_in != 0) tree["svti-id-in"] = child.svti_id_in;
+  if (child.svti_id_out != 0) tree["svti-id-out"] = child.svti_id_out;
+  add_algorithms(tree, child.transforms);
+  tree["esn"] = child.esn;
+  tree["bytes-in"] = child.bytes_in;
+  tree["packets-in"] = child.packets_in;
+  tree["bytes-out"] = child.bytes_out;
+  tree["packets-out"] = child.packets_out;
+  tree["installed-time"] = child.installed.count();
+  if (child.rekey) tree["rekey-time"] = child.rekey->count();
+  if (child.life) tree["life-time"] = child.life->count();
+  tree["local-ts"] = selectors_tree(child.local_ts);
+  tree["remote-ts"] = selectors_tree(child.remote_ts);
+  return tree;
+}
+
+Tree ike_sa_tree(const model::IkeSaState& sa) {
+  Tree tree;
+  tree["unique-id"] = sa.unique_id;
+  if (!sa.name.empty()) tree["name"] = sa.name;
+  tree["version"] = sa.version;
+  tree["state"] = model::kIkeSaPhaseNames.at(static_cast<std::size_t>(sa.phase));
+  tree["initiator"] = sa.initiator;
+  tree["local-address"] = sa.local.address.to_string();
+  tree["remote-address"] = sa.remote.address.to_string();
+  tree["local-port"] = sa.local.port;
+  tree["remote-port"] = sa.remote.port;
+  if (!sa.local_id.empty()) tree["local-id"] = sa.local_id;
+  if (!sa.remote_id.empty()) tree["remote-id"] = sa.remote_id;
+  tree["initiator-spi"] = fmt::format("{:016x}", sa.initiator_spi);
+  tree["responder-spi"] = fmt::format("{:016x}", sa.responder_spi);
+  add_algorithms(tree, sa.transforms);
+  tree["established-time"] = sa.established.count();
+  if (sa.rekey) tree["rekey-time"] = sa.rekey->count();
+  if (sa.reauth) tree["reauth-time"] = sa.reauth->count();
+  tree["udp-encap"] = sa.udp_encap;
+  tree["mobike"] = sa.mobike;
+  tree["child-sa"] = Tree::array();
+  for (const model::ChildSaState& child : sa.children) tree["child-sa"].push_back(child_tree(child, sa.mobike));
+  return tree;
+}
+
+std::string list_entry(StateFormat format, const std::string& name, const Tree& entry, bool first) {
+  if (format == StateFormat::Json) return (first ? "\n" : ",\n") + to_json(entry);
+  std::string out;
+  print_member(name, Tree::array({entry}), 1, out);
+  return out;
+}
+
+}  // namespace
+
+StateRenderer::StateRenderer(model::RuntimeState state, StateFormat format, const std::string& vpn)
+    : state_(std::move(state)), format_(format), whole_(vpn.empty()) {
+  if (!whole_) {
+    std::erase_if(state_.vpn_counters, [&](const auto& entry) { return entry.first != vpn; });
+    std::erase_if(state_.ike_sas, [&](const model::IkeSaState& sa) { return sa.name != vpn; });
+  }
+  next_vpn_ = state_.vpn_counters.begin();
+}
+
+std::optional<std::string> StateRenderer::next() {
+  switch (part_) {
+    case Part::Begin:
+      part_ = Part::VpnCounters;
+      return begin();
+    case Part::VpnCounters:
+      if (next_vpn_ != state_.vpn_counters.end()) return vpn_counters();
+      part_ = Part::IkeSas;
+      if (format_ == StateFormat::Json) return "],\n\"ike-sa\":[";
+      [[fallthrough]];
+    case Part::IkeSas:
+      if (next_sa_ != state_.ike_sas.size()) return ike_sa();
+      part_ = Part::Done;
+      return format_ == StateFormat::Json ? "]}}\n" : std::string(kIndent, ' ') + "..\n";
+    case Part::Done:
+      break;
+  }
+  return std::nullopt;
+}
+
+std::string StateRenderer::begin() const {
+  const Tree ike_sas{{"total", state_.ike_sas_total}, {"half-open", state_.ike_sas_half_open}};
+  if (format_ == StateFormat::Json) {
+    std::string out = "{\"ike\":{";
+    if (whole_) out += "\"ike-sas\":" + to_json(ike_sas) + ",\n\"counters\":" + to_json(counters_tree(state_.counters)) + ",\n";
+    return out + "\"vpn-counters\":[";
+  }
+  std::string out = "ike\n";
+  if (!whole_) return out;
+  print_member("ike-sas", ike_sas, 1, out);
+  print_member("counters", counters_tree(state_.counters), 1, out);
+  return out;
+}
+
+std::string StateRenderer::vpn_counters() {
+  const bool first = next_vpn_ == state_.vpn_counters.begin();
+  const Tree entry = counters_tree(next_vpn_->second, Tree{{"name", next_vpn_->first}});
+  ++next_vpn_;
+  return list_entry(format_, "vpn-counters", entry, first);
+}
+
+std::string StateRenderer::ike_sa() {
+  const bool first = next_sa_ == 0;
+  const Tree entry = ike_sa_tree(std::exchange(state_.ike_sas[next_sa_], {}));
+  ++next_sa_;
+  return list_entry(format_, "ike-sa", entry, first);
+}
+
+}  // namespace svti::control
