@@ -76,7 +76,7 @@ Error creation_refused(const AddArguments& arguments, const KernelError& error) 
   } else if (error.code == EEXIST && error.text.empty()) {
     fix = fmt::format("an interface of that name exists: choose another name or 'svtictl delete {}' first", arguments.name);
   } else if (error.code == EEXIST) {
-    fix = "'svtictl show' lists the svti-ids in use: choose another";
+    fix = "choose another; 'svtictl show' lists those of this network namespace";
   }
   return refusal(fmt::format("cannot add {}", arguments.name), error, fix);
 }

@@ -21,7 +21,7 @@ constexpr std::pair<std::string_view, std::string_view> kValues[] = {
     {"family", "ipv4 ipv6 both"},
     {"--color|--colour", "auto always never"},
     {"completion", "bash"},
-    {"delete|show|stats", "$(ls /sys/class/net 2>/dev/null | grep ^svti)"},
+    {"delete|show|stats", "$(cd /sys/class/net && compgen -G 'svti*')"},
 };
 
 // what is completed above, apart from verbs and options
