@@ -41,6 +41,11 @@ def wait_until(condition, what, timeout=60.0, interval=0.1):
         time.sleep(interval)
 
 
+def require(program):
+    if shutil.which(program) is None:
+        raise LabError(f"no program {program} here: is it built (scripts/build), are the packages installed (scripts/setup)?")
+
+
 class Process:
     """A program that runs in the background on a host, its output going to `log`."""
 
@@ -183,6 +188,7 @@ class Host:
     def run(self, command, check=True, input=None, timeout=60.0, env=None):
         """Runs a command line (a string is split as the shell does) and waits; returns CompletedProcess with text output."""
         argv = shlex.split(command) if isinstance(command, str) else [str(a) for a in command]
+        require(argv[0])
         with self.entered():
             done = subprocess.run(argv, input=input, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})})
         if check and done.returncode:
@@ -192,6 +198,7 @@ class Host:
     def popen(self, command, name=None, cls=Process, env=None, **more):
         """Starts a command line in the background."""
         argv = shlex.split(command) if isinstance(command, str) else [str(a) for a in command]
+        require(argv[0])
         name = f"{self.name}-{name or os.path.basename(argv[0])}"
         log = self.lab.new_log(name)
         with open(log, "wb") as out, self.entered():
