@@ -33,7 +33,7 @@ struct Context {
   unsigned indent = 0;  // of the line that opened it
 };
 
-// Names a list entry, or a node that may be there once (empty key), below a parent.
+// A list entry below its parent; with an empty key, the list.
 struct Slot {
   const lyd_node* parent;
   const SchemaNode* schema;
@@ -81,9 +81,9 @@ class TextReader {
   bool take_leaf(Walk& walk, const SchemaNode& schema);
   bool unknown(Walk& walk);
   void set_leaf(const Context& context, const SchemaNode& leaf, const Word& word);
-  bool is_repeated(const Context& context, const SchemaNode& leaf, const Word& word, const std::string& value);
-  lyd_node* add_leaf(const Context& context, const SchemaNode& leaf, const std::string& value);
-  lyd_node* find_or_add(const Context& context, const SchemaNode& schema, const std::string& key, unsigned line);
+  static lyd_node* find_child(const lyd_node* parent, const SchemaNode& schema, const std::string& value);
+  lyd_node* find_or_add_container(const Context& context, const SchemaNode& schema, unsigned line);
+  lyd_node* find_or_add_entry(const Context& context, const SchemaNode& schema, const std::string& key, unsigned line);
   bool fits_type(const SchemaNode& leaf, const std::string& value) const;
   bool stays_closed(const SchemaNode& container, const Line& line) const;
   void skip_deeper(const Line& line);
@@ -96,7 +96,7 @@ class TextReader {
   LineReader lines_;
   Tree tree_;
   std::vector<Context> contexts_;
-  std::unordered_map<Slot, lyd_node*, SlotHash> slots_;
+  std::unordered_map<Slot, lyd_node*, SlotHash> entries_;  // a list finds its entries by key far faster than libyang's predicates do
   std::unordered_map<Slot, std::uint32_t, SlotHash> counts_;
   std::unordered_set<const lyd_node*> damaged_;
 };
@@ -180,7 +180,7 @@ bool TextReader::enter_vrf(Walk& walk) {
 bool TextReader::enter_container(Walk& walk, const SchemaNode& schema) {
   const Context& context = innermost(walk);
   const unsigned line = walk.line.words[walk.at].line;
-  lyd_node* node = &schema == &schema_.ike() ? context.node : find_or_add(context, schema, "", line);
+  lyd_node* node = &schema == &schema_.ike() ? context.node : find_or_add_container(context, schema, line);
   std::string path = &schema == &schema_.ike() ? std::string() : joined(context.path, schema.name);
   walk.entered.push_back({&schema, node, std::move(path), walk.line.indent});
   ++walk.at;
@@ -200,7 +200,7 @@ bool TextReader::enter_entry(Walk& walk, const SchemaNode& schema) {
   const Word& key = walk.line.words[walk.at + 1];
   lyd_node* node = nullptr;
   if (fits_type(*schema.key, key.text)) {
-    node = find_or_add(context, schema, key.text, keyword.line);
+    node = find_or_add_entry(context, schema, key.text, keyword.line);
   } else {
     error(context, key.line, path, quoted(key.text) + " is not allowed: expected " + schema.key->allowed);
   }
@@ -212,20 +212,19 @@ bool TextReader::enter_entry(Walk& walk, const SchemaNode& schema) {
 bool TextReader::take_leaf(Walk& walk, const SchemaNode& schema) {
   const Context& context = innermost(walk);
   const Word& keyword = walk.line.words[walk.at];
-  const std::string path = joined(context.path, schema.name);
+  walk.has_leaf = true;
   if (walk.at + 1 >= walk.line.words.size()) {
-    error(context, keyword.line, path, "needs a value: " + schema.allowed);
-    walk.has_leaf = true;
+    error(context, keyword.line, joined(context.path, schema.name), "needs a value: " + schema.allowed);
     ++walk.at;
     return true;
   }
   set_leaf(context, schema, walk.line.words[walk.at + 1]);
   walk.at += 2;
-  walk.has_leaf = true;
   // "sp-hash-ipv4 local 16 remote 24" goes on; "local-id a b" does not
   const bool may_go_on = !walk.entered.empty();
   if (walk.at == walk.line.words.size() || (may_go_on && child_of(context, walk.line.words[walk.at].text))) return true;
-  error(context, walk.line.words[walk.at].line, path, "more than one word behind it: a value with blanks is written in quotes");
+  error(context, walk.line.words[walk.at].line, joined(context.path, schema.name),
+        "more than one word behind it: a value with blanks is written in quotes");
   return false;
 }
 
@@ -260,60 +259,55 @@ bool TextReader::unknown(Walk& walk) {
 }
 
 void TextReader::set_leaf(const Context& context, const SchemaNode& leaf, const Word& word) {
-  const std::string path = joined(context.path, leaf.name);
   const auto value = to_value(leaf, word);
-  if (!value) {
-    error(context, word.line, path, value.error().message);
-    return;
-  }
+  if (!value) return error(context, word.line, joined(context.path, leaf.name), value.error().message);
   if (!fits_type(leaf, *value)) {
     const std::string what = leaf.hides() ? "the value" : quoted(word.text);
-    error(context, word.line, path,
-          what + " is not allowed: expected " + leaf.allowed + (leaf.hides() ? "" : did_you_mean(word.text, leaf.enumeration)));
-    return;
+    const std::string guess = leaf.hides() ? "" : did_you_mean(word.text, leaf.enumeration);
+    return error(context, word.line, joined(context.path, leaf.name), what + " is not allowed: expected " + leaf.allowed + guess);
   }
-  if (!context.node || is_repeated(context, leaf, word, *value)) return;
-  lyd_node* node = add_leaf(context, leaf, *value);
-  set_line(node, word.line);
-  slots_.emplace(Slot{context.node, &leaf, leaf.kind == Kind::Leaf ? "" : *value}, node);
-}
-
-bool TextReader::is_repeated(const Context& context, const SchemaNode& leaf, const Word& word, const std::string& value) {
-  const auto earlier = slots_.find(Slot{context.node, &leaf, leaf.kind == Kind::Leaf ? "" : value});
-  if (earlier != slots_.end()) {
+  if (!context.node) return;
+  lyd_node* earlier = find_child(context.node, leaf, *value);
+  if (earlier) {
     const std::string what = leaf.kind == Kind::Leaf ? "is already set" : "already has this value";
-    error(context, word.line, joined(context.path, leaf.name), what + " on line " + std::to_string(line_of(earlier->second)));
-    return true;
+    return error(context, word.line, joined(context.path, leaf.name), what + " on line " + std::to_string(line_of(earlier)));
   }
-  if (leaf.kind == Kind::Leaf) return false;
-  if (++counts_[Slot{context.node, &leaf, ""}] <= leaf.max_elements) return false;
-  error(context, word.line, joined(context.path, leaf.name), "at most " + std::to_string(leaf.max_elements) + " values are allowed");
-  return true;
-}
-
-lyd_node* TextReader::add_leaf(const Context& context, const SchemaNode& leaf, const std::string& value) {
   lyd_node* node = nullptr;
   // the value fits its type: only memory can be missing
-  if (lyd_new_term(context.node, nullptr, leaf.yang->name, value.c_str(), 0, &node) != LY_SUCCESS) throw std::bad_alloc();
+  if (lyd_new_term(context.node, nullptr, leaf.yang->name, value->c_str(), 0, &node) != LY_SUCCESS) throw std::bad_alloc();
+  set_line(node, word.line);
+}
+
+// the container, the leaf, or the leaf-list entry of that value; null: not there
+lyd_node* TextReader::find_child(const lyd_node* parent, const SchemaNode& schema, const std::string& value) {
+  const lyd_node* siblings = lyd_child(parent);
+  if (!siblings) return nullptr;
+  lyd_node* found = nullptr;
+  const bool by_value = schema.kind == Kind::LeafList;
+  lyd_find_sibling_val(siblings, schema.yang, by_value ? value.data() : nullptr, by_value ? value.size() : 0, &found);
+  return found;
+}
+
+// the container below the context, made when it is not there yet; null when nothing is to be kept
+lyd_node* TextReader::find_or_add_container(const Context& context, const SchemaNode& schema, unsigned line) {
+  if (!context.node) return nullptr;
+  if (lyd_node* found = find_child(context.node, schema, "")) return found;
+  lyd_node* node = nullptr;
+  if (lyd_new_inner(context.node, nullptr, schema.yang->name, 0, &node) != LY_SUCCESS) throw std::bad_alloc();
+  set_line(node, line);
   return node;
 }
 
-// the container or list entry below the context, made when it is not there yet; null when nothing is to be kept, or there are too many
-lyd_node* TextReader::find_or_add(const Context& context, const SchemaNode& schema, const std::string& key, unsigned line) {
+// likewise a list entry; null also when there are too many
+lyd_node* TextReader::find_or_add_entry(const Context& context, const SchemaNode& schema, const std::string& key, unsigned line) {
   if (!context.node) return nullptr;
-  const auto [slot, is_new] = slots_.try_emplace(Slot{context.node, &schema, key}, nullptr);
+  const auto [slot, is_new] = entries_.try_emplace(Slot{context.node, &schema, key}, nullptr);
   if (!is_new) return slot->second;
-  LY_ERR result = LY_SUCCESS;
-  if (schema.kind == Kind::Container) {
-    result = lyd_new_inner(context.node, nullptr, schema.yang->name, 0, &slot->second);
-  } else {
-    if (++counts_[Slot{context.node, &schema, ""}] > schema.max_elements) {
-      error(context, line, joined(context.path, schema.name), "at most " + std::to_string(schema.max_elements) + " entries are allowed");
-      return nullptr;
-    }
-    result = lyd_new_list(context.node, nullptr, schema.yang->name, 0, &slot->second, key.c_str());
+  if (++counts_[Slot{context.node, &schema, ""}] > schema.max_elements) {
+    error(context, line, joined(context.path, schema.name), "at most " + std::to_string(schema.max_elements) + " entries are allowed");
+    return nullptr;
   }
-  if (result != LY_SUCCESS) throw std::bad_alloc();
+  if (lyd_new_list(context.node, nullptr, schema.yang->name, 0, &slot->second, key.c_str()) != LY_SUCCESS) throw std::bad_alloc();
   set_line(slot->second, line);
   return slot->second;
 }
