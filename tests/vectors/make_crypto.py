@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Makes crypto.json, the vectors of tests/unit/crypto that no RFC prints.
 
