@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// svti-iked: puts kernel, network, engine and control together and runs them.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "control/server.h"
+#include "engine/engine.h"
+#include "kernel/netlink_kernel.h"
+#include "net/udp_transport.h"
+
+namespace {
+
+using namespace svti;
+
+struct Options {
+  std::string config = "/etc/svti/ike.conf";
+  bool config_given = false;
+  std::string socket{control::kDefaultSocket};
+  std::string run_dir = "/run/svti-iked";
+  std::string group;
+  int log_stderr = kLogDisabled;
+};
+
+int complain(const std::string& text) {
+  std::cerr << "svti-iked: " << text << "\n";
+  return 1;
+}
+
+// One daemon for a run directory. The lock goes with the process, however it ends. Returns the descriptor that holds it.
+Result<int> lock_run_dir(const std::string& dir) {
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) return system_error("run directory " + dir + " cannot be made: " + error.message());
+  const std::string path = dir + "/lock";
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return system_error(path + ": " + std::strerror(errno));
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  close(fd);
+  return system_error("another svti-iked runs with run directory " + dir + ": stop it, or give this one another with --run-dir");
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return system_error(path + ": " + std::strerror(errno));
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) return system_error(path + ": " + std::strerror(errno));
+  return text;
+}
+
+// Loads a file into the engine; everything there is to say goes to standard error and the log. False: nothing was applied.
+bool load(engine::Engine& engine, engine::Logger& logger, const std::string& path) {
+  const auto text = read_file(path);
+  if (!text) {
+    logger.write({Subsystem::Config, 0, {}, text.error().message});
+    std::cerr << "svti-iked: " << text.error().message << "\n";
+    return false;
+  }
+  const engine::LoadOutcome outcome = engine.load(*text, path);
+  for (const config::Diagnostic& one : outcome.diagnostics) {
+    logger.write({Subsystem::Config, static_cast<LogLevel>(one.warning ? 1 : 0), {}, one.to_string()});
+    std::cerr << (one.warning ? "warning: " : "error: ") << one.to_string() << "\n";
+  }
+  return outcome.applied;
+}
+
+int run(const Options& options) {
+  // Keys are in this memory: no core dumps, no debugger of another user.
+  prctl(PR_SET_DUMPABLE, 0);
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  umask(0077);
+  openlog("svti-iked", LOG_PID, LOG_DAEMON);
+
+  const auto lock = lock_run_dir(options.run_dir);
+  if (!lock) return complain(lock.error().message);
+  engine::Logger logger(static_cast<LogLevel>(options.log_stderr));
+  boost::asio::io_context loop(1);
+
+  auto kernel = kernel::NetlinkKernel::create(loop, logger.sink());
+  if (!kernel) return complain(kernel.error().message);
+  auto transport = net::UdpTransport::create(loop, {}, logger.sink());
+  if (!transport) return complain(transport.error().message);
+  engine::Engine engine(loop, **kernel, **transport, logger);
+  if (const Status started = engine.start(); !started) return complain(started.error().message);
+
+  const bool has_config = std::filesystem::exists(options.config);
+  if (!has_config && options.config_given) return complain(options.config + " does not exist");
+  if (has_config && !load(engine, logger, options.config)) return complain(options.config + " was not applied; nothing was changed");
+
+  auto server = control::Server::open(loop, engine, {options.socket, options.group, SVTI_VERSION, logger.sink()});
+  if (!server) return complain(server.error().message);
+
+  bool stopped = false;
+  engine.on_stopped([&] {
+    stopped = true;
+    loop.stop();
+  });
+  boost::asio::signal_set signals(loop, SIGINT, SIGTERM, SIGHUP);
+  std::function<void()> await_signal = [&] {
+    signals.async_wait([&](const boost::system::error_code& error, int number) {
+      if (error) return;
+      if (number == SIGHUP) {
+        sd_notify(0, "RELOADING=1");
+        load(engine, logger, options.config);
+        sd_notify(0, "READY=1");
+      } else {
+        sd_notify(0, "STOPPING=1");
+        engine.shut_down();
+      }
+      await_signal();
+    });
+  };
+  await_signal();
+  sd_notify(0, "READY=1");
+  logger.write({Subsystem::Daemon, 1, {}, std::string("svti-iked ") + SVTI_VERSION + " is up"});
+  loop.run();
+  // what the shutdown asked of the kernel and of the network is still queued
+  (*kernel)->flush();
+  (*transport)->flush();
+  loop.restart();
+  loop.poll();
+  close(*lock);
+  return stopped ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{"IKEv2 daemon for route-based VPNs over SVTI interfaces.\n\n"
+               "Runs in the foreground, in the network namespace it is started in. SIGHUP loads the configuration file again, SIGTERM deletes all SAs "
+               "and ends.\n"};
+  app.footer("Examples:\n"
+             "  svti-iked                                  /etc/svti/ike.conf, control socket /run/svti-iked.vici\n"
+             "  svti-iked --config site.conf --log-stderr 1\n"
+             "  ip netns exec gw svti-iked --config gw.conf --socket /run/gw.vici --run-dir /run/gw\n");
+  auto* config = app.add_option("--config,-c", options.config, "configuration file in the native text form")->type_name("FILE")->capture_default_str();
+  app.add_option("--socket,-s", options.socket, "control socket (VICI)")->type_name("PATH")->capture_default_str();
+  app.add_option("--group", options.group, "group that may use the control socket")->type_name("GROUP");
+  app.add_option("--run-dir", options.run_dir, "directory of the lock")->type_name("DIR")->capture_default_str();
+  app.add_flag("--foreground,-f", "stay in the foreground (always so)");
+  app.add_option("--log-stderr", options.log_stderr, "log up to this level to standard error too: 0 (audit) to 4 (with secrets)")
+      ->type_name("LEVEL")
+      ->check(CLI::Range(-1, 4));
+  app.set_version_flag("--version", std::string("svti-iked ") + SVTI_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : 2;
+  }
+  options.config_given = config->count() > 0;
+  return run(options);
+}

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+namespace svti::engine {
+
+using boost::asio::steady_timer;
+
+namespace {
+
+constexpr std::uint64_t kFirstTrapOwner = std::uint64_t{1} << 32;  // smaller owners are CHILD SAs
+constexpr auto kStopWait = std::chrono::milliseconds(1500);        // for peers to confirm that they deleted our IKE SAs
+
+}  // namespace
+
+Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger)
+    : loop_(loop),
+      kernel_(kernel),
+      transport_(transport),
+      logger_(logger),
+      core_(entropy_,
+            [this](const IpAddress& destination) -> std::optional<IpAddress> {
+              const auto source = kernel_.source_address(destination);
+              if (!source) return std::nullopt;
+              return *source;
+            }),
+      timer_(loop) {
+  kernel_.set_events(this);
+  transport_.set_receive([this](const model::Datagram& datagram) {
+    sa::Effects effects;
+    core_.receive(datagram, now(), effects);
+    perform(std::move(effects));
+  });
+}
+
+Engine::~Engine() {
+  kernel_.set_events(nullptr);
+  transport_.set_receive({});
+}
+
+TimePoint Engine::now() const {
+  // CLOCK_BOOTTIME: time asleep counts, as it does for the peer and for the kernel's SA lifetimes
+  timespec ts{};
+  clock_gettime(CLOCK_BOOTTIME, &ts);
+  return TimePoint(std::chrono::duration_cast<Duration>(seconds(ts.tv_sec)) + Duration(ts.tv_nsec / 1000));
+}
+
+void Engine::log(Subsystem subsystem, LogLevel level, std::string text) { logger_.write({subsystem, level, {}, std::move(text)}); }
+
+// --- effects ----------------------------------------------------------------------------------------------------------------
+
+void Engine::submit(model::KernelRequest request) {
+  const std::string what = model::describe(request);
+  kernel_.submit(std::move(request), [this, what](const Status& status) {
+    if (!status) log(Subsystem::Kernel, 1, what + ": " + status.error().message);
+  });
+}
+
+void Engine::submit(PolicyTable::Requests requests, std::uint64_t owner) {
+  for (model::KernelRequest& request : requests) {
+    const bool needed = std::holds_alternative<model::SetPolicy>(request) && owner < kFirstTrapOwner;
+    if (!needed) {
+      submit(std::move(request));
+      continue;
+    }
+    const std::string what = model::describe(request);
+    kernel_.submit(std::move(request), [this, what, owner](const Status& status) {
+      if (status) return;
+      log(Subsystem::Kernel, 0, what + ": " + status.error().message);
+      sa::Effects effects;
+      core_.install_failed(static_cast<std::uint32_t>(owner), status.error().message, now(), effects);
+      perform(std::move(effects));
+    });
+  }
+}
+
+void Engine::perform(sa::InstallSa& install) {
+  model::KernelRequest request = std::move(install.sa);
+  const std::string what = model::describe(request);
+  kernel_.submit(std::move(request), [this, what, child = install.child](const Status& status) {
+    if (status) return;
+    log(Subsystem::Kernel, 0, what + ": " + status.error().message);
+    sa::Effects effects;
+    core_.install_failed(child, status.error().message, now(), effects);
+    perform(std::move(effects));
+  });
+}
+
+void Engine::perform(sa::Effects effects) {
+  std::vector<sa::Notice> notices;
+  for (sa::Effect& effect : effects) {
+    if (auto* send = std::get_if<sa::SendDatagram>(&effect)) {
+      // What the peer will do with this message may reach us before the kernel got what stands before it in the list.
+      kernel_.flush();
+      if (const Status sent = transport_.send(send->datagram); !sent) log(Subsystem::Network, 1, sent.error().message);
+    } else if (const auto* keepalive = std::get_if<sa::SendKeepalive>(&effect)) {
+      (void)transport_.send_keepalive(keepalive->local, keepalive->remote);
+    } else if (auto* install = std::get_if<sa::InstallSa>(&effect)) {
+      perform(*install);
+    } else if (const auto* remove = std::get_if<sa::RemoveSa>(&effect)) {
+      submit(model::DeleteSa{remove->id});
+    } else if (auto* claim = std::get_if<sa::ClaimPolicies>(&effect)) {
+      submit(policies_.claim(claim->owner, std::move(claim->policies)), claim->owner);
+    } else if (const auto* release = std::get_if<sa::ReleasePolicies>(&effect)) {
+      submit(policies_.release(release->owner), kFirstTrapOwner);
+    } else if (auto* one = std::get_if<sa::Notice>(&effect)) {
+      notices.push_back(std::move(*one));
+    } else if (const auto* line = std::get_if<LogLine>(&effect)) {
+      logger_.write(*line);
+    }
+  }
+  kernel_.flush();
+  arm_timer();
+  // last: who is told may give the next command
+  for (const sa::Notice& one : notices) notice(one);
+}
+
+void Engine::arm_timer() {
+  const auto deadline = core_.next_deadline();
+  if (!deadline) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_after(std::max(Duration(0), *deadline - now()));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    sa::Effects effects;
+    core_.on_deadline(now(), effects);
+    perform(std::move(effects));
+  });
+}
+
+// --- kernel events ----------------------------------------------------------------------------------------------------------
+
+void Engine::on_acquire(std::uint32_t reqid, std::uint32_t, const wire::TrafficSelector&, const wire::TrafficSelector&) {
+  sa::Effects effects;
+  core_.acquire(reqid, now(), effects);
+  perform(std::move(effects));
+}
+
+void Engine::on_expire(const model::SaId& id, bool hard) {
+  if (hard) {
+    for (auto& [reqid, sas] : orphans_) {
+      if (std::erase(sas, id) == 0 || !sas.empty()) continue;
+      const std::uint32_t gone = reqid;
+      orphans_.erase(gone);
+      drop_orphan_policies(gone);
+      break;
+    }
+  }
+  sa::Effects effects;
+  core_.expire(id, hard, now(), effects);
+  perform(std::move(effects));
+}
+
+void Engine::on_mapping(const model::SaId& id, const Endpoint& now_from) {
+  log(Subsystem::Kernel, 1, "ESP of SA " + id.destination.to_string() + " now comes from " + now_from.to_string() + ": following a NAT is not supported yet");
+}
+
+void Engine::on_svti(std::uint32_t svti_id, bool up) {
+  log(Subsystem::Kernel, 2, "SVTI with svti-id " + std::to_string(svti_id) + (up ? " is up" : " is down"));
+  if (!up) return;
+  submit(policies_.routes_through(svti_id), kFirstTrapOwner);
+  kernel_.flush();
+}
+
+void Engine::on_overrun() {
+  // Acquires that were lost come again with the next packet after acquire-timeout; SAs that expired unseen end with their own timers here.
+  log(Subsystem::Kernel, 0, "events of the kernel were lost: its socket overran");
+  if (!left_) submit(PolicyTable::Requests{}, kFirstTrapOwner);
+}
+
+// --- start and orphans ------------------------------------------------------------------------------------------------------
+
+Status Engine::start() {
+  auto inventory = kernel_.inventory();
+  if (!inventory) return fail(inventory.error());
+  for (const model::PolicyStatus& policy : inventory->policies) {
+    if (policy.id.direction == model::Direction::Out) core_.seed_reqid(policy.id, policy.reqid);
+  }
+  if (!inventory->sas.empty()) log(Subsystem::Kernel, 1, std::to_string(inventory->sas.size()) + " SAs of a former run are in the kernel and go on carrying traffic");
+  left_ = std::move(*inventory);
+  return {};
+}
+
+void Engine::reconcile() {
+  if (!left_) return;
+  const model::KernelInventory left = std::move(*left_);
+  left_.reset();
+  std::set<std::uint32_t> svti_ids;
+  for (const auto& [name, vpn] : core_.configuration()->vpns) {
+    for (const model::SecurityPolicy& policy : vpn->policies) svti_ids.insert({policy.svti_id_in, policy.svti_id_out});
+  }
+  for (const model::SaStatus& sa : left.sas) {
+    if (core_.trap_owner(sa.reqid) || (sa.if_id != 0 && svti_ids.contains(sa.if_id))) {
+      orphans_[sa.reqid].push_back(sa.id);
+    } else {
+      submit(model::DeleteSa{sa.id});
+    }
+  }
+  for (const model::PolicyStatus& policy : left.policies) {
+    if (policies_.wants(policy.id)) continue;
+    if (orphans_.contains(policy.reqid)) {
+      orphan_policies_[policy.reqid].push_back(policy.id);
+    } else {
+      submit(model::DeletePolicy{policy.id});
+    }
+  }
+  for (const model::RouteId& route : left.routes) {
+    if (!policies_.wants(route)) submit(model::DeleteRoute{route});
+  }
+  for (const model::RuleId& rule : left.rules) {
+    if (!policies_.wants(rule)) submit(model::DeleteRule{rule});
+  }
+  kernel_.flush();
+  // Nobody knows the keys of the IKE SA any more: a new one is made while the old SAs still carry the traffic.
+  std::vector<sa::Core::TrapOwner> owners;
+  for (const auto& [reqid, sas] : orphans_) {
+    if (auto owner = core_.trap_owner(reqid)) owners.push_back(std::move(*owner));
+  }
+  for (const auto& [vpn, policy] : owners) {
+    sa::Effects effects;
+    (void)core_.initiate(vpn, policy, now(), effects);
+    perform(std::move(effects));
+  }
+}
+
+void Engine::drop_orphan_policies(std::uint32_t reqid) {
+  const auto policies = orphan_policies_.find(reqid);
+  if (policies == orphan_policies_.end()) return;
+  for (const model::PolicyId& id : policies->second) {
+    if (!policies_.wants(id)) submit(model::DeletePolicy{id});
+  }
+  orphan_policies_.erase(policies);
+  kernel_.flush();
+}
+
+void Engine::drop_orphans(std::uint32_t reqid, const std::string& why) {
+  const auto found = orphans_.find(reqid);
+  if (found == orphans_.end()) return;
+  log(Subsystem::Kernel, 1, std::to_string(found->second.size()) + " SAs of a former run are removed: " + why);
+  std::vector<model::SaId> sas = std::move(found->second);
+  orphans_.erase(found);
+  drop_orphan_policies(reqid);
+  // as with a rekeyed CHILD SA: packets under way may still need them
+  auto timer = orphan_timers_.emplace(orphan_timers_.end(), loop_);
+  timer->expires_after(core_.configuration()->global.delete_rekeyed_delay);
+  timer->async_wait([this, timer, sas = std::move(sas)](const boost::system::error_code& error) {
+    if (error) return;
+    for (const model::SaId& id : sas) submit(model::DeleteSa{id});
+    kernel_.flush();
+    orphan_timers_.erase(timer);
+  });
+}
+
+// --- commands ---------------------------------------------------------------------------------------------------------------
+
+void Engine::apply_globals(const model::GlobalOptions& options) {
+  const bool first = !globals_;
+  const model::GlobalOptions before = globals_.value_or(model::GlobalOptions{});
+  globals_ = options;
+  const auto thresholds = [](const model::GlobalOptions& one) {
+    return std::tuple(one.sp_hash_ipv4_local, one.sp_hash_ipv4_remote, one.sp_hash_ipv6_local, one.sp_hash_ipv6_remote);
+  };
+  if (thresholds(options) != thresholds(before)) {
+    submit(model::SetPolicyHash{options.sp_hash_ipv4_local, options.sp_hash_ipv4_remote, options.sp_hash_ipv6_local, options.sp_hash_ipv6_remote});
+  }
+  if (first || options.acquire_timeout != before.acquire_timeout) submit(model::SetAcquireTimeout{options.acquire_timeout});
+  submit(policies_.set_routing({options.install_routes, options.routing_table, options.routing_table_prio}), kFirstTrapOwner);
+}
+
+LoadOutcome Engine::load(std::string_view text, std::string_view file_name) {
+  LoadOutcome out;
+  auto document = config::Document::parse(text, file_name);
+  if (!document) {
+    out.diagnostics = std::move(document.error());
+    return out;
+  }
+  out.diagnostics = document->warnings();
+  const model::ConfigurationPtr before = core_.configuration();
+  const model::ConfigurationPtr after = document->resolved();
+  for (const auto& [name, vpn] : after->vpns) {
+    const auto old = before->vpns.find(name);
+    (old == before->vpns.end() ? out.added : *old->second == *vpn ? out.unchanged : out.changed).push_back(name);
+  }
+  for (const auto& [name, vpn] : before->vpns) {
+    if (!after->vpns.contains(name)) out.removed.push_back(name);
+  }
+  document_ = std::move(*document);
+  logger_.configure(after->logging);
+  apply_globals(after->global);
+  sa::Effects effects;
+  core_.apply(after, now(), effects);
+  perform(std::move(effects));
+  reconcile();
+  out.applied = true;
+  log(Subsystem::Config, 1,
+      std::string(file_name) + " applied: " + std::to_string(out.added.size()) + " VPNs added, " + std::to_string(out.changed.size()) + " changed, " +
+          std::to_string(out.removed.size()) + " removed, " + std::to_string(out.unchanged.size()) + " unchanged");
+  return out;
+}
+
+std::string Engine::show_config(const ShowConfigOptions& options) const {
+  const config::PrintOptions print{options.defaults, options.secrets};
+  return options.format == ConfigFormat::Json ? document_.to_json(print) : document_.print(print);
+}
+
+model::RuntimeState Engine::state() {
+  model::RuntimeState out = core_.state(now());
+  const auto inventory = kernel_.inventory();
+  if (!inventory) {
+    log(Subsystem::Kernel, 1, "byte and packet counts are missing: " + inventory.error().message);
+    return out;
+  }
+  std::map<model::SaId, const model::SaStatus*> by_id;
+  for (const model::SaStatus& sa : inventory->sas) by_id[sa.id] = &sa;
+  for (model::IkeSaState& ike : out.ike_sas) {
+    for (model::ChildSaState& child : ike.children) {
+      if (const auto in = by_id.find({ike.local.address, child.spi_in, child.protocol}); in != by_id.end()) {
+        child.bytes_in = in->second->bytes;
+        child.packets_in = in->second->packets;
+      }
+      if (const auto sent = by_id.find({ike.remote.address, child.spi_out, child.protocol}); sent != by_id.end()) {
+        child.bytes_out = sent->second->bytes;
+        child.packets_out = sent->second->packets;
+      }
+    }
+  }
+  return out;
+}
+
+std::set<std::string> Engine::policies_of(const std::string& vpn, const std::string& policy) const {
+  if (!policy.empty()) return {policy};
+  std::set<std::string> out;
+  const auto& vpns = core_.configuration()->vpns;
+  if (const auto found = vpns.find(vpn); found != vpns.end()) {
+    for (const model::SecurityPolicy& one : found->second->policies) out.insert(one.name);
+  }
+  return out;
+}
+
+void Engine::wait(Waiter::For what, const std::string& vpn, std::set<std::string> policies, milliseconds timeout, LogSink progress, Done done) {
+  const auto waiter = waiters_.emplace(waiters_.end());
+  waiter->what = what;
+  waiter->vpn = vpn;
+  waiter->policies = std::move(policies);
+  waiter->done = std::move(done);
+  if (progress) {
+    waiter->unsubscribe = logger_.subscribe(1, [vpn, progress](const LogLine& line) {
+      if (line.vpn == vpn) progress(line);
+    });
+  }
+  if (timeout.count() <= 0) return;
+  waiter->timer = std::make_unique<steady_timer>(loop_, timeout);
+  waiter->timer->async_wait([this, waiter](const boost::system::error_code& error) {
+    if (!error) finish(waiter, system_error("still under way after the time given: `ikectl show state` tells how it goes on"));
+  });
+}
+
+void Engine::finish(Waiters::iterator waiter, Status status) {
+  const Done done = std::move(waiter->done);
+  if (waiter->unsubscribe) waiter->unsubscribe();
+  waiters_.erase(waiter);
+  if (done) done(std::move(status));
+}
+
+void Engine::notice(const sa::Notice& notice) {
+  using Kind = sa::Notice::Kind;
+  switch (notice.kind) {
+    case Kind::ChildUp: drop_orphans(notice.reqid, "a new CHILD SA took their place"); break;
+    case Kind::ChildFailed:
+    case Kind::IkeFailed: {
+      std::vector<std::uint32_t> failed;
+      for (const auto& [reqid, sas] : orphans_) {
+        const auto owner = core_.trap_owner(reqid);
+        if (owner && owner->vpn == notice.vpn && (notice.policy.empty() || owner->policy == notice.policy)) failed.push_back(reqid);
+      }
+      for (const std::uint32_t reqid : failed) drop_orphans(reqid, "no new CHILD SA could be made: " + notice.reason);
+      break;
+    }
+    default: break;
+  }
+  for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
+    const auto one = waiter++;
+    if (one->vpn != notice.vpn) continue;
+    const bool up = one->what == Waiter::For::Up;
+    switch (notice.kind) {
+      case Kind::ChildUp:
+        if (up && one->policies.erase(notice.policy) > 0 && one->policies.empty()) finish(one, {});
+        break;
+      case Kind::ChildDown:
+        if (!up && one->policies.erase(notice.policy) > 0 && one->policies.empty()) finish(one, {});
+        break;
+      case Kind::ChildFailed:
+        if (up && one->policies.contains(notice.policy)) finish(one, system_error(notice.policy + ": " + notice.reason));
+        break;
+      case Kind::IkeFailed:
+      case Kind::IkeDown:
+        finish(one, up ? Status(system_error(notice.reason)) : Status());
+        break;
+      case Kind::IkeUp:
+        if (up && one->policies.empty()) finish(one, {});
+        break;
+      case Kind::IkeRekeyed:
+      case Kind::ChildRekeyed: break;
+    }
+  }
+}
+
+void Engine::initiate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) {
+  std::set<std::string> missing = policies_of(vpn, policy);
+  for (const model::IkeSaState& ike : core_.state(now()).ike_sas) {
+    if (ike.name != vpn) continue;
+    for (const model::ChildSaState& child : ike.children) {
+      if (child.phase == model::ChildSaPhase::Installed) missing.erase(child.name);
+    }
+  }
+  const bool known = core_.configuration()->vpns.contains(vpn);
+  if (known && missing.empty()) return done({});
+  wait(Waiter::For::Up, vpn, std::move(missing), timeout, std::move(progress), std::move(done));
+  const auto waiter = std::prev(waiters_.end());
+  sa::Effects effects;
+  const Status begun = core_.initiate(vpn, policy, now(), effects);
+  if (!begun) return finish(waiter, begun);
+  perform(std::move(effects));
+}
+
+void Engine::terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) {
+  wait(Waiter::For::Down, vpn, policy.empty() ? std::set<std::string>{} : std::set<std::string>{policy}, timeout, std::move(progress), std::move(done));
+  const auto waiter = std::prev(waiters_.end());
+  sa::Effects effects;
+  const Status begun = core_.terminate(vpn, policy, now(), effects);
+  if (!begun) return finish(waiter, begun);
+  // an IKE SA that was not established is gone already, without a notice
+  const bool silent = policy.empty() && std::none_of(effects.begin(), effects.end(), [](const sa::Effect& effect) {
+    const auto* one = std::get_if<sa::Notice>(&effect);
+    return one != nullptr && one->kind == sa::Notice::Kind::IkeDown;
+  });
+  perform(std::move(effects));
+  if (silent) finish(waiter, {});
+}
+
+void Engine::rekey(const std::string& vpn, const std::string& policy, Done done) {
+  sa::Effects effects;
+  const Status begun = core_.rekey(vpn, policy, now(), effects);
+  perform(std::move(effects));
+  done(begun);
+}
+
+void Engine::shut_down() {
+  if (stopping_) return;
+  stopping_ = true;
+  log(Subsystem::Daemon, 0, "shutting down");
+  sa::Effects effects;
+  core_.close(now(), effects);
+  perform(std::move(effects));
+  for (auto& [reqid, sas] : orphans_) {
+    for (const model::SaId& id : sas) submit(model::DeleteSa{id});
+  }
+  for (auto& [reqid, policies] : orphan_policies_) {
+    for (const model::PolicyId& id : policies) submit(model::DeletePolicy{id});
+  }
+  kernel_.flush();
+  stop_timer_ = std::make_unique<steady_timer>(loop_);
+  const auto give_up_at = std::chrono::steady_clock::now() + kStopWait;
+  const auto look = std::make_shared<std::function<void()>>();
+  *look = [this, give_up_at, weak = std::weak_ptr(look)] {
+    if (core_.ike_sas() == 0 || std::chrono::steady_clock::now() >= give_up_at) {
+      sa::Effects last;
+      core_.close(now(), last);
+      perform(std::move(last));
+      if (stopped_) stopped_();
+      return;
+    }
+    stop_timer_->expires_after(std::chrono::milliseconds(20));
+    stop_timer_->async_wait([again = weak.lock()](const boost::system::error_code& error) {
+      if (!error && again) (*again)();
+    });
+  };
+  (*look)();
+}
+
+}  // namespace svti::engine

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the protocol core: brings it datagrams, kernel events, time and commands, and carries out its effects. One event loop, one thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <list>
+#include <memory>
+#include <set>
+
+#include "config/document.h"
+#include "crypto/system_entropy.h"
+#include "engine/logger.h"
+#include "engine/policy_table.h"
+#include "engine/service.h"
+#include "model/kernel.h"
+#include "model/network.h"
+#include "sa/core.h"
+
+namespace svti::engine {
+
+class Engine final : public Service, private model::KernelEvents {
+ public:
+  // All must outlive the engine; everything happens in the thread that runs `loop`.
+  Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger);
+  ~Engine() override;
+
+  // Looks at what a former life of the daemon left in the kernel. Before the first load(). An error: the kernel cannot be asked.
+  Status start();
+  // told once, when shut_down() is through
+  void on_stopped(std::function<void()> stopped) { stopped_ = std::move(stopped); }
+
+  LoadOutcome load(std::string_view text, std::string_view file_name) override;
+  std::string show_config(const ShowConfigOptions& options) const override;
+  model::RuntimeState state() override;
+  model::ConfigurationPtr configuration() const override { return core_.configuration(); }
+  void initiate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) override;
+  void terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) override;
+  void rekey(const std::string& vpn, const std::string& policy, Done done) override;
+  std::function<void()> subscribe_log(LogLevel level, LogSink sink) override { return logger_.subscribe(level, std::move(sink)); }
+  // Deletes all SAs, tells the peers, clears the kernel; a peer that does not answer is waited for shortly.
+  void shut_down() override;
+
+ private:
+  // A command that waits for its outcome.
+  struct Waiter {
+    enum class For : std::uint8_t { Up, Down };
+    For what{};
+    std::string vpn;
+    std::set<std::string> policies;  // not yet up, or not yet down
+    Done done;
+    std::function<void()> unsubscribe;
+    std::unique_ptr<boost::asio::steady_timer> timer;
+  };
+  using Waiters = std::list<Waiter>;
+
+  void on_acquire(std::uint32_t reqid, std::uint32_t if_id, const wire::TrafficSelector& source, const wire::TrafficSelector& destination) override;
+  void on_expire(const model::SaId& id, bool hard) override;
+  void on_mapping(const model::SaId& id, const Endpoint& now_from) override;
+  void on_svti(std::uint32_t svti_id, bool up) override;
+  void on_overrun() override;
+
+  TimePoint now() const;
+  void log(Subsystem subsystem, LogLevel level, std::string text);
+  void perform(sa::Effects effects);
+  void perform(sa::InstallSa& install);
+  void submit(PolicyTable::Requests requests, std::uint64_t owner);
+  void submit(model::KernelRequest request);
+  void arm_timer();
+  void notice(const sa::Notice& notice);
+  void wait(Waiter::For what, const std::string& vpn, std::set<std::string> policies, milliseconds timeout, LogSink progress, Done done);
+  void finish(Waiters::iterator waiter, Status status);
+  std::set<std::string> policies_of(const std::string& vpn, const std::string& policy) const;
+  void apply_globals(const model::GlobalOptions& options);
+
+  // What a former life left: SAs that still carry traffic, by reqid, until something of ours takes their place.
+  void reconcile();
+  void drop_orphans(std::uint32_t reqid, const std::string& why);
+  void drop_orphan_policies(std::uint32_t reqid);
+
+  boost::asio::io_context& loop_;
+  model::Kernel& kernel_;
+  model::Transport& transport_;
+  Logger& logger_;
+  crypto::SystemEntropy entropy_;
+  sa::Core core_;
+  PolicyTable policies_;
+  config::Document document_;
+  boost::asio::steady_timer timer_;
+  Waiters waiters_;
+  std::optional<model::GlobalOptions> globals_;  // as last given to the kernel
+  std::optional<model::KernelInventory> left_;   // found at start(), not yet reconciled
+  std::map<std::uint32_t, std::vector<model::SaId>> orphans_;
+  std::map<std::uint32_t, std::vector<model::PolicyId>> orphan_policies_;
+  std::list<boost::asio::steady_timer> orphan_timers_;
+  std::unique_ptr<boost::asio::steady_timer> stop_timer_;
+  std::function<void()> stopped_;
+  bool stopping_ = false;
+};
+
+}  // namespace svti::engine
