@@ -25,7 +25,8 @@ std::string permission_hint(const std::string& path) {
   if (stat(path.c_str(), &found) != 0) return "run ikectl as root";  // its folder is closed to us
   const group* owner = getgrgid(found.st_gid);
   if (owner == nullptr || found.st_gid == 0) return "run ikectl as root";
-  return std::string("it is open to the group ") + owner->gr_name + ": run ikectl as root, or join with `usermod -aG " + owner->gr_name + " USER`";
+  return std::string("it is open to the group ") + owner->gr_name + ": run ikectl as root, or join with `usermod -aG " + owner->gr_name +
+         " USER`";
 }
 
 Error connect_error(const std::string& path, int code) {
@@ -62,7 +63,8 @@ Client::~Client() {
   if (descriptor_ >= 0) close(descriptor_);
 }
 
-Result<vici::Message> Client::call(std::string_view command, const vici::Message& parameters, std::string_view event, const OnEvent& on_event) {
+Result<vici::Message> Client::call(std::string_view command, const vici::Message& parameters, std::string_view event,
+                                   const OnEvent& on_event) {
   if (!event.empty()) {
     if (const Status listening = listen_to(event); !listening) return fail(listening.error());
   }
@@ -70,7 +72,8 @@ Result<vici::Message> Client::call(std::string_view command, const vici::Message
   while (true) {
     const Result<vici::PacketView> packet = receive();
     if (!packet) return fail(packet.error());
-    if (packet->type == vici::PacketType::CommandUnknown) return system_error("the daemon does not know the command " + std::string(command));
+    if (packet->type == vici::PacketType::CommandUnknown)
+      return system_error("the daemon does not know the command " + std::string(command));
     Result<vici::Message> message = vici::parse_message(packet->message);
     if (!message || packet->type == vici::PacketType::CommandResponse) return message;
     if (packet->type != vici::PacketType::Event) return peer_error("the daemon's answer is out of order");

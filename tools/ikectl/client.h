@@ -20,9 +20,10 @@ class Client {
   Client& operator=(Client&&) = delete;
   ~Client();
 
-  // Sends a command and waits for its response, without a time limit. With `event`, listens to it from here on; each one that comes before the
-  // response is given to `on_event`. A response that says success = no is a response, not an error.
-  Result<vici::Message> call(std::string_view command, const vici::Message& parameters, std::string_view event = {}, const OnEvent& on_event = {});
+  // Sends a command and waits for its response, without a time limit. With `event`, listens to it from here on; each one that comes before
+  // the response is given to `on_event`. A response that says success = no is a response, not an error.
+  Result<vici::Message> call(std::string_view command, const vici::Message& parameters, std::string_view event = {},
+                             const OnEvent& on_event = {});
   // Gives each `event` to `on_event` until the connection ends, which is an error.
   Status listen(std::string_view event, const OnEvent& on_event);
 

@@ -23,7 +23,9 @@ void add_initiate(CLI::App& app, Context& context) {
   verb->add_option("--timeout", options->timeout, "Seconds to wait, 0 until the attempt ends; the attempt itself goes on")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
-  verb->add_option("--loglevel", options->level, "Detail of the progress shown, -1 (none) to 4")->check(CLI::Range(-1, 4))->capture_default_str();
+  verb->add_option("--loglevel", options->level, "Detail of the progress shown, -1 (none) to 4")
+      ->check(CLI::Range(-1, 4))
+      ->capture_default_str();
   verb->footer(
       "Shows the daemon's log lines about the VPN until it is up or has failed; exit code 0 or 1.\n\n"
       "Examples:\n"

@@ -42,7 +42,8 @@ Result<vici::Message> send_text(Client& client, const std::string& text, const s
   std::size_t sent = 0;
   while (true) {
     vici::List pieces;
-    for (; sent < text.size() && pieces.size() < kPiecesPerRequest; sent += pieces.back().size()) pieces.push_back(text.substr(sent, kPiece));
+    for (; sent < text.size() && pieces.size() < kPiecesPerRequest; sent += pieces.back().size())
+      pieces.push_back(text.substr(sent, kPiece));
     vici::Message request;
     request.add_list("text", std::move(pieces));
     const bool last = sent == text.size();

@@ -11,7 +11,9 @@ int main(int argc, char** argv) {
   CLI::App app("Commands the IKE daemon svti-iked.", "ikectl");
   Context context;
   app.add_option("--socket", context.socket, "The daemon's control socket")->capture_default_str();
-  app.add_option("--color", context.color, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}))->capture_default_str();
+  app.add_option("--color", context.color, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->capture_default_str();
   app.add_flag("--json", context.json, "Print JSON");
   app.require_subcommand(1);
   app.fallthrough();

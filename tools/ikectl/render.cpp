@@ -37,9 +37,9 @@ std::string names_text(const vici::Section& plan, const std::string& what) {
 
 std::string plan_text(const vici::Section& plan) {
   const std::string_view added = plan.text("added", "0");
-  return fmt::format("{} {} added{}, {} changed{}, {} removed{}, {} unchanged", added, added == "1" ? "VPN" : "VPNs", names_text(plan, "added"),
-                     plan.text("changed", "0"), names_text(plan, "changed"), plan.text("removed", "0"), names_text(plan, "removed"),
-                     plan.text("unchanged", "0"));
+  return fmt::format("{} {} added{}, {} changed{}, {} removed{}, {} unchanged", added, added == "1" ? "VPN" : "VPNs",
+                     names_text(plan, "added"), plan.text("changed", "0"), names_text(plan, "changed"), plan.text("removed", "0"),
+                     names_text(plan, "removed"), plan.text("unchanged", "0"));
 }
 
 }  // namespace

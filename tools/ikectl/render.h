@@ -12,7 +12,8 @@ namespace svti::ikectl {
 enum class Color { Red, Yellow, Green };
 std::string paint(std::string_view text, Color color, bool on);
 
-// Each diagnostic of the response to svti-load-config as "FILE:LINE: LEAF: MESSAGE", a warning's message headed by "warning: ", each with its newline.
+// Each diagnostic of the response to svti-load-config as "FILE:LINE: LEAF: MESSAGE", a warning's message headed by "warning: ", each with
+// its newline.
 std::string load_diagnostics_text(const vici::Message& response, bool color);
 // "configuration applied: 1 VPN added (hq), 0 changed, 0 removed, 3 unchanged", or "configuration not applied: 2 errors, ..."
 std::string load_summary(const vici::Message& response);

@@ -15,7 +15,8 @@ void show(Context& context, std::string_view command, std::string_view event, vi
   parameters.add_flag("json", context.json);
   Result<Client> client = Client::connect(context.socket);
   if (!client) return context.report(client.error());
-  const Result<vici::Message> response = client->call(command, parameters, event, [](const vici::Message& piece) { std::cout << piece.text("text"); });
+  const Result<vici::Message> response =
+      client->call(command, parameters, event, [](const vici::Message& piece) { std::cout << piece.text("text"); });
   if (!response) return context.report(response.error());
   if (const Status outcome = outcome_of(*response); !outcome) return context.report(outcome.error());
 }
@@ -27,7 +28,8 @@ void add_show_config(CLI::App& show_verb, Context& context) {
   };
   CLI::App* verb = show_verb.add_subcommand("config", "The configuration that the daemon runs");
   const auto options = std::make_shared<Options>();
-  verb->add_option("nodefault", options->nodefault, "The word nodefault: only what differs from the defaults")->check(CLI::IsMember({"nodefault"}));
+  verb->add_option("nodefault", options->nodefault, "The word nodefault: only what differs from the defaults")
+      ->check(CLI::IsMember({"nodefault"}));
   verb->add_flag("--secrets", options->secrets, "Print secrets in clear");
   verb->footer(
       "The text form can be loaded again; without --secrets its secrets are hidden.\n\n"

@@ -29,7 +29,8 @@ void run_on_target(Context& context, std::string_view verb, std::string_view don
 
   const Status outcome = outcome_of(*response);
   if (context.json) std::cout << outcome_json(target.vpn, target.policy, outcome);
-  if (!outcome) return context.report(Error{outcome.error().fault, std::string(verb) + " " + target.name() + " failed: " + outcome.error().message});
+  if (!outcome)
+    return context.report(Error{outcome.error().fault, std::string(verb) + " " + target.name() + " failed: " + outcome.error().message});
   if (!context.json) std::cout << paint(target.name() + ": " + std::string(done), Color::Green, context.color_on(STDOUT_FILENO)) << '\n';
 }
 

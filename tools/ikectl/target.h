@@ -21,7 +21,8 @@ struct Target {
 // `target` must live as long as `verb`.
 void add_target(CLI::App& verb, Target& target);
 
-// Runs the VICI command `verb` with ike and child added to `parameters`, shows its control-log lines, and prints "NAME: `done`" or what failed.
+// Runs the VICI command `verb` with ike and child added to `parameters`, shows its control-log lines, and prints "NAME: `done`" or what
+// failed.
 void run_on_target(Context& context, std::string_view verb, std::string_view done, const Target& target, vici::Message parameters);
 
 }  // namespace svti::ikectl

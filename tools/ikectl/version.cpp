@@ -25,7 +25,8 @@ void version(Context& context) {
     std::cout << json.dump(2) << '\n';
     return;
   }
-  std::cout << text("daemon") << ' ' << text("version") << " on " << text("sysname") << ' ' << text("release") << ' ' << text("machine") << '\n';
+  std::cout << text("daemon") << ' ' << text("version") << " on " << text("sysname") << ' ' << text("release") << ' ' << text("machine")
+            << '\n';
 }
 
 }  // namespace

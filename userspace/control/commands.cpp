@@ -140,7 +140,8 @@ Result<Target> find_target(const Call& call) {
   const model::ConfigurationPtr configuration = call.service.configuration();
   for (const auto& [name, candidate] : configuration->vpns) {
     if (candidate->find_policy(policy) == nullptr) continue;
-    if (found) return config_error(fmt::format("VPNs {} and {} both have a security-policy {}: name one with ike", found->vpn, name, policy));
+    if (found)
+      return config_error(fmt::format("VPNs {} and {} both have a security-policy {}: name one with ike", found->vpn, name, policy));
     found = Target{name, policy};
   }
   if (!found) return config_error(fmt::format("no VPN has a security-policy \"{}\"", printable(policy)));
@@ -250,7 +251,9 @@ Reply show_state(const Call& call) {
 void add_diagnostics(vici::Message& message, const std::vector<config::Diagnostic>& diagnostics) {
   // Values are cut to what is surely enough; 64 covers the framing of an entry.
   const auto cut = [](const std::string& value) { return std::string_view(value).substr(0, 4096); };
-  const auto size = [&](const config::Diagnostic& each) { return cut(each.file).size() + cut(each.leaf).size() + cut(each.message).size() + 64; };
+  const auto size = [&](const config::Diagnostic& each) {
+    return cut(each.file).size() + cut(each.leaf).size() + cut(each.message).size() + 64;
+  };
 
   // Errors have the first claim on the room; what is shown stays in the order of the text.
   std::vector<bool> shown(diagnostics.size());

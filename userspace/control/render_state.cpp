@@ -108,7 +108,7 @@ Tree selectors_tree(const std::vector<wire::TrafficSelector>& selectors) {
     if (selector.protocol != 0) context["protocol"] = selector.protocol;
     if (!selector.any_port()) {
       context["port"] = selector.start_port == selector.end_port ? std::to_string(selector.start_port)
-                                                                : fmt::format("{}-{}", selector.start_port, selector.end_port);
+                                                                 : fmt::format("{}-{}", selector.start_port, selector.end_port);
     }
     narrowed.push_back(std::move(context));
   }

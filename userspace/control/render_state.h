@@ -11,8 +11,8 @@ namespace svti::control {
 
 enum class StateFormat { Text, Json };
 
-// Renders piece by piece, so that a hundred thousand SAs never stand in memory as text. The pieces joined are the whole: in text a tree under
-// `ike`, in JSON one object, an SA a line. The applied configuration is not part of it: `show config` has that.
+// Renders piece by piece, so that a hundred thousand SAs never stand in memory as text. The pieces joined are the whole: in text a tree
+// under `ike`, in JSON one object, an SA a line. The applied configuration is not part of it: `show config` has that.
 class StateRenderer {
  public:
   // With `vpn`, only that VPN's counters and SAs, and no totals. Takes the state over and frees each SA once it is rendered.

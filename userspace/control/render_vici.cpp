@@ -157,13 +157,20 @@ vici::Section& add_ike_sa(vici::Message& message, const model::IkeSaState& sa) {
 
 std::string protocol_name(std::uint8_t protocol) {
   switch (protocol) {
-    case 1: return "icmp";
-    case 6: return "tcp";
-    case 17: return "udp";
-    case 47: return "gre";
-    case 58: return "ipv6-icmp";
-    case 132: return "sctp";
-    default: return std::to_string(protocol);
+    case 1:
+      return "icmp";
+    case 6:
+      return "tcp";
+    case 17:
+      return "udp";
+    case 47:
+      return "gre";
+    case 58:
+      return "ipv6-icmp";
+    case 132:
+      return "sctp";
+    default:
+      return std::to_string(protocol);
   }
 }
 

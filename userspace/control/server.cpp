@@ -28,8 +28,8 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
         retry_timer_(loop) {}
 
   void start() {
-    auto host = std::make_shared<Session::Host>(Session::Host{service_, options_.version, std::chrono::system_clock::now(), options_.max_queued,
-                                                              options_.stall_timeout, {}, {}, {}});
+    auto host = std::make_shared<Session::Host>(Session::Host{
+        service_, options_.version, std::chrono::system_clock::now(), options_.max_queued, options_.stall_timeout, {}, {}, {}});
     host->on_registrations = [core = weak_from_this()] {
       if (const auto self = core.lock()) self->follow_log_if_wanted();
     };

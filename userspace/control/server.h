@@ -23,7 +23,8 @@ struct ServerOptions {
   std::string version;  // of the daemon, for clients that ask
   LogSink log;          // what happens on the socket; may be empty
   std::size_t max_clients = 256;
-  // Octets waiting for one client that does not read. A streamed listing keeps far below it, events may reach it: then the client is dropped.
+  // Octets waiting for one client that does not read. A streamed listing keeps far below it, events may reach it: then the client is
+  // dropped.
   std::size_t max_queued = 2 * 1024 * 1024;
   milliseconds stall_timeout{30000};  // a client that takes nothing of what waits for it for so long is dropped
 };
@@ -31,8 +32,8 @@ struct ServerOptions {
 // Everything happens in the thread that runs `loop`; the destructor must be called there, or when the loop does not run.
 class Server {
  public:
-  // Binds `options.path` with mode 0660 and accepts. The file of a dead daemon is replaced; a socket that somebody answers on, or a file that is
-  // no socket, is an error. `loop` and `service` must outlive the server; callbacks that `service` still holds then do nothing.
+  // Binds `options.path` with mode 0660 and accepts. The file of a dead daemon is replaced; a socket that somebody answers on, or a file
+  // that is no socket, is an error. `loop` and `service` must outlive the server; callbacks that `service` still holds then do nothing.
   static Result<std::unique_ptr<Server>> open(boost::asio::io_context& loop, engine::Service& service, ServerOptions options);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

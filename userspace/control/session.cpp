@@ -42,14 +42,15 @@ void Session::read() {
   // More than a segment is not needed to go on, so it stays in the socket until it is.
   if (reading_ || closed_ || segments_.buffered() > vici::kMaxSegmentSize + 4) return;
   reading_ = true;
-  socket_.async_read_some(boost::asio::buffer(input_), [self = shared_from_this()](const boost::system::error_code& failure, std::size_t size) {
-    self->reading_ = false;
-    if (self->closed_) return;
-    if (failure) return self->break_off({});
-    self->segments_.append(ByteView(self->input_).first(size));
-    self->pump();
-    self->read();
-  });
+  socket_.async_read_some(boost::asio::buffer(input_),
+                          [self = shared_from_this()](const boost::system::error_code& failure, std::size_t size) {
+                            self->reading_ = false;
+                            if (self->closed_) return;
+                            if (failure) return self->break_off({});
+                            self->segments_.append(ByteView(self->input_).first(size));
+                            self->pump();
+                            self->read();
+                          });
 }
 
 void Session::pump_later() {
@@ -143,7 +144,8 @@ void Session::respond(std::uint64_t request, const vici::Message& message) {
 void Session::send(vici::PacketType type, std::string_view name, const vici::Message& message) {
   if (closed_ || broken_) return;
   Result<Bytes> packet = vici::encode_packet(type, name, message);
-  if (!packet && type == vici::PacketType::CommandResponse) packet = vici::encode_packet(type, {}, failure("cannot answer: " + packet.error().message));
+  if (!packet && type == vici::PacketType::CommandResponse)
+    packet = vici::encode_packet(type, {}, failure("cannot answer: " + packet.error().message));
   if (!packet) return host_->log("an event " + std::string(name) + " is lost: " + packet.error().message);
   if (queued() + packet->size() > host_->max_queued) return break_off("does not read: " + std::to_string(queued()) + " octets wait for it");
   pending_.insert(pending_.end(), packet->begin(), packet->end());

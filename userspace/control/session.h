@@ -17,8 +17,8 @@
 
 namespace svti::control {
 
-// Requests are carried out one after the other in the order sent; the next waits until the one before is answered and the client has taken most
-// of the answer. Meanwhile further input is read up to one segment, so that a client that goes away is noticed.
+// Requests are carried out one after the other in the order sent; the next waits until the one before is answered and the client has taken
+// most of the answer. Meanwhile further input is read up to one segment, so that a client that goes away is noticed.
 class Session : public Requester, public std::enable_shared_from_this<Session> {
  public:
   using Socket = boost::asio::local::stream_protocol::socket;

@@ -87,7 +87,8 @@ Result<SocketFile> SocketFile::listen(const std::string& path, const std::string
   struct stat bound {};
   if (lstat(path.c_str(), &bound) != 0) return errno_error("cannot look at " + path);
   SocketFile file(path, listener.release(), bound.st_dev, bound.st_ino);
-  if (*gid != static_cast<gid_t>(-1) && lchown(path.c_str(), static_cast<uid_t>(-1), *gid) != 0) return errno_error("cannot give " + path + " to the group " + group);
+  if (*gid != static_cast<gid_t>(-1) && lchown(path.c_str(), static_cast<uid_t>(-1), *gid) != 0)
+    return errno_error("cannot give " + path + " to the group " + group);
   if (chmod(path.c_str(), 0660) != 0) return errno_error("cannot set the mode of " + path);
   if (::listen(file.descriptor_, kBacklog) != 0) return errno_error("cannot listen on " + path);
   return file;

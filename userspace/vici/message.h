@@ -42,8 +42,8 @@ class Section {
   Result<bool> flag(std::string_view name, bool absent) const;  // yes, true, enabled, 1; no, false, disabled, 0
   Result<std::int64_t> number(std::string_view name, std::int64_t absent, std::int64_t least = std::numeric_limits<std::int64_t>::min(),
                               std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;  // decimal, least..most
-  const List* list(std::string_view name) const;        // null: no such list
-  const Section* section(std::string_view name) const;  // the first of that name; null: none
+  const List* list(std::string_view name) const;                                                    // null: no such list
+  const Section* section(std::string_view name) const;                                              // the first of that name; null: none
   const std::vector<Entry>& entries() const { return entries_; }
   bool empty() const { return entries_.empty(); }
 

@@ -25,7 +25,8 @@ enum class PacketType : std::uint8_t {
   Event = 7,
 };
 constexpr bool has_name(PacketType type) {
-  return type == PacketType::CommandRequest || type == PacketType::EventRegister || type == PacketType::EventUnregister || type == PacketType::Event;
+  return type == PacketType::CommandRequest || type == PacketType::EventRegister || type == PacketType::EventUnregister ||
+         type == PacketType::Event;
 }
 constexpr bool has_message(PacketType type) {
   return type == PacketType::CommandRequest || type == PacketType::CommandResponse || type == PacketType::Event;

@@ -12,16 +12,16 @@ namespace {
 // The example of the README of strongSwan's vici plugin, as that README encodes it.
 const char* const kReadmeExample =
     "03046b6579310006"
-    "76616c756531"                    // key1 = value1
-    "010873656374696f6e31"            // section1 = {
-    "010b7375622d73656374696f6e"      //   sub-section = {
-    "03046b657932000676616c756532"    //     key2 = value2
-    "02"                              //   }
-    "04056c69737431"                  //   list1 = [
-    "0500056974656d31"                //     item1,
-    "0500056974656d32"                //     item2
-    "06"                              //   ]
-    "02";                             // }
+    "76616c756531"                  // key1 = value1
+    "010873656374696f6e31"          // section1 = {
+    "010b7375622d73656374696f6e"    //   sub-section = {
+    "03046b657932000676616c756532"  //     key2 = value2
+    "02"                            //   }
+    "04056c69737431"                //   list1 = [
+    "0500056974656d31"              //     item1,
+    "0500056974656d32"              //     item2
+    "06"                            //   ]
+    "02";                           // }
 
 Message readme_message() {
   Message message;
@@ -116,10 +116,15 @@ BOOST_AUTO_TEST_CASE(malformed_messages_are_refused_with_the_reason) {
 }
 
 BOOST_AUTO_TEST_CASE(keys_and_lists_are_unique_in_their_section_but_sections_may_repeat) {
-  BOOST_TEST(refusal("0301610000" "0301610000") == "\"a\" twice in one section");
-  BOOST_TEST(refusal("0301610000" "04016106") == "\"a\" twice in one section");
-  BOOST_TEST(refusal("01016102" "01016102") == "accepted");
-  BOOST_TEST(refusal("0301610000" "0101620301610000" "02") == "accepted");
+  BOOST_TEST(refusal("0301610000"
+                     "0301610000") == "\"a\" twice in one section");
+  BOOST_TEST(refusal("0301610000"
+                     "04016106") == "\"a\" twice in one section");
+  BOOST_TEST(refusal("01016102"
+                     "01016102") == "accepted");
+  BOOST_TEST(refusal("0301610000"
+                     "0101620301610000"
+                     "02") == "accepted");
 }
 
 BOOST_AUTO_TEST_CASE(flags_and_numbers_are_read_strictly) {

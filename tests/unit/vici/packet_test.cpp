@@ -21,12 +21,32 @@ BOOST_AUTO_TEST_SUITE(packet)
 BOOST_AUTO_TEST_CASE(packets_of_each_type_have_their_layout) {
   Message message;
   message.add("a", "b");
-  BOOST_TEST(to_hex(encode_packet(PacketType::CommandRequest, "version").value()) == "00000009" "00" "07" "76657273696f6e");
-  BOOST_TEST(to_hex(encode_packet(PacketType::CommandResponse, {}, message).value()) == "00000007" "01" "030161000162");
-  BOOST_TEST(to_hex(encode_packet(PacketType::CommandUnknown).value()) == "00000001" "02");
-  BOOST_TEST(to_hex(encode_packet(PacketType::EventRegister, "log", message).value()) == "00000005" "03" "03" "6c6f67");
-  BOOST_TEST(to_hex(encode_packet(PacketType::EventConfirm).value()) == "00000001" "05");
-  BOOST_TEST(to_hex(encode_packet(PacketType::Event, "log", message).value()) == "0000000b" "07" "03" "6c6f67" "030161000162");
+  BOOST_TEST(to_hex(encode_packet(PacketType::CommandRequest, "version").value()) ==
+             "00000009"
+             "00"
+             "07"
+             "76657273696f6e");
+  BOOST_TEST(to_hex(encode_packet(PacketType::CommandResponse, {}, message).value()) ==
+             "00000007"
+             "01"
+             "030161000162");
+  BOOST_TEST(to_hex(encode_packet(PacketType::CommandUnknown).value()) ==
+             "00000001"
+             "02");
+  BOOST_TEST(to_hex(encode_packet(PacketType::EventRegister, "log", message).value()) ==
+             "00000005"
+             "03"
+             "03"
+             "6c6f67");
+  BOOST_TEST(to_hex(encode_packet(PacketType::EventConfirm).value()) ==
+             "00000001"
+             "05");
+  BOOST_TEST(to_hex(encode_packet(PacketType::Event, "log", message).value()) ==
+             "0000000b"
+             "07"
+             "03"
+             "6c6f67"
+             "030161000162");
 }
 
 BOOST_AUTO_TEST_CASE(a_packet_is_read_back_with_its_message_unparsed) {
@@ -83,7 +103,9 @@ BOOST_AUTO_TEST_CASE(a_stream_is_cut_the_same_whatever_the_pieces_it_arrives_in)
 
 BOOST_AUTO_TEST_CASE(half_a_segment_waits_and_costs_no_more_than_it_is) {
   SegmentReader reader;
-  reader.append(from_hex("00080000" "00").value());  // announces exactly the limit
+  reader.append(from_hex("00080000"
+                         "00")
+                    .value());  // announces exactly the limit
   BOOST_TEST(!reader.next().value().has_value());
   BOOST_TEST(reader.buffered() == 5U);
 }
@@ -92,7 +114,9 @@ BOOST_AUTO_TEST_CASE(a_length_above_the_limit_ends_the_stream) {
   SegmentReader reader;
   reader.append(from_hex("00080001").value());
   BOOST_TEST(reader.next().error().message == "segment of 524289 octets, at most 524288 are allowed");
-  reader.append(from_hex("00000001" "05").value());
+  reader.append(from_hex("00000001"
+                         "05")
+                    .value());
   BOOST_TEST(!reader.next().has_value());
 }
 

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// ikectl and swanctl as a user runs them, against the server over a fake engine in a thread of its own.
+#include <sys/wait.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/test/unit_test.hpp>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "control/server.h"
+#include "support/fake_service.h"
+#include "support/temporary_folder.h"
+
+using namespace svti;
+
+namespace {
+
+struct Outcome {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+struct Rig {
+  test::TemporaryFolder folder;
+  test::FakeService service;  // touched by the test while no program runs
+  boost::asio::io_context loop;
+  std::unique_ptr<control::Server> server;
+  std::thread thread;
+
+  Rig() {
+    control::ServerOptions options;
+    options.path = folder.file("vici");
+    options.version = "1.2.3";
+    auto opened = control::Server::open(loop, service, options);
+    BOOST_REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().message));
+    server = std::move(*opened);
+    thread = std::thread([this] { loop.run(); });
+  }
+  ~Rig() { stop(); }
+  void stop() {
+    if (!thread.joinable()) return;
+    loop.stop();
+    thread.join();
+    server.reset();
+  }
+
+  Outcome run(const std::string& command) {
+    const std::string err = folder.file("stderr");
+    FILE* pipe = popen(("LC_ALL=C.UTF-8 TZ=UTC timeout 20 " + command + " 2>" + err).c_str(), "r");
+    BOOST_REQUIRE(pipe != nullptr);
+    Outcome outcome;
+    char octets[4096];
+    for (std::size_t size; (size = fread(octets, 1, sizeof octets, pipe)) > 0;) outcome.out.append(octets, size);
+    const int status = pclose(pipe);
+    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    std::ifstream in(err);
+    outcome.err = {std::istreambuf_iterator<char>(in), {}};
+    return outcome;
+  }
+  Outcome ikectl(const std::string& arguments) { return run(IKECTL " --socket " + folder.file("vici") + " " + arguments); }
+  Outcome swanctl(const std::string& arguments) { return run(SWANCTL " " + arguments + " --uri unix://" + folder.file("vici")); }
+};
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(ikectl_program)
+
+BOOST_AUTO_TEST_CASE(load_prints_findings_and_plan_and_its_exit_code_says_whether_it_was_applied) {
+  Rig rig;
+  const std::string file = rig.folder.file("iked.conf");
+  std::string text = "ike\n";
+  while (text.size() < 1'200'000) text += "    # a comment that makes it larger than two packets\n";
+  std::ofstream(file) << text;
+  rig.service.outcome.applied = true;
+  rig.service.outcome.added = {"hq"};
+  rig.service.outcome.diagnostics = {{true, file, 2, "global-options snmp", "has no effect yet"}};
+  Outcome done = rig.ikectl("load " + file);
+  BOOST_TEST(done.code == 0);
+  BOOST_TEST(done.out == "configuration applied: 1 VPN added (hq), 0 changed, 0 removed, 0 unchanged\n");
+  BOOST_TEST(done.err == file + ":2: global-options snmp: warning: has no effect yet\n");
+  BOOST_CHECK(rig.service.loaded_text == text);
+  BOOST_TEST(rig.service.loaded_file == file);
+
+  rig.service.outcome = {};
+  rig.service.outcome.diagnostics = {{false, "-", 1, "vpm", "is unknown here; allowed: vpn"}};
+  done = rig.run("echo vpm | " IKECTL " --socket " + rig.folder.file("vici") + " load -");
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(done.out == "");
+  BOOST_TEST(done.err == "-:1: vpm: is unknown here; allowed: vpn\nconfiguration not applied: 1 error, what ran before goes on\n");
+  BOOST_TEST(rig.service.loaded_text == "vpm\n");
+
+  done = rig.ikectl("load --json " + file);
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(nlohmann::json::parse(done.out).at("diagnostics").at(0).at("leaf") == "vpm");
+
+  done = rig.ikectl("load " + rig.folder.file("missing"));
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(has(done.err, "ikectl: cannot open "));
+}
+
+BOOST_AUTO_TEST_CASE(initiate_shows_progress_and_one_last_line) {
+  Rig rig;
+  rig.service.on_attempt = [](auto& attempt) {
+    attempt.progress({Subsystem::Ike, 1, "vpn-hq", "IKE_SA_INIT sent"});
+    attempt.done({});
+  };
+  Outcome done = rig.ikectl("initiate vpn-hq site2site --timeout 2.5");
+  BOOST_TEST(done.code == 0);
+  BOOST_TEST(done.out == "[IKE] vpn-hq: IKE_SA_INIT sent\nvpn-hq site2site: established\n");
+  BOOST_TEST(rig.service.attempts.at(0).what == "initiate vpn-hq site2site 2500");
+
+  rig.service.on_attempt = [](auto& attempt) { attempt.done(peer_error("NO_PROPOSAL_CHOSEN")); };
+  done = rig.ikectl("initiate vpn-hq");
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(done.err == "ikectl: initiate vpn-hq failed: NO_PROPOSAL_CHOSEN\n");
+  done = rig.ikectl("--json initiate vpn-hq");
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(nlohmann::json::parse(done.out).at("error") == "NO_PROPOSAL_CHOSEN");
+}
+
+BOOST_AUTO_TEST_CASE(terminate_and_rekey_say_what_they_did) {
+  Rig rig;
+  rig.service.on_attempt = [](auto& attempt) { attempt.done({}); };
+  BOOST_TEST(rig.ikectl("terminate vpn-hq").out == "vpn-hq: terminated\n");
+  BOOST_TEST(rig.ikectl("rekey vpn-hq site2site").out == "vpn-hq site2site: rekeyed\n");
+  BOOST_TEST(rig.service.attempts.at(0).what == "terminate vpn-hq  0");
+  BOOST_TEST(rig.service.attempts.at(1).what == "rekey vpn-hq site2site");
+}
+
+BOOST_AUTO_TEST_CASE(show_prints_what_the_daemon_streams) {
+  Rig rig;
+  rig.service.config_text = "ike\n    enabled true\n    ..\n";
+  BOOST_TEST(rig.ikectl("show config").out == rig.service.config_text);
+  BOOST_TEST(rig.ikectl("show config nodefault --secrets --json").out == rig.service.config_text);
+  BOOST_TEST(!rig.service.shown.defaults);
+  BOOST_TEST(rig.service.shown.secrets);
+  BOOST_CHECK(rig.service.shown.format == engine::ConfigFormat::Json);
+  BOOST_TEST(has(rig.ikectl("show state").out, "    ike-sa unique-id 1\n        name vpn-hq\n"));
+  BOOST_TEST(nlohmann::json::parse(rig.ikectl("show state vpn-hq --json").out).at("ike").at("ike-sa").at(0).at("state") == "established");
+  const Outcome unknown = rig.ikectl("show state nobody");
+  BOOST_TEST(unknown.code == 1);
+  BOOST_TEST(unknown.err == "ikectl: no VPN \"nobody\" is configured, and no SA of one is left\n");
+}
+
+BOOST_AUTO_TEST_CASE(ten_thousand_sas_are_shown) {
+  Rig rig;
+  rig.service.current.ike_sas.assign(10000, test::guide_ike_sa());
+  BOOST_TEST(nlohmann::json::parse(rig.ikectl("show state --json").out).at("ike").at("ike-sa").size() == 10000U);
+}
+
+BOOST_AUTO_TEST_CASE(version_names_both_sides) {
+  Rig rig;
+  BOOST_TEST(has(rig.ikectl("version").out, "svti-iked 1.2.3 on Linux "));
+  BOOST_TEST(nlohmann::json::parse(rig.ikectl("version --json").out).at("version") == "1.2.3");
+}
+
+BOOST_AUTO_TEST_CASE(without_a_daemon_the_error_says_how_to_start_it) {
+  Rig rig;
+  rig.stop();
+  const Outcome gone = rig.ikectl("show state");
+  BOOST_TEST(gone.code == 1);
+  BOOST_TEST(has(gone.err, "svti-iked seems not to run: start it with `systemctl start svti-iked`"));
+}
+
+BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples_and_a_wrong_command_line_is_2) {
+  Rig rig;
+  for (const char* verb :
+       {"", "load", "initiate", "terminate", "rekey", "show", "show config", "show state", "log", "version", "completion"}) {
+    const Outcome help = rig.ikectl(std::string(verb) + " --help");
+    BOOST_TEST(help.code == 0, verb);
+    BOOST_TEST(has(help.out, "Examples:\n  "), verb);
+  }
+  for (const char* wrong : {"", "unknown", "load", "initiate", "show", "show config everything", "initiate a b c", "--color pink version",
+                            "initiate a --timeout x"}) {
+    BOOST_TEST(rig.ikectl(wrong).code == 2, wrong);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_bash_completion_is_bash_and_offers_verbs_and_vpns) {
+  Rig rig;
+  rig.service.config_text = "ike\n    vpn hq\n        security-policy trunk\n            ..\n        ..\n    vpn lab\n        ..\n    ..\n";
+  const std::string script = rig.folder.file("completion");
+  std::ofstream(script) << rig.ikectl("completion bash").out;
+  const std::string prelude = "bash -c 'ikectl() { " IKECTL " --socket " + rig.folder.file("vici") + " \"$@\"; }; source " + script + "; ";
+  const std::string print = "; _ikectl; echo ${COMPREPLY[@]}'";
+  BOOST_TEST(rig.run(prelude + "COMP_WORDS=(ikectl in) COMP_CWORD=1" + print).out == "initiate\n");
+  BOOST_TEST(has(rig.run(prelude + "COMP_WORDS=(ikectl initiate \"\") COMP_CWORD=2" + print).out, "hq lab"));
+  BOOST_TEST(rig.run(prelude + "COMP_WORDS=(ikectl initiate hq t) COMP_CWORD=3" + print).out == "trunk\n");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// An independent client of the protocol.
+BOOST_AUTO_TEST_SUITE(swanctl_program, *boost::unit_test::enable_if<(sizeof(SWANCTL) > 1)>())
+
+BOOST_AUTO_TEST_CASE(version_and_stats) {
+  Rig rig;
+  const Outcome version = rig.swanctl("--version --daemon");
+  BOOST_TEST(has(version.out, "1.2.3 svti-iked (Linux, "), version.out + version.err);
+  const Outcome stats = rig.swanctl("--stats");
+  BOOST_TEST(stats.code == 0);
+  BOOST_TEST(has(stats.out, "IKE_SAs: 1 total, 0 half-open"), stats.out + stats.err);
+}
+
+BOOST_AUTO_TEST_CASE(list_sas) {
+  Rig rig;
+  rig.service.current.ike_sas[0].children[0].svti_id_in = 100;
+  const Outcome list = rig.swanctl("--list-sas");
+  BOOST_TEST(list.code == 0);
+  for (const char* part : {"vpn-hq: #1, ESTABLISHED, IKEv2, 6e6228d1c13daaf1_i* b2f0a5217f09662a_r",
+                           "local  '10.125.0.1' @ 10.125.0.1[500]", "AES_CBC-128/HMAC_SHA1_96/PRF_HMAC_SHA1/MODP_2048",
+                           "established 24s ago", "site2site: #2, reqid 1, INSTALLED, TUNNEL, ESP:AES_CBC-128/HMAC_SHA1_96",
+                           "in  c704d981 (-|0x00000064)", "304 bytes,     2 packets", "local  10.100.0.0/24", "remote 10.200.0.0/24"}) {
+    BOOST_TEST(has(list.out, part), part << " in\n" << list.out << list.err);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(initiate_terminate_rekey_and_counters) {
+  Rig rig;
+  rig.service.on_attempt = [](auto& attempt) {
+    if (attempt.progress) attempt.progress({Subsystem::Ike, 1, "vpn-hq", "progress"});
+    attempt.done({});
+  };
+  const Outcome up = rig.swanctl("--initiate --child site2site");
+  BOOST_TEST(up.code == 0);
+  BOOST_TEST(up.out == "[IKE] progress\ninitiate completed successfully\n");
+  BOOST_TEST(has(rig.swanctl("--terminate --ike vpn-hq").out, "terminate completed successfully"));
+  BOOST_TEST(has(rig.swanctl("--rekey --child site2site").out, "rekey completed successfully"));
+  BOOST_TEST(rig.service.attempts.at(2).what == "rekey vpn-hq site2site");
+  const Outcome counters = rig.swanctl("--counters");
+  BOOST_TEST(counters.code == 0);
+  BOOST_TEST(has(counters.out, "ike-init-out-req"), counters.out + counters.err);
+
+  rig.service.on_attempt = [](auto& attempt) { attempt.done(peer_error("AUTHENTICATION_FAILED")); };
+  const Outcome failed = rig.swanctl("--initiate --child site2site");
+  BOOST_TEST(failed.code != 0);
+  BOOST_TEST(has(failed.err, "initiate failed: AUTHENTICATION_FAILED"), failed.err);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

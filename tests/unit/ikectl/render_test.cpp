@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ikectl/render.h"
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace svti;
+
+namespace {
+
+void add_diagnostic(vici::Message& response, std::string_view severity, std::string_view line, std::string_view leaf,
+                    std::string_view message) {
+  vici::Section* list = const_cast<vici::Section*>(response.section("diagnostics"));
+  if (list == nullptr) list = &response.add_section("diagnostics");
+  list->add_section("n").add("severity", severity).add("file", "iked.conf").add("line", line).add("leaf", leaf).add("message", message);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(render)
+
+BOOST_AUTO_TEST_CASE(diagnostics_are_file_line_leaf_message) {
+  vici::Message response;
+  add_diagnostic(response, "error", "7", "vpn a version", "is 3, it takes 1 or 2");
+  add_diagnostic(response, "warning", "9", "vpn a snmp", "has no effect yet");
+  add_diagnostic(response, "error", "0", "", "is empty");
+  add_diagnostic(response, "error", "1", "", "bad\x1b[31m");
+  BOOST_TEST(ikectl::load_diagnostics_text(response, false) ==
+             "iked.conf:7: vpn a version: is 3, it takes 1 or 2\n"
+             "iked.conf:9: vpn a snmp: warning: has no effect yet\n"
+             "iked.conf: is empty\n"
+             "iked.conf:1: bad\\x1b[31m\n");
+  BOOST_TEST(ikectl::load_diagnostics_text(response, true).starts_with("\x1b[31miked.conf:7: "));
+  response.add("diagnostics-omitted", "12");
+  BOOST_TEST(ikectl::load_diagnostics_text(response, false).ends_with("and 12 more\n"));
+}
+
+BOOST_AUTO_TEST_CASE(the_summary_counts_and_names) {
+  vici::Message applied;
+  applied.add("applied", "yes");
+  vici::Section& plan = applied.add_section("plan");
+  plan.add("added", "1").add_list("added-vpns", {"hq"}).add("changed", "9");
+  plan.add_list("changed-vpns", {"a", "b", "c", "d", "e", "f", "g", "h", "i"});
+  plan.add("removed", "0").add_list("removed-vpns", {}).add("unchanged", "5");
+  BOOST_TEST(ikectl::load_summary(applied) ==
+             "configuration applied: 1 VPN added (hq), 9 changed (a, b, c, d, e, f, g, h, ...), 0 removed, 5 unchanged");
+  const auto json = nlohmann::json::parse(ikectl::load_json(applied));
+  BOOST_TEST(json.at("applied") == true);
+  BOOST_TEST(json.at("plan").at("added").at("vpns").at(0) == "hq");
+  BOOST_TEST(json.at("plan").at("changed").at("count") == 9);
+  BOOST_TEST(json.at("plan").at("unchanged").at("count") == 5);
+
+  vici::Message refused;
+  refused.add("success", "no").add("applied", "no").add("errmsg", "configuration not applied");
+  BOOST_TEST(ikectl::load_summary(refused) == "configuration not applied: configuration not applied");
+  add_diagnostic(refused, "warning", "1", "", "x");
+  add_diagnostic(refused, "error", "1", "", "x");
+  BOOST_TEST(ikectl::load_summary(refused) == "configuration not applied: 1 error, what ran before goes on");
+  BOOST_TEST(nlohmann::json::parse(ikectl::load_json(refused)).at("diagnostics").size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(log_lines_and_outcomes) {
+  vici::Message event;
+  event.add("group", "IKE").add("ikesa-name", "hq").add("msg", "a\x07z");
+  BOOST_TEST(ikectl::log_line(event) == "[IKE] hq: a\\x07z");
+  BOOST_TEST(nlohmann::json::parse(ikectl::outcome_json("hq", "", {})) == nlohmann::json::parse(R"({"vpn":"hq","success":true})"));
+  BOOST_TEST(nlohmann::json::parse(ikectl::outcome_json("hq", "p", system_error("no"))) ==
+             nlohmann::json::parse(R"({"vpn":"hq","policy":"p","success":false,"error":"no"})"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
