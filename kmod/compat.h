@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between the kernels this module builds for (6.1 and 6.12), and nothing else. The versions below
- * separate those two; they are not claimed to be the release that made the change.
+ * Every difference between the kernels this module builds for (6.1 and 6.12), and nothing else. The
+ * versions below separate those two; they are not claimed to be the release that made the change.
  */
 #ifndef _SVTI_COMPAT_H
 #define _SVTI_COMPAT_H
@@ -37,7 +37,9 @@ static inline void *svti_compat_dst_alloc(struct dst_ops *ops, struct net_device
 #endif
 }
 
-/* The node in the list of uncached routes: dst_alloc() makes it ready where it is part of the dst. */
+/*
+ * The node in the list of uncached routes: dst_alloc() makes it ready where it is part of the dst.
+ */
 static inline void svti_compat_dst_init_uncached(struct xfrm_dst *xdst, u16 family)
 {
 #if !SVTI_KERNEL_6_12

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The network device: its life from setup to destructor, its counters, and what it does when devices come and go.
+ * The network device: its life from setup to destructor, its counters, and what it does when
+ * devices come and go.
  */
 #include <linux/if_arp.h>
 #include <linux/inetdevice.h>
@@ -18,7 +19,10 @@
 
 #define SVTI_FEATURES (NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_GSO_SOFTWARE | NETIF_F_HW_CSUM)
 
-/* Outer IPv6 and UDP headers, ESP header and IV in front; padding, its length, next header and ICV behind. */
+/*
+ * Outer IPv6 and UDP headers, ESP header and IV in front; padding, its length, next header and ICV
+ * behind.
+ */
 #define SVTI_HEADROOM (LL_MAX_HEADER + 40 + 8 + 8 + 16)
 #define SVTI_TAILROOM (16 + 2 + 64)
 
@@ -105,10 +109,11 @@ static void svti_dev_free(struct net_device *dev)
 }
 
 /*
- * The route an inner packet took to the interface is not kept in a bundle, since many flows share one. In its place
- * stands a route that leads to the interface and nowhere else. XFRM looks at its MTU; and netfilter falls back to it
- * when NAT changed the packet after it was matched, which thus comes to the interface again and is matched again. It
- * must never be the outer route: that is how a packet would leave in clear.
+ * The route an inner packet took to the interface is not kept in a bundle, since many flows share
+ * one. In its place stands a route that leads to the interface and nowhere else. XFRM looks at its
+ * MTU; and netfilter falls back to it when NAT changed the packet after it was matched, which thus
+ * comes to the interface again and is matched again. It must never be the outer route: that is how
+ * a packet would leave in clear.
  */
 static struct dst_entry *inner_route4(struct net_device *dev)
 {
@@ -218,8 +223,9 @@ void svti_setup(struct net_device *dev)
 }
 
 /*
- * The SVTI has compared what it received with its own SPD. The stock SPD must not have another say, for it does not
- * know the SVTI and refuses what it has no policy for; neither must it claim IPv4 packets on their way out to the SVTI.
+ * The SVTI has compared what it received with its own SPD. The stock SPD must not have another say,
+ * for it does not know the SVTI and refuses what it has no policy for; neither must it claim IPv4
+ * packets on their way out to the SVTI.
  */
 static void exempt_from_stock_spd(struct net_device *dev)
 {
@@ -243,7 +249,9 @@ static void forget_device(struct net_device *dev)
 
 	spin_lock_bh(&sn->lock);
 	svti_sad_drop_device(sn, dev);
-	/* The kernel removes states and policies of an offload device without telling key managers. */
+	/*
+	 * The kernel removes states and policies of an offload device without telling key managers.
+	 */
 	if (dev->features & NETIF_F_HW_ESP)
 		svti_net_rescan(sn, 0);
 	spin_unlock_bh(&sn->lock);

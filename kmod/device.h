@@ -19,15 +19,15 @@ struct svti_xstats {
 /* An interface. */
 struct svti_dev {
 	struct net_device		*dev;
-	struct net			*net;		/* link namespace; the interface dies with it */
+	struct net			*net;		/* link namespace; dies with it */
 	u32				id;
-	int				link;		/* ifindex in @net the outer packets leave by, or 0 */
+	int				link;		/* ifindex in @net, or 0 */
 	struct svti_domain		*dom;		/* from ndo_init to the end */
-	bool				open;		/* under svti_net.lock: bundles may be cached */
-	bool				dying;		/* under RTNL: queued for removal with its namespace */
+	bool				open;		/* under svti_net.lock: may cache */
+	bool				dying;		/* under RTNL: about to go */
 	struct svti_xstats __percpu	*xstats;
-	struct dst_entry __rcu		*inner[2];	/* while up: route of inner IPv4, IPv6 packets, see device.c */
-	struct sk_buff_head		hold;		/* packets that wait for a state, see hold.c */
+	struct dst_entry __rcu		*inner[2];	/* while up, see device.c */
+	struct sk_buff_head		hold;		/* wait for a state, see hold.c */
 	bool				hold_open;	/* under hold.lock */
 	struct delayed_work		hold_work;
 };

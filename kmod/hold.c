@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Packets that wait for the SA which they asked for. Bounded three ways: in number for an interface and for a policy,
- * so that one peer that does not answer cannot take the room of the others, and in age. Each new state of the
- * interface has all of them tried again.
+ * Packets that wait for the SA which they asked for. Bounded three ways: in number for an interface
+ * and for a policy, so that one peer that does not answer cannot take the room of the others, and
+ * in age. Each new state of the interface has all of them tried again.
  */
 #include <linux/netdevice.h>
 
@@ -93,7 +93,8 @@ void svti_hold_close(struct svti_dev *svti)
 /* A state has come. svti_net.lock is held, which is why the interface is still there. */
 void svti_hold_kick(struct svti_dev *svti)
 {
-	smp_mb();	/* sad_gen is written before the queue is read; pairs with svti_hold() */
+	/* sad_gen is written before the queue is read; pairs with svti_hold(). */
+	smp_mb();
 	if (!skb_queue_empty_lockless(&svti->hold))
 		mod_delayed_work(system_wq, &svti->hold_work, 0);
 }
@@ -118,7 +119,8 @@ static unsigned int held_for(struct svti_dev *svti, u32 policy)
  *
  * BH is disabled, RCU held.
  */
-void svti_hold(struct svti_dev *svti, struct sk_buff *skb, u32 policy, u32 gen, unsigned long expires)
+void svti_hold(struct svti_dev *svti, struct sk_buff *skb, u32 policy, u32 gen,
+	       unsigned long expires)
 {
 	bool again = expires;
 
@@ -136,7 +138,8 @@ void svti_hold(struct svti_dev *svti, struct sk_buff *skb, u32 policy, u32 gen, 
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_NO_STATE);
 		return;
 	}
-	if (skb_queue_len(&svti->hold) >= SVTI_HOLD_PACKETS || held_for(svti, policy) >= SVTI_HOLD_PER_POLICY) {
+	if (skb_queue_len(&svti->hold) >= SVTI_HOLD_PACKETS ||
+	    held_for(svti, policy) >= SVTI_HOLD_PER_POLICY) {
 		spin_unlock(&svti->hold.lock);
 		goto drop;
 	}
@@ -147,7 +150,8 @@ void svti_hold(struct svti_dev *svti, struct sk_buff *skb, u32 policy, u32 gen, 
 		svti_count(svti, SVTI_XSTATS_TX_QUEUED);
 
 	/* A state that came since the packet looked for one has found the queue without it. */
-	smp_mb();	/* the queue is written before sad_gen is read; pairs with svti_hold_kick() */
+	/* The queue is written before sad_gen is read; pairs with svti_hold_kick(). */
+	smp_mb();
 	if (READ_ONCE(svti->dom->sad_gen) != gen)
 		mod_delayed_work(system_wq, &svti->hold_work, 0);
 	else

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module as a key manager of XFRM: it negotiates nothing, it listens. XFRM tells its key managers what happens to
- * policies and states, in whatever context that happens: process, softirq, and with x->lock held when a state expires.
- * What is told is taken as a hint to look at the object itself, since an event may be late, may be about a stand-in, or
- * may not come at all; the last is what svti_net_rescan() is for.
+ * The module as a key manager of XFRM: it negotiates nothing, it listens. XFRM tells its key
+ * managers what happens to policies and states, in whatever context that happens: process, softirq,
+ * and with x->lock held when a state expires. What is told is taken as a hint to look at the object
+ * itself, since an event may be late, may be about a stand-in, or may not come at all; the last is
+ * what svti_net_rescan() is for.
  */
 #include <net/xfrm.h>
 
@@ -11,12 +12,13 @@
 #include "pernet.h"
 
 /*
- * An update of a state that is in use comes with the message's own state, which is dead by then: the one that was
- * changed, and may have changed its if_id, has to be looked up.
+ * An update of a state that is in use comes with the message's own state, which is dead by then:
+ * the one that was changed, and may have changed its if_id, has to be looked up.
  */
 static struct xfrm_state *updated_state(struct net *net, struct xfrm_state *x)
 {
-	return xfrm_state_lookup(net, x->mark.v, &x->id.daddr, x->id.spi, x->id.proto, x->props.family);
+	return xfrm_state_lookup(net, x->mark.v, &x->id.daddr, x->id.spi, x->id.proto,
+				 x->props.family);
 }
 
 static void sync_state(struct svti_net *sn, struct xfrm_state *x)
@@ -87,22 +89,30 @@ static int svti_km_notify_policy(struct xfrm_policy *pol, int dir, const struct 
 	return 0;
 }
 
-/* MIGRATE makes new states and removes old ones without a word. The error says that nobody was told by this. */
-static int svti_km_migrate(const struct xfrm_selector *sel, u8 dir, u8 type, const struct xfrm_migrate *m,
-			   int num_migrate, const struct xfrm_kmaddress *k, struct net *net,
+/*
+ * MIGRATE makes new states and removes old ones without a word. The error says that nobody was told
+ * by this.
+ */
+static int svti_km_migrate(const struct xfrm_selector *sel, u8 dir, u8 type,
+			   const struct xfrm_migrate *m, int num_migrate,
+			   const struct xfrm_kmaddress *k, struct net *net,
 			   const struct xfrm_encap_tmpl *encap)
 {
 	rescan(svti_pernet(net));
 	return -EOPNOTSUPP;
 }
 
-/* XFRM calls these two without looking whether they are there. Success would mean that somebody negotiates. */
+/*
+ * XFRM calls these two without looking whether they are there. Success would mean that somebody
+ * negotiates.
+ */
 static int svti_km_acquire(struct xfrm_state *x, struct xfrm_tmpl *tmpl, struct xfrm_policy *pol)
 {
 	return -EOPNOTSUPP;
 }
 
-static struct xfrm_policy *svti_km_compile_policy(struct sock *sk, int opt, u8 *data, int len, int *dir)
+static struct xfrm_policy *svti_km_compile_policy(struct sock *sk, int opt, u8 *data, int len,
+						  int *dir)
 {
 	*dir = -EINVAL;
 	return NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * SVTI: Secure Virtual Tunnel Interface. A network device with an SPD and a SAD of its own, over the states and
- * policies of XFRM that carry its id. See docs/svti.md.
+ * SVTI: Secure Virtual Tunnel Interface. A network device with an SPD and a SAD of its own, over
+ * the states and policies of XFRM that carry its id. See docs/svti.md.
  */
 #include <linux/module.h>
 #include <linux/rcupdate.h>

@@ -65,8 +65,8 @@ static bool id_is_taken(struct net *net, u32 id)
 	return taken;
 }
 
-static int svti_newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[], struct nlattr *data[],
-			struct netlink_ext_ack *extack)
+static int svti_newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
+			struct nlattr *data[], struct netlink_ext_ack *extack)
 {
 	struct svti_dev *svti = netdev_priv(dev);
 	int link;
@@ -100,7 +100,7 @@ static int svti_changelink(struct net_device *dev, struct nlattr *tb[], struct n
 	int link;
 
 	if (!rtnl_dev_link_net_capable(dev, svti->net)) {
-		NL_SET_ERR_MSG(extack, "changing an svti needs CAP_NET_ADMIN in its link namespace as well");
+		NL_SET_ERR_MSG(extack, "CAP_NET_ADMIN is needed in the link namespace as well");
 		return -EPERM;
 	}
 	if (data && data[IFLA_SVTI_ID] && nla_get_u32(data[IFLA_SVTI_ID]) != svti->id) {
@@ -143,7 +143,8 @@ static int svti_fill_info(struct sk_buff *skb, const struct net_device *dev)
 	const struct svti_dev *svti = netdev_priv(dev);
 	u32 link = READ_ONCE(svti->link);
 
-	if (nla_put_u32(skb, IFLA_SVTI_ID, svti->id) || (link && nla_put_u32(skb, IFLA_SVTI_LINK, link)))
+	if (nla_put_u32(skb, IFLA_SVTI_ID, svti->id) ||
+	    (link && nla_put_u32(skb, IFLA_SVTI_LINK, link)))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the module keeps for a link namespace: the domains by svti-id and the indices over SPD and SAD; how these are
- * filled when the first interface is made, and repaired when an event could not be followed.
+ * What the module keeps for a link namespace: the domains by svti-id and the indices over SPD and
+ * SAD; how these are filled when the first interface is made, and repaired when an event could not
+ * be followed.
  */
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
@@ -9,7 +10,9 @@
 #include "device.h"
 #include "pernet.h"
 
-/* So many objects are looked at between two chances for others to take the lock of the SPD or SAD. */
+/*
+ * So many objects are looked at between two chances for others to take the lock of the SPD or SAD.
+ */
 #define SVTI_WALK_BATCH 256
 
 unsigned int svti_net_id __read_mostly;
@@ -154,8 +157,9 @@ static int svti_net_walk(struct svti_net *sn)
  * @sn: link namespace
  * @delay: jiffies
  *
- * For what no event tells, and for when there was no memory to follow one. Until then the data path drops what it
- * finds dead, and asks the kernel for a state it does not find. svti_net.lock is held.
+ * For what no event tells, and for when there was no memory to follow one. Until then the data path
+ * drops what it finds dead, and asks the kernel for a state it does not find. svti_net.lock is
+ * held.
  */
 void svti_net_rescan(struct svti_net *sn, unsigned long delay)
 {
@@ -314,7 +318,10 @@ static void __net_exit svti_net_exit_batch(struct list_head *nets)
 		cancel_delayed_work_sync(&sn->rescan);
 	}
 
-	/* Policies, states and bundles go back before XFRM takes the namespace apart, and the tables have no readers. */
+	/*
+	 * Policies, states and bundles go back before XFRM takes the namespace apart, and the
+	 * tables have no readers.
+	 */
 	rcu_barrier();
 
 	list_for_each_entry(net, nets, exit_list) {

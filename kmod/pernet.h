@@ -14,15 +14,15 @@
 struct svti_dev;
 
 /*
- * What belongs to one svti-id in one link namespace: its interface, its SPD, its SAD. Exists while any of them has
- * something in it. Freed after a grace period.
+ * What belongs to one svti-id in one link namespace: its interface, its SPD, its SAD. Exists while
+ * any of them has something in it. Freed after a grace period.
  */
 struct svti_domain {
 	u32			id;
 	struct rhash_head	hash;
 	struct svti_net		*sn;
-	unsigned int		users;		/* the interface, policies, states; under svti_net.lock */
-	u32			sad_gen;	/* rises with each state that comes; under svti_net.lock */
+	unsigned int		users;		/* interface, policies, states; under lock */
+	u32			sad_gen;	/* rises with each state that comes */
 	struct svti_dev __rcu	*svti;		/* the interface or NULL */
 	struct svti_spd		spd[SVTI_SPD_MAX];
 	struct list_head	sas;		/* struct svti_sa; under svti_net.lock */
@@ -30,15 +30,17 @@ struct svti_domain {
 };
 
 /*
- * Of a link namespace. Policies and states of every id are indexed from the moment the first interface is made in it,
- * whether or not their interface exists yet: making one needs no search, and a namespace without SVTIs costs nothing.
+ * Of a link namespace. Policies and states of every id are indexed from the moment the first
+ * interface is made in it, whether or not their interface exists yet: making one needs no search,
+ * and a namespace without SVTIs costs nothing.
  *
- * @lock is taken by all writers, BH disabled. It comes after x->lock, xfrm_state_lock and xfrm_policy_lock; nothing of
- * XFRM is called with it held that takes any of those. The data path takes it only to cache a new bundle.
+ * @lock is taken by all writers, BH disabled. It comes after x->lock, xfrm_state_lock and
+ * xfrm_policy_lock; nothing of XFRM is called with it held that takes any of those. The data path
+ * takes it only to cache a new bundle.
  */
 struct svti_net {
 	struct net		*net;
-	spinlock_t		lock;
+	spinlock_t		lock;		/* see above */
 	bool			enabled;	/* under lock: events are followed */
 	struct rhashtable	domains;	/* struct svti_domain by id */
 	struct rhashtable	sp_nodes;	/* struct svti_sp_node by key */

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The way in (RFC 4301 5.2). The kernel finds the state by its SPI, decrypts, and asks each registered protocol in the
- * order of priority whether the packet is its own (cb_handler: > 0 not mine, 0 taken, < 0 drop). The module registers
- * twice for each protocol:
+ * The way in (RFC 4301 5.2). The kernel finds the state by its SPI, decrypts, and asks each
+ * registered protocol in the order of priority whether the packet is its own (cb_handler: > 0 not
+ * mine, 0 taken, < 0 drop). The module registers twice for each protocol:
  *
- * - in front of all others, where the if_id of the state names the SVTI. Its inbound SPD is asked here and now.
- * - behind xfrm_interface and ahead of the plain path. What is bound to an id and comes here belongs to an interface
- *   that does not exist, and is dropped: it must not reach the host as if it had come without a tunnel.
+ * - in front of all others, where the if_id of the state names the SVTI. Its inbound SPD is asked
+ *   here and now.
+ * - behind xfrm_interface and ahead of the plain path. What is bound to an id and comes here
+ *   belongs to an interface that does not exist, and is dropped: it must not reach the host as if
+ *   it had come without a tunnel.
  *
- * Whether a packet stays on the host or is forwarded is not known yet when it is checked, so it is the policies for
- * XFRM_POLICY_IN that it is checked against in both cases; those for XFRM_POLICY_FWD are not looked at.
+ * Whether a packet stays on the host or is forwarded is not known yet when it is checked, so it is
+ * the policies for XFRM_POLICY_IN that it is checked against in both cases; those for
+ * XFRM_POLICY_FWD are not looked at.
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -48,13 +51,14 @@ static bool state_fits(const struct xfrm_state *x, const struct xfrm_tmpl *tmpl,
 	       (tmpl->allalgs || (tmpl->aalgos & (1U << x->props.aalgo)) ||
 		!xfrm_id_proto_match(tmpl->id.proto, IPSEC_PROTO_ANY)) &&
 	       (x->props.mode == XFRM_MODE_TRANSPORT ||
-		(x->props.family == tmpl->encap_family && !xfrm_state_addr_cmp(tmpl, x, tmpl->encap_family)));
+		(x->props.family == tmpl->encap_family &&
+		 !xfrm_state_addr_cmp(tmpl, x, tmpl->encap_family)));
 }
 
 /*
- * What was undone is what the policy demands, all of it and in its order: the states stand in the order in which they
- * were removed, the templates in the order in which they are applied. A template that is optional may be passed over,
- * a tunnel that no template demands may not.
+ * What was undone is what the policy demands, all of it and in its order: the states stand in the
+ * order in which they were removed, the templates in the order in which they are applied. A
+ * template that is optional may be passed over, a tunnel that no template demands may not.
  */
 static bool path_fits(const struct sec_path *sp, const struct xfrm_policy *pol, u32 id)
 {
@@ -107,7 +111,10 @@ static int verdict(const struct svti_dev *svti, const struct sk_buff *skb)
 		return SVTI_XSTATS_RX_MALFORMED;
 	fl.flowi_oif = READ_ONCE(svti->link);
 
-	/* Two policies would have to be met at once; nobody asks for that here, so such traffic is refused. */
+	/*
+	 * Two policies would have to be met at once; nobody asks for that here, so such traffic is
+	 * refused.
+	 */
 	if (unlikely(READ_ONCE(dom->spd[SVTI_SPD_IN_SUB].count)) &&
 	    svti_spd_lookup(dom, SVTI_SPD_IN_SUB, &fl, family))
 		return SVTI_XSTATS_RX_BLOCKED;
@@ -127,7 +134,10 @@ static int drop(struct svti_dev *svti, struct sk_buff *skb, int reason)
 {
 	svti_count(svti, reason);
 	DEV_STATS_INC(svti->dev, rx_dropped);
-	/* XFRM calls once more, to tell of the drop that it makes for us: then this tells that it is counted. */
+	/*
+	 * XFRM calls once more, to tell of the drop that it makes for us: then this tells that it
+	 * is counted.
+	 */
 	secpath_reset(skb);
 	return -EPERM;
 }
@@ -137,7 +147,8 @@ static int drop(struct svti_dev *svti, struct sk_buff *skb, int reason)
  * @skb: the packet; without a security path it never got as far as a state
  * @err: not 0 if it is about to be dropped
  *
- * Under RCU, in softirq. The state belongs to the security path and is not freed before the next grace period.
+ * Under RCU, in softirq. The state belongs to the security path and is not freed before the next
+ * grace period.
  */
 static int svti_rcv_cb(struct sk_buff *skb, int err)
 {
@@ -165,7 +176,10 @@ static int svti_rcv_cb(struct sk_buff *skb, int err)
 	if (reason)
 		return drop(svti, skb, reason);
 
-	/* From here on it is a packet that came in by the SVTI, and nothing about it is secret to the stock SPD. */
+	/*
+	 * From here on it is a packet that came in by the SVTI, and nothing about it is secret to
+	 * the stock SPD.
+	 */
 	skb->dev = svti->dev;
 	svti_scrub(skb, !net_eq(svti->net, dev_net(svti->dev)));
 	secpath_reset(skb);
@@ -204,8 +218,8 @@ static __be32 returned_spi(const struct sk_buff *skb, int offset, u8 proto)
 }
 
 /* It is one of our states that the packet was encrypted with. */
-static bool returned_is_ours(struct net *net, const struct sk_buff *skb, const xfrm_address_t *daddr, __be32 spi,
-			     u8 proto, u16 family)
+static bool returned_is_ours(struct net *net, const struct sk_buff *skb,
+			     const xfrm_address_t *daddr, __be32 spi, u8 proto, u16 family)
 {
 	struct xfrm_state *x;
 	bool ours;
@@ -220,7 +234,10 @@ static bool returned_is_ours(struct net *net, const struct sk_buff *skb, const x
 	return ours;
 }
 
-/* ICMP about an outer packet. What it says of the path goes to the outer route, where bundles read it. */
+/*
+ * ICMP about an outer packet. What it says of the path goes to the outer route, where bundles read
+ * it.
+ */
 static int svti4_err(struct sk_buff *skb, u32 info)
 {
 	const struct iphdr *iph = (const struct iphdr *)skb->data;
@@ -232,7 +249,8 @@ static int svti4_err(struct sk_buff *skb, u32 info)
 	if (!too_big && icmp->type != ICMP_REDIRECT)
 		return 1;
 	spi = returned_spi(skb, iph->ihl * 4, iph->protocol);
-	if (!returned_is_ours(net, skb, (const xfrm_address_t *)&iph->daddr, spi, iph->protocol, AF_INET))
+	if (!returned_is_ours(net, skb, (const xfrm_address_t *)&iph->daddr, spi, iph->protocol,
+			      AF_INET))
 		return 1;
 
 	if (too_big)
@@ -242,7 +260,8 @@ static int svti4_err(struct sk_buff *skb, u32 info)
 	return 0;
 }
 
-static int svti6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type, u8 code, int offset, __be32 info)
+static int svti6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type, u8 code, int offset,
+		     __be32 info)
 {
 	const struct ipv6hdr *iph = (const struct ipv6hdr *)skb->data;
 	struct net *net = dev_net(skb->dev);
@@ -251,7 +270,8 @@ static int svti6_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type, u
 	if (type != ICMPV6_PKT_TOOBIG && type != NDISC_REDIRECT)
 		return 1;
 	spi = returned_spi(skb, offset, iph->nexthdr);
-	if (!returned_is_ours(net, skb, (const xfrm_address_t *)&iph->daddr, spi, iph->nexthdr, AF_INET6))
+	if (!returned_is_ours(net, skb, (const xfrm_address_t *)&iph->daddr, spi, iph->nexthdr,
+			      AF_INET6))
 		return 1;
 
 	if (type == ICMPV6_PKT_TOOBIG)
@@ -277,15 +297,21 @@ static int svti4_guard_err(struct sk_buff *skb, u32 info)
 	return 1;
 }
 
-static int svti6_guard_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type, u8 code, int offset, __be32 info)
+static int svti6_guard_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type, u8 code,
+			   int offset, __be32 info)
 {
 	return 1;
 }
 
-#define SVTI_FRONT(err) { .handler = svti_rcv, .input_handler = svti_input, .cb_handler = svti_rcv_cb, \
-			  .err_handler = (err), .priority = SVTI_PRIORITY_FRONT }
-#define SVTI_GUARD(err) { .handler = svti_rcv, .input_handler = svti_input, .cb_handler = svti_guard_cb, \
-			  .err_handler = (err), .priority = SVTI_PRIORITY_GUARD }
+#define SVTI_HANDLER(cb, err, prio) {		\
+	.handler	= svti_rcv,		\
+	.input_handler	= svti_input,		\
+	.cb_handler	= (cb),			\
+	.err_handler	= (err),		\
+	.priority	= (prio),		\
+}
+#define SVTI_FRONT(err) SVTI_HANDLER(svti_rcv_cb, err, SVTI_PRIORITY_FRONT)
+#define SVTI_GUARD(err) SVTI_HANDLER(svti_guard_cb, err, SVTI_PRIORITY_GUARD)
 
 static const u8 svti_protocols[] = { IPPROTO_ESP, IPPROTO_AH, IPPROTO_COMP };
 

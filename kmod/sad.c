@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The SAD of an SVTI (RFC 4301 4.4.2): an index over those states of the namespace that carry its svti-id, by what a
- * template asks for. Which way a state works is not known on all kernels, so states for receiving are in it as well;
- * their addresses are the other way round and no template asks for them. On receive the kernel finds the state.
+ * The SAD of an SVTI (RFC 4301 4.4.2): an index over those states of the namespace that carry its
+ * svti-id, by what a template asks for. Which way a state works is not known on all kernels, so
+ * states for receiving are in it as well; their addresses are the other way round and no template
+ * asks for them. On receive the kernel finds the state.
  *
- * Writers hold svti_net.lock, readers RCU. An entry proves nothing: a lookup looks at the state itself.
+ * Writers hold svti_net.lock, readers RCU. An entry proves nothing: a lookup looks at the state
+ * itself.
  */
 #include <linux/slab.h>
 
@@ -116,7 +118,8 @@ static void sa_remove(struct svti_net *sn, struct svti_sa *sa)
 	call_rcu(&sa->rcu, sa_free);
 }
 
-static int sa_insert(struct svti_net *sn, struct xfrm_state *x, const struct svti_sa_key *key, bool walk)
+static int sa_insert(struct svti_net *sn, struct xfrm_state *x, const struct svti_sa_key *key,
+		     bool walk)
 {
 	struct svti_domain *dom;
 	struct svti_dev *svti;
@@ -134,7 +137,9 @@ static int sa_insert(struct svti_net *sn, struct xfrm_state *x, const struct svt
 	sa->key = *key;
 	sa->dom = dom;
 	sa->x = x;
-	/* A walk meets the newest first, and all of them are older than what events have told of. */
+	/*
+	 * A walk meets the newest first, and all of them are older than what events have told of.
+	 */
 	sa->rank = walk ? sn->rank_old-- : sn->rank_new++;
 
 	err = rhltable_insert(&sn->sa_by_key, &sa->by_key, svti_sa_key_params);
@@ -173,7 +178,8 @@ err_alloc:
  * @x: the state, referenced by the caller; in whatever condition
  * @walk: found by a walk through the SAD and not told of by an event
  *
- * Idempotent. Moves the state when its if_id has changed. svti_net.lock is held, and x->lock may be.
+ * Idempotent. Moves the state when its if_id has changed. svti_net.lock is held, and x->lock may
+ * be.
  *
  * Return: 0, or a negative error if the state could not be indexed.
  */
@@ -209,7 +215,8 @@ void svti_sad_purge(struct svti_net *sn, bool all)
 	lockdep_assert_held(&sn->lock);
 
 	list_for_each_entry_safe(sa, tmp, &sn->sas, all)
-		if (all || READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID || READ_ONCE(sa->x->if_id) != sa->key.id)
+		if (all || READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID ||
+		    READ_ONCE(sa->x->if_id) != sa->key.id)
 			sa_remove(sn, sa);
 }
 
@@ -225,7 +232,10 @@ static void sa_drop_bundles(struct svti_net *sn, struct svti_sa *sa, const struc
 	}
 }
 
-/* Forget the cached bundles of a domain. svti_net.lock is held. Packets under way keep their own reference. */
+/*
+ * Forget the cached bundles of a domain. svti_net.lock is held. Packets under way keep their own
+ * reference.
+ */
 void svti_sad_drop_bundles(struct svti_net *sn, struct svti_domain *dom)
 {
 	struct svti_sa *sa;
@@ -236,7 +246,10 @@ void svti_sad_drop_bundles(struct svti_net *sn, struct svti_domain *dom)
 		sa_drop_bundles(sn, sa, NULL);
 }
 
-/* Forget the cached bundles that leave through a device, which is going away. svti_net.lock is held. */
+/*
+ * Forget the cached bundles that leave through a device, which is going away. svti_net.lock is
+ * held.
+ */
 void svti_sad_drop_device(struct svti_net *sn, const struct net_device *dev)
 {
 	struct svti_sa *sa;
@@ -253,8 +266,8 @@ void svti_sad_drop_device(struct svti_net *sn, const struct net_device *dev)
  * @ipv6: for inner IPv6 packets
  * @bundle: the bundle; a reference is taken if it is kept
  *
- * Return: whether it is kept. It is not when the entry is being removed, or the interface has gone down: nobody would
- * take it away again.
+ * Return: whether it is kept. It is not when the entry is being removed, or the interface has gone
+ * down: nobody would take it away again.
  */
 bool svti_sa_keep_bundle(struct svti_sa *sa, bool ipv6, struct dst_entry *bundle)
 {
@@ -268,13 +281,17 @@ bool svti_sa_keep_bundle(struct svti_sa *sa, bool ipv6, struct dst_entry *bundle
 	keep = svti && svti->open && !list_empty(&sa->all);
 	if (keep) {
 		dst_hold(bundle);
-		dst_release(rcu_replace_pointer(sa->bundle[ipv6], bundle, lockdep_is_held(&sn->lock)));
+		dst_release(
+			rcu_replace_pointer(sa->bundle[ipv6], bundle, lockdep_is_held(&sn->lock)));
 	}
 	spin_unlock_bh(&sn->lock);
 	return keep;
 }
 
-/* Newest of those that have not reached their soft limit: the order in which the kernel itself chooses. */
+/*
+ * Newest of those that have not reached their soft limit: the order in which the kernel itself
+ * chooses.
+ */
 static bool better(const struct svti_sa *a, const struct svti_sa *b)
 {
 	if (a->x->km.dying != b->x->km.dying)
@@ -292,8 +309,8 @@ static bool better(const struct svti_sa *a, const struct svti_sa *b)
  *
  * Under RCU, which also bounds the life of the result.
  *
- * Return: the entry or NULL. Its state was usable a moment ago; the kernel looks again, under the lock of the state,
- * when it encrypts.
+ * Return: the entry or NULL. Its state was usable a moment ago; the kernel looks again, under the
+ * lock of the state, when it encrypts.
  */
 struct svti_sa *svti_sad_lookup(const struct svti_domain *dom, const struct xfrm_policy *pol,
 				const struct xfrm_tmpl *tmpl)

@@ -30,7 +30,7 @@ struct svti_sa {
 	struct svti_domain	*dom;
 	struct xfrm_state	*x;
 	u32			rank;		/* order of arrival */
-	struct dst_entry __rcu	*bundle[2];	/* for inner IPv4, IPv6; written under svti_net.lock */
+	struct dst_entry __rcu	*bundle[2];	/* inner IPv4, IPv6 */
 	struct rcu_head		rcu;
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Selectors (RFC 4301 4.4.1.1): what of a packet is compared, and how. Matching is that of the stock SPD, so a policy
- * means the same here as it does there: ports of a fragment are unknown and compare as 0, ICMP type and code take the
- * place of source and destination port, a GRE key that of both.
+ * Selectors (RFC 4301 4.4.1.1): what of a packet is compared, and how. Matching is that of the
+ * stock SPD, so a policy means the same here as it does there: ports of a fragment are unknown and
+ * compare as 0, ICMP type and code take the place of source and destination port, a GRE key that of
+ * both.
  */
 #include <linux/icmp.h>
 #include <linux/ipv6.h>
@@ -28,7 +29,10 @@ static void dissect_gre(const struct sk_buff *skb, int offset, union flowi_uli *
 		uli->gre_key = *k;
 }
 
-/* What is behind the IP header; a header that is cut short leaves zeroes, which no narrow selector matches. */
+/*
+ * What is behind the IP header; a header that is cut short leaves zeroes, which no narrow selector
+ * matches.
+ */
 static void dissect_transport(const struct sk_buff *skb, int offset, u8 proto, union flowi_uli *uli)
 {
 	__be16 ports[2], *p;
@@ -121,7 +125,8 @@ int svti_flow_dissect(const struct sk_buff *skb, u16 family, struct flowi *fl)
 	return family == AF_INET ? dissect4(skb, &fl->u.ip4) : dissect6(skb, &fl->u.ip6);
 }
 
-static bool match_ports(const struct xfrm_selector *sel, const struct flowi *fl, const union flowi_uli *uli)
+static bool match_ports(const struct xfrm_selector *sel, const struct flowi *fl,
+			const union flowi_uli *uli)
 {
 	return !((xfrm_flowi_dport(fl, uli) ^ sel->dport) & sel->dport_mask) &&
 	       !((xfrm_flowi_sport(fl, uli) ^ sel->sport) & sel->sport_mask);
@@ -150,7 +155,10 @@ bool svti_selector_match(const struct xfrm_selector *sel, const struct flowi *fl
 	       match_ports(sel, fl, &fl->u.ip6.uli);
 }
 
-/* The selector of a state that selects everything: ip-xfrm gives each state one, so its presence says nothing. */
+/*
+ * The selector of a state that selects everything: ip-xfrm gives each state one, so its presence
+ * says nothing.
+ */
 bool svti_selector_is_wide(const struct xfrm_selector *sel)
 {
 	return !sel->prefixlen_d && !sel->prefixlen_s && !sel->proto && !sel->ifindex &&

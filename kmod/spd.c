@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The SPD of an SVTI (RFC 4301 4.4.1): an index over those policies of the namespace that carry its svti-id.
+ * The SPD of an SVTI (RFC 4301 4.4.1): an index over those policies of the namespace that carry its
+ * svti-id.
  *
- * Tuple space: policies whose selectors have the same pair of prefix lengths form a tuple, and in a tuple the masked
- * addresses are an exact hash key. A lookup is one hash lookup for each tuple in use, however many policies there are.
- * Selectors at least as long as both thresholds share the one tuple of the thresholds. Policies of one key hang on a
- * node, in order of match.
+ * Tuple space: policies whose selectors have the same pair of prefix lengths form a tuple, and in a
+ * tuple the masked addresses are an exact hash key. A lookup is one hash lookup for each tuple in
+ * use, however many policies there are. Selectors at least as long as both thresholds share the one
+ * tuple of the thresholds. Policies of one key hang on a node, in order of match.
  *
- * Order of match is that of one list sorted by priority, then by age. The age of a policy is its index: XFRM numbers
- * policies as they come, and a policy that replaces another inherits its number, as it inherits its place.
+ * Order of match is that of one list sorted by priority, then by age. The age of a policy is its
+ * index: XFRM numbers policies as they come, and a policy that replaces another inherits its
+ * number, as it inherits its place.
  *
- * Writers hold svti_net.lock, readers RCU. The stock SPD stays the authority: an entry whose policy is dead is skipped
- * by lookups and removed when it is seen.
+ * Writers hold svti_net.lock, readers RCU. The stock SPD stays the authority: an entry whose policy
+ * is dead is skipped by lookups and removed when it is seen.
  */
 #include <linux/slab.h>
 
@@ -19,7 +21,10 @@
 #include "selector.h"
 #include "spd.h"
 
-/* Prefix lengths from which on a selector is hashed with all others that long: local and remote alike. */
+/*
+ * Prefix lengths from which on a selector is hashed with all others that long: local and remote
+ * alike.
+ */
 static const u8 svti_spd_threshold[2] = { 32, 128 };
 
 static const struct rhashtable_params svti_sp_params = {
@@ -113,7 +118,8 @@ static struct svti_tuple *find_tuple(struct svti_tuples *ts, u8 slen, u8 dlen)
 }
 
 /* One more node of this pair of lengths. */
-static int tuple_get(struct svti_net *sn, struct svti_tuples __rcu **slot, u8 slen, u8 dlen, u32 priority)
+static int tuple_get(struct svti_net *sn, struct svti_tuples __rcu **slot, u8 slen, u8 dlen,
+		     u32 priority)
 {
 	struct svti_tuples *old, *new;
 	struct svti_tuple *t;
@@ -155,7 +161,7 @@ static void tuple_put(struct svti_net *sn, struct svti_tuples __rcu **slot, u8 s
 	if (old->n > 1) {
 		new = kmalloc(struct_size(new, t, old->n - 1), GFP_ATOMIC);
 		if (!new)
-			return;		/* an empty tuple costs lookups a little and is found again by tuple_get() */
+			return;		/* stays, empty, for tuple_get() to find again */
 		new->n = 0;
 		for (i = 0; i < old->n; i++)
 			if (&old->t[i] != t)
@@ -165,7 +171,8 @@ static void tuple_put(struct svti_net *sn, struct svti_tuples __rcu **slot, u8 s
 	kfree_rcu(old, rcu);
 }
 
-static void tuple_promise(struct svti_net *sn, struct svti_tuples __rcu **slot, u8 slen, u8 dlen, u32 priority)
+static void tuple_promise(struct svti_net *sn, struct svti_tuples __rcu **slot, u8 slen, u8 dlen,
+			  u32 priority)
 {
 	struct svti_tuple *t;
 
@@ -179,8 +186,8 @@ static struct svti_tuples __rcu **tuples_of(struct svti_domain *dom, const struc
 	return &dom->spd[key->spd].tuples[key->ipv6];
 }
 
-static struct svti_sp_node *node_get(struct svti_net *sn, struct svti_domain *dom, const struct svti_sp_key *key,
-				     u32 priority)
+static struct svti_sp_node *node_get(struct svti_net *sn, struct svti_domain *dom,
+				     const struct svti_sp_key *key, u32 priority)
 {
 	struct svti_sp_node *node;
 	int err;
@@ -267,7 +274,9 @@ static int sp_insert(struct svti_net *sn, struct xfrm_policy *pol, const struct 
 	sp->dom = dom;
 	sp->retry_gen = READ_ONCE(dom->sad_gen) - 1;
 
-	/* Before the policy itself: a lookup must not pass over the tuple once the policy is in it. */
+	/*
+	 * Before the policy itself: a lookup must not pass over the tuple once the policy is in it.
+	 */
 	tuple_promise(sn, tuples_of(dom, key), key->slen, key->dlen, pol->priority);
 
 	list_for_each_entry(pos, &node->sps, link)
@@ -291,9 +300,9 @@ err_alloc:
  * @pol: the policy, referenced by the caller; alive or dead
  * @dir: its direction
  *
- * Idempotent, so that an event that is seen twice, or late, does no harm. A policy that replaces another is the only
- * one XFRM tells of, hence the dead ones of the same selector are removed along with it, after the new one is in place.
- * svti_net.lock is held.
+ * Idempotent, so that an event that is seen twice, or late, does no harm. A policy that replaces
+ * another is the only one XFRM tells of, hence the dead ones of the same selector are removed along
+ * with it, after the new one is in place. svti_net.lock is held.
  *
  * Return: 0, or -ENOMEM if the policy could not be indexed.
  */

@@ -9,8 +9,8 @@ struct svti_net;
 struct svti_domain;
 
 /*
- * The SPDs of one domain. The stock SPD consults sub policies (XFRM_POLICY_TYPE_SUB) before the others; they are kept
- * apart so that their presence is known.
+ * The SPDs of one domain. The stock SPD consults sub policies (XFRM_POLICY_TYPE_SUB) before the
+ * others; they are kept apart so that their presence is known.
  */
 enum svti_spd_index {
 	SVTI_SPD_OUT,

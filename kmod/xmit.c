@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The way out (RFC 4301 5.1): inner packet -> policy -> state -> bundle -> the kernel's own XFRM output.
+ * The way out (RFC 4301 5.1): inner packet -> policy -> state -> bundle -> the kernel's own XFRM
+ * output.
  *
- * A bundle is what XFRM calls a route with a transformation in front: an xfrm_dst whose output encrypts and whose child
- * is the route of the outer packet. One is built for each state and inner family and kept there; the kernel's
- * dst_check() says whether it still holds. Whatever the short way does not cover goes to xfrm_lookup_with_ifid(), which
- * does: no state (it raises the acquire), several templates, sub policies, states with a selector of their own, marks
- * that are mixed into the route, security labels, packet offload.
+ * A bundle is what XFRM calls a route with a transformation in front: an xfrm_dst whose output
+ * encrypts and whose child is the route of the outer packet. One is built for each state and inner
+ * family and kept there; the kernel's dst_check() says whether it still holds. Whatever the short
+ * way does not cover goes to xfrm_lookup_with_ifid(), which does: no state (it raises the acquire),
+ * several templates, sub policies, states with a selector of their own, marks that are mixed into
+ * the route, security labels, packet offload.
  *
  * A packet leaves through a bundle or not at all. All of this runs under RCU with BH disabled.
  */
@@ -30,7 +32,10 @@
 #include "selector.h"
 #include "xmit.h"
 
-/* While a policy has no state, the kernel is asked for one this often; the packets in between just wait. */
+/*
+ * While a policy has no state, the kernel is asked for one this often; the packets in between just
+ * wait.
+ */
 #define SVTI_ACQUIRE_INTERVAL HZ
 
 /**
@@ -89,13 +94,15 @@ void svti_scrub(struct sk_buff *skb, bool xnet)
 	skb->mark = 0;
 }
 
-/* The sender can be told, or must be: IPv6 is not fragmented under way, IPv4 only if it allows it. */
+/*
+ * The sender can be told, or must be: IPv6 is not fragmented under way, IPv4 only if it allows it.
+ */
 static bool is_too_big(const struct sk_buff *skb, u32 mtu)
 {
 	if (skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) : skb->len <= mtu)
 		return false;
 	if (skb->protocol == htons(ETH_P_IPV6))
-		return skb->len > IPV6_MIN_MTU;		/* smaller ones are fragmented outside, RFC 2473 7.1 */
+		return skb->len > IPV6_MIN_MTU;	/* what is smaller must pass, see send() */
 	return ip_hdr(skb)->frag_off & htons(IP_DF);
 }
 
@@ -132,6 +139,8 @@ static void send(struct svti_dev *svti, struct sk_buff *skb, struct dst_entry *b
 	}
 
 	svti_scrub(skb, !net_eq(svti->net, dev_net(dev)));
+	/* No IPv6 sender can be told less than 1280: the kernel fragments those, also for sockets. */
+	skb->ignore_df = skb->protocol == htons(ETH_P_IPV6) && len > mtu && len <= IPV6_MIN_MTU;
 	skb_dst_set(skb, bundle);
 	skb->dev = bundle->dev;
 
@@ -150,18 +159,25 @@ static bool policy_is_plain(const struct xfrm_policy *pol)
 {
 	const struct xfrm_tmpl *tmpl = &pol->xfrm_vec[0];
 
-	return pol->xfrm_nr == 1 && !tmpl->optional && tmpl->mode == XFRM_MODE_TUNNEL && !pol->security &&
-	       !xfrm_addr_any(&tmpl->saddr, tmpl->encap_family) && !svti_compat_policy_is_special(pol);
+	return pol->xfrm_nr == 1 && !tmpl->optional && tmpl->mode == XFRM_MODE_TUNNEL &&
+	       !pol->security && !xfrm_addr_any(&tmpl->saddr, tmpl->encap_family) &&
+	       !svti_compat_policy_is_special(pol);
 }
 
-/* The short way knows this state: nothing of the packet but its family has a part in choosing it or its route. */
+/*
+ * The short way knows this state: nothing of the packet but its family has a part in choosing it or
+ * its route.
+ */
 static bool state_is_plain(const struct xfrm_state *x)
 {
 	const struct xfrm_mark *smark = &x->props.smark;
 
-	return svti_selector_is_wide(&x->sel) && !x->security && !(x->props.flags & XFRM_STATE_WILDRECV) &&
-	       (!(smark->v | smark->m) || smark->m == ~0U) && x->xso.type == XFRM_DEV_OFFLOAD_UNSPECIFIED &&
-	       !(x->type->flags & (XFRM_TYPE_NON_FRAGMENT | XFRM_TYPE_LOCAL_COADDR | XFRM_TYPE_REMOTE_COADDR)) &&
+	return svti_selector_is_wide(&x->sel) && !x->security &&
+	       !(x->props.flags & XFRM_STATE_WILDRECV) &&
+	       (!(smark->v | smark->m) || smark->m == ~0U) &&
+	       x->xso.type == XFRM_DEV_OFFLOAD_UNSPECIFIED &&
+	       !(x->type->flags &
+		 (XFRM_TYPE_NON_FRAGMENT | XFRM_TYPE_LOCAL_COADDR | XFRM_TYPE_REMOTE_COADDR)) &&
 	       !svti_compat_state_is_percpu(x);
 }
 
@@ -221,8 +237,8 @@ static void fill_family(struct xfrm_dst *xdst, u16 family)
  * @x: the state, plain
  * @family: AF_INET or AF_INET6
  *
- * It names no policy: which packets may use it is decided packet by packet. Its output is a function of the kernel and
- * not of this module, so that none outlives the module.
+ * It names no policy: which packets may use it is decided packet by packet. Its output is a
+ * function of the kernel and not of this module, so that none outlives the module.
  *
  * Return: the bundle with a reference for the caller, or an error pointer.
  */
@@ -251,8 +267,8 @@ static struct dst_entry *build_bundle(struct svti_dev *svti, struct xfrm_state *
 		goto err_dst;
 
 	err = -ENOBUFS;
-	xdst = svti_compat_dst_alloc(ipv6 ? &svti->net->xfrm.xfrm6_dst_ops : &svti->net->xfrm.xfrm4_dst_ops,
-				     outer->dev);
+	xdst = svti_compat_dst_alloc(
+		ipv6 ? &svti->net->xfrm.xfrm6_dst_ops : &svti->net->xfrm.xfrm4_dst_ops, outer->dev);
 	if (!xdst)
 		goto err_dst;
 	memset_after(xdst, 0, u.dst);
@@ -289,7 +305,9 @@ err_route:
 	return ERR_PTR(err);
 }
 
-/* The bundle of a state, from the cache if that one still holds; with a reference for the caller. */
+/*
+ * The bundle of a state, from the cache if that one still holds; with a reference for the caller.
+ */
 static struct dst_entry *get_bundle(struct svti_dev *svti, struct svti_sa *sa, u16 family)
 {
 	bool ipv6 = family == AF_INET6;
@@ -305,7 +323,10 @@ static struct dst_entry *get_bundle(struct svti_dev *svti, struct svti_sa *sa, u
 	return bundle;
 }
 
-/* The long way: the kernel chooses policy and state by its own tables, and tells the key manager if there is none. */
+/*
+ * The long way: the kernel chooses policy and state by its own tables, and tells the key manager if
+ * there is none.
+ */
 static struct dst_entry *ask_kernel(struct svti_dev *svti, struct flowi *fl, u16 family)
 {
 	struct dst_entry *inner, *dst;
@@ -377,23 +398,22 @@ static void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long e
 		return;
 	}
 
-	/* A policy without a template would have the packet leave as it is. */
 	pol = sp->pol;
+	WRITE_ONCE(pol->curlft.use_time, ktime_get_real_seconds());
+	/* A policy without a template would have the packet leave as it is. */
 	if (pol->action != XFRM_POLICY_ALLOW || !pol->xfrm_nr) {
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_BLOCKED);
 		return;
 	}
-	WRITE_ONCE(pol->curlft.use_time, ktime_get_real_seconds());
 
 	if (plain)
 		sa = svti_sad_lookup(dom, pol, &pol->xfrm_vec[0]);
-	if (sa && state_is_plain(sa->x)) {
+	if (sa && state_is_plain(sa->x))
 		bundle = get_bundle(svti, sa, family);
-	} else if (plain && !sa && asked_lately(sp, gen)) {
+	else if (plain && !sa && asked_lately(sp, gen))
 		bundle = ERR_PTR(-EAGAIN);
-	} else {
+	else
 		bundle = ask_kernel(svti, &fl, family);
-	}
 	if (!IS_ERR(bundle)) {
 		send(svti, skb, bundle);
 		return;
