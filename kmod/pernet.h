@@ -32,7 +32,7 @@ struct svti_domain {
 /*
  * Of a link namespace. Policies and states of every id are indexed from the moment the first
  * interface is made in it, whether or not their interface exists yet: making one needs no search,
- * and a namespace without SVTIs costs nothing.
+ * and a namespace without SVTIs has no entries at all.
  *
  * @lock is taken by all writers, BH disabled. It comes after x->lock, xfrm_state_lock and
  * xfrm_policy_lock; nothing of XFRM is called with it held that takes any of those. The data path
