@@ -101,8 +101,9 @@ def test_iked_site_guide_comes_up_by_command(g):
 
 
 def test_iked_site_first_packet_starts_the_tunnel_and_arrives(g):
-    # start-action is trap by default. The packet that raised the acquire is kept and sent when the SA is there.
-    iked_a, iked_b = Iked(g.gwa, guide("a")).start(), Iked(g.gwb, guide("b")).start()
+    # The packet that raised the acquire is kept and sent when the SA is there.
+    a, b = pair(start=("trap", "trap"), ike=GCM_IKE, esp=GCM_ESP)
+    iked_a, iked_b = Iked(g.gwa, a).start(), Iked(g.gwb, b).start()
     capture = g.capture()
     assert not esp_sas(g.gwa)
     g.clienta.ping_ok("192.168.99.2", count=1, wait=60)
