@@ -203,7 +203,9 @@ void add_default_prfs(std::vector<wire::Transform>& transforms) {
     if (transform.type != TransformType::Integrity) continue;
     if (const auto prf = model::prf_of_integrity(transform.id)) prfs.push_back(wire::transform(TransformType::Prf, *prf));
   }
-  transforms.insert(transforms.end(), prfs.begin(), prfs.end());
+  const auto first_integrity = std::find_if(transforms.begin(), transforms.end(),
+                                            [](const wire::Transform& transform) { return transform.type == TransformType::Integrity; });
+  transforms.insert(first_integrity, prfs.begin(), prfs.end());
 }
 
 // RFC 7296 3.3.2: the ESN transform is mandatory with ESP and AH

@@ -1,10 +1,481 @@
 // SPDX-License-Identifier: Apache-2.0
+// The text form, its errors and its warnings, seen from outside.
 #include "config/document.h"
 
 #include <boost/test/unit_test.hpp>
-#include <iostream>
-using svti::config::Document;
-BOOST_AUTO_TEST_CASE(x) {
-  Document d;
-  std::cout << d.print({}) << d.to_json({}) << d.print({false, true});
+#include <chrono>
+
+using namespace svti;
+using config::Diagnostic;
+using config::Diagnostics;
+using config::Document;
+
+namespace {
+
+// all that is wrong with a text, one finding a line
+std::string errors(std::string_view text) {
+  const auto parsed = Document::parse(text, "f");
+  BOOST_TEST_REQUIRE(!parsed.has_value(), "accepted: " << text);
+  std::string out;
+  for (const Diagnostic& one : parsed.error()) {
+    if (!one.warning) out += one.to_string() + "\n";
+  }
+  return out;
 }
+
+std::string warnings(std::string_view text) {
+  const auto parsed = Document::parse(text, "f");
+  BOOST_TEST_REQUIRE(parsed.has_value(), (parsed ? "" : parsed.error().front().to_string()));
+  std::string out;
+  for (const Diagnostic& one : parsed->warnings()) {
+    BOOST_TEST(one.warning);
+    out += one.to_string() + "\n";
+  }
+  return out;
+}
+
+Document load(std::string_view text) {
+  auto parsed = Document::parse(text, "f");
+  BOOST_TEST_REQUIRE(parsed.has_value(), (parsed ? "" : parsed.error().front().to_string()));
+  return std::move(*parsed);
+}
+
+std::string printed(std::string_view text) { return load(text).print({false, true}); }
+
+// a VPN that is complete, with `policy` in its security-policy and `more` in the VPN
+std::string vpn_text(const std::string& policy = "", const std::string& more = "") {
+  return "ike-policy-template i ike-proposal 1 enc-alg aes128-cbc auth-alg hmac-sha256 dh-group ecp256\n"
+         "ipsec-policy-template p esp-proposal 1 aead-alg aes128-gcm-128\n"
+         "vpn v\n"
+         "    ike-policy template i\n"
+         "    ipsec-policy template p\n"
+         "    remote-address 192.0.2.2\n"
+         "    security-policy s\n" +
+         policy + "        ..\n" + more + "    ..\n";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(text_form)
+
+BOOST_AUTO_TEST_CASE(nothing_is_all_defaults) {
+  const Document empty;
+  BOOST_TEST(empty.print({false, true}) == "ike\n    ..\n");
+  BOOST_TEST(empty.print({true, true}) == load("").print({true, true}));
+  BOOST_TEST(empty.warnings().empty());
+  BOOST_TEST(empty.resolved()->vpns.empty());
+  BOOST_TEST(printed("# only a comment\n\n   \t\n") == "ike\n    ..\n");
+}
+
+BOOST_AUTO_TEST_CASE(head_and_end_may_be_left_out) {
+  const std::string whole = "ike\n    global-options\n        threads 20\n        ..\n    ..\n";
+  for (const char* text :
+       {"vrf main\n    ike\n        global-options\n            threads 20\n            ..\n        ..\n    ..\n",
+        "ike\nglobal-options\nthreads 20", "global-options\n    threads 20\n    ..\n", "global-options threads 20",
+        "ike global-options threads 20\n", "vrf main ike global-options threads 20\n",
+        "ike\r\n    global-options\r\n        threads 20\r\n        ..\r\n", "\xef\xbb\xbfglobal-options threads 20  # a comment\n",
+        "global-options\n\tthreads\t20\n\t..\n", "global-options\n..\nglobal-options threads 20"}) {
+    BOOST_TEST_CONTEXT(text) { BOOST_TEST(printed(text) == whole); }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_one_line_container_alone_opens_nothing_unless_its_leaves_follow) {
+  const std::string whole = "ike\n    global-options\n        threads 2\n        sp-hash-ipv4 local 16 remote 24\n        ..\n    ..\n";
+  BOOST_TEST(printed("global-options\n    sp-hash-ipv4 local 16 remote 24\n    threads 2\n    ..\n") == whole);
+  BOOST_TEST(printed("global-options\n    sp-hash-ipv4\n        local 16\n        remote 24\n        ..\n    threads 2\n    ..\n") ==
+             whole);
+  BOOST_TEST(printed("global-options\n    sp-hash-ipv4\n        ..\n    sp-hash-ipv4 local 16 remote 24\n    threads 2\n    ..\n") ==
+             whole);
+  BOOST_TEST(printed("global-options\n    sp-hash-ipv4\n    sp-hash-ipv6\n    ..\n") == "ike\n    ..\n");
+  BOOST_TEST(printed("global-options\n    sp-hash-ipv6") == "ike\n    ..\n");
+}
+
+BOOST_AUTO_TEST_CASE(repeated_leaves_keep_their_order) {
+  const std::string text =
+      "ike\n    ipsec-policy-template p\n        esp-proposal 2\n            enc-alg aes256-cbc\n            enc-alg aes128-cbc\n"
+      "            auth-alg hmac-sha512\n            auth-alg hmac-sha256\n            esn true\n            esn false\n            ..\n"
+      "        esp-proposal 1\n            aead-alg aes256-gcm-96\n            ..\n        ..\n    ..\n";
+  BOOST_TEST(printed(text) == text);
+}
+
+BOOST_AUTO_TEST_CASE(durations_print_with_the_largest_unit) {
+  for (const auto& [written, shown] : {std::pair{"0", "0s"},
+                                       {"0s", "0s"},
+                                       {"90", "90s"},
+                                       {"60", "1m"},
+                                       {"90m", "90m"},
+                                       {"3600s", "1h"},
+                                       {"24h", "1d"},
+                                       {"4294967295", "4294967295s"}}) {
+    BOOST_TEST(printed("ike-policy-template t rekey-time " + std::string(written)) ==
+               "ike\n    ike-policy-template t\n        rekey-time " + std::string(shown) + "\n        ..\n    ..\n");
+  }
+  BOOST_TEST(printed("global-options acquire-timeout 1m").find("acquire-timeout 60\n") != std::string::npos);
+  for (const char* wrong : {"4294967296", "49711d", "-1", "1w", "s", "\"\"", "1.5h", "1hh"}) {
+    BOOST_TEST(errors("ike-policy-template t rekey-time " + std::string(wrong))
+                   .find("is not a duration: expected seconds, or a number with s, m, h or d") != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_secret_is_quoted_text_hexadecimal_base64_or_a_word) {
+  const auto octets = [](const std::string& written) {
+    const Document document = load("pre-shared-key k secret " + written);
+    const Document again = load(document.print({false, true}));
+    BOOST_TEST(again.to_json({false, true}) == document.to_json({false, true}));
+    return to_hex(again.resolved()->preshared_keys.front()->secret.view());
+  };
+  BOOST_TEST(octets("0xd2c79A") == "d2c79a");
+  BOOST_TEST(octets("0sAQID") == "010203");
+  BOOST_TEST(octets("EAPpassword1") == "45415070617373776f726431");
+  BOOST_TEST(octets("\"a b\"") == "612062");
+  BOOST_TEST(octets("\"#\"") == "23");
+  BOOST_TEST(octets("\"..\"") == "2e2e");
+  BOOST_TEST(octets("\"say \\\"hi\\\" \\\\o/\"") ==
+             "73617920226869"
+             "22205c6f2f");
+  // in quotes all is text
+  BOOST_TEST(octets("\"0x41\"") == "30783431");
+  BOOST_TEST(octets("\"0sQQ==\"") == "307351513d3d");
+  BOOST_TEST(octets("\"\xc3\xa9\"") == "c3a9");
+  BOOST_TEST(octets("\"two\nlines\"") == "74776f0a6c696e6573");
+}
+
+BOOST_AUTO_TEST_CASE(secrets_hide_on_demand_and_never_show_in_errors) {
+  const std::string pem = "\"-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\"";
+  const std::string certificate = "\"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\"";
+  const Document document = load("pre-shared-key k secret hunter2\neap-key e secret hunter2\ncertificate c\ncertificate " + certificate +
+                                 "\nprivate-key " + pem + "\n..\neap-radius server s address 192.0.2.1 secret hunter2\n");
+  for (const std::string& shown : {document.print({true, false}), document.to_json({true, false})}) {
+    BOOST_TEST(shown.find("hunter2") == std::string::npos, shown);
+    BOOST_TEST(shown.find("<hidden>") != std::string::npos);
+    BOOST_TEST(shown.find("AAAA") != std::string::npos);
+  }
+  BOOST_TEST(document.print({true, true}).find("hunter2") != std::string::npos);
+  for (const char* text :
+       {"pre-shared-key k secret 0xhunter2", "pre-shared-key k secret 0shunter2!", "pre-shared-key k secret x hunter2",
+        "certificate c private-key hunter2", "certificate c private-key x hunter2", "pre-shared-key k secret \"hunter2"}) {
+    BOOST_TEST(errors(text).find("hunter2") == std::string::npos, errors(text));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(json_is_that_of_rfc_7951) {
+  BOOST_TEST(
+      load("global-options dos-protection cookie-threshold always\nglobal-options retransmit-timeout 2.5\n"
+           "ipsec-policy-template p rekey-bytes 18446744073709551615\npool x address 192.0.2.0/24\nike-policy-template i mobike false")
+          .to_json({false, true}) == R"({
+  "svti-ike:ike": {
+    "pool": [
+      {
+        "name": "x",
+        "address": [
+          "192.0.2.0/24"
+        ]
+      }
+    ],
+    "global-options": {
+      "dos-protection": {
+        "cookie-threshold": "always"
+      },
+      "retransmit-timeout": "2.5"
+    },
+    "ike-policy-template": [
+      {
+        "name": "i",
+        "mobike": false
+      }
+    ],
+    "ipsec-policy-template": [
+      {
+        "name": "p",
+        "rekey-bytes": "18446744073709551615"
+      }
+    ]
+  }
+}
+)");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(text_errors)
+
+BOOST_AUTO_TEST_CASE(every_finding_of_a_pass_is_told_with_its_line) {
+  BOOST_TEST(errors("ike\n"                                        // 1
+                    "    vpn a\n"                                  // 2
+                    "        local-adress 192.0.2.1\n"             // 3
+                    "        remote-address 192.0.2.300\n"         // 4
+                    "        security-policy s\n"                  // 5
+                    "            local-ts subnet 10.0.0.1/24\n"    // 6
+                    "            action espp\n"                    // 7
+                    "            svti-id-in 0\n"                   // 8
+                    "            ..\n"                             // 9
+                    "        ike-policy\n"                         // 10
+                    "            rekey-time 4x\n"                  // 11
+                    "            ..\n"                             // 12
+                    "        ..\n"                                 // 13
+                    "    global-options\n"                         // 14
+                    "        threads many\n"                       // 15
+                    "        retransmit-timeout 60.001\n"          // 16
+                    "        dos-protection cookie-threshold x\n"  // 17
+                    "        install-routes yes\n"                 // 18
+                    "        ..\n"                                 // 19
+                    "    logging daemon ike 5\n") ==               // 20
+             "f:3: vpn a local-adress: is not known (did you mean 'local-address'?)\n"
+             "f:4: vpn a remote-address: '192.0.2.300' is not allowed: expected an IPv4 or IPv6 address\n"
+             "f:6: vpn a security-policy s local-ts subnet: '10.0.0.1/24' has host bits set; the prefix is 10.0.0.0/24\n"
+             "f:7: vpn a security-policy s action: 'espp' is not allowed: expected esp, ah, pass or drop (did you mean 'esp'?)\n"
+             "f:8: vpn a security-policy s svti-id-in: '0' is not allowed: expected 1..4294967295\n"
+             "f:11: vpn a ike-policy rekey-time: '4x' is not a duration: expected seconds, or a number with s, m, h or d, at most "
+             "4294967295 seconds\n"
+             "f:15: global-options threads: 'many' is not allowed: expected 1..1024\n"
+             "f:16: global-options retransmit-timeout: '60.001' is not allowed: expected 0.0..60.0 with at most 3 decimals\n"
+             "f:17: global-options dos-protection cookie-threshold: 'x' is not allowed: expected 0..4294967294 or always\n"
+             "f:18: global-options install-routes: 'yes' is not allowed: expected true or false\n"
+             "f:20: logging daemon ike: '5' is not allowed: expected 0..4 or disable\n");
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_leaf_without_a_near_one_gets_the_list) {
+  BOOST_TEST(
+      errors("global-options dos-protection zzz 1") ==
+      "f:1: global-options dos-protection zzz: is not known; known here: cookie-threshold, block-threshold or init-limit-half-open\n");
+  // what stands in it is left out, and what follows is read
+  BOOST_TEST(errors("vpnx a\n    local-address x\n    ..\nglobal-options threads x") ==
+             "f:1: vpnx: is not known (did you mean 'vpn'?)\nf:4: global-options threads: 'x' is not allowed: expected 1..1024\n");
+}
+
+BOOST_AUTO_TEST_CASE(values_and_names_are_asked_for) {
+  BOOST_TEST(errors("global-options\n    threads\n    ..\n") == "f:2: global-options threads: needs a value: 1..1024\n");
+  BOOST_TEST(errors("vpn") ==
+             "f:1: vpn: needs a name: a name of 1 to 64 letters, digits and . _ - : @ +, beginning with a letter, a digit or _\n");
+  BOOST_TEST(errors("vpn a/b local-id x\n").find("f:1: vpn: 'a/b' is not allowed: expected a name of 1 to 64") == 0U);
+  BOOST_TEST(errors("ike-policy-template t ike-proposal 0 dh-group ecp256").find("'0' is not allowed: expected 1..65535") !=
+             std::string::npos);
+  BOOST_TEST(errors("vpn v description my vpn") ==
+             "f:1: vpn v description: more than one word behind it: a value with blanks is written in quotes\n");
+  BOOST_TEST(errors("vpn v local-address 192.0.2.1 security-policy s\n") == "f:1: vpn v security-policy: begins a line of its own\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_leaf_is_set_once) {
+  BOOST_TEST(errors("vpn v\n    local-id a.example\n    ..\nvpn v\n    local-id b.example\n    ..\n") ==
+             "f:5: vpn v local-id: is already set on line 2\n");
+  BOOST_TEST(errors("pre-shared-key k\n    secret x\n    id a.example\n    id a.example\n    ..\n") ==
+             "f:4: pre-shared-key k id: already has this value on line 3\n");
+}
+
+BOOST_AUTO_TEST_CASE(contexts_are_watched) {
+  BOOST_TEST(errors("ike\n    ..\n..\n") == "f:3: '..' closes a context, and none is open\n");
+  BOOST_TEST(errors("vpn v\n    .. ..\n") == "f:2: vpn v: '..' stands alone on its line\n");
+  // a ".." was forgotten: one finding, and the rest is read in its place
+  BOOST_TEST(errors("ike\n    vpn v\n        ike-policy\n            keying-tries 3\n        local-id a.example\n        ..\n    "
+                    "global-options\n        threads 0\n        ..\n") ==
+             "f:5: vpn v ike-policy local-id: stands in 'vpn v', not here: a '..' is missing above\nf:8: global-options threads: '0' is "
+             "not allowed: expected 1..1024\n");
+  // a leaf in the wrong place
+  BOOST_TEST(errors("vpn v\n    security-policy s\n        local-id a.example\n        priority x\n        ..\n") ==
+             "f:3: vpn v security-policy s local-id: stands in 'vpn v', not here\n"
+             "f:4: vpn v security-policy s priority: 'x' is not allowed: expected 0..4294967295\n");
+  BOOST_TEST(errors("ike\n    (...)\n    vpn v\n        (...)\n") ==
+             "f:2: '(...)' stands for what was left out of a printed configuration: write it out, or take this line away\n"
+             "f:4: vpn v: '(...)' stands for what was left out of a printed configuration: write it out, or take this line away\n");
+  BOOST_TEST(errors("vrf blue\n    ike global-options threads 0\n    ..\n") ==
+             "f:1: vrf blue: is not supported yet: only 'vrf main', the network namespace the daemon runs in\n"
+             "f:2: global-options threads: '0' is not allowed: expected 1..1024\n");
+}
+
+BOOST_AUTO_TEST_CASE(octets_that_are_no_text_are_refused_with_their_place) {
+  BOOST_TEST(errors(std::string_view("ike\n    vpn \0\n", 14)) == "f:2: control character 0x00 in column 9\n");
+  BOOST_TEST(errors("ike\n\x1b[2J") == "f:2: control character 0x1b in column 1\n");
+  BOOST_TEST(errors("vpn v description \"a\rb\"") == "f:1: control character 0x0d in column 21\n");
+  BOOST_TEST(errors("vpn v description \"\x7f\"") == "f:1: control character 0x7f in column 20\n");
+  for (const char* bytes : {"\x80", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xc2\x9b"}) {
+    BOOST_TEST(errors("vpn v description \"" + std::string(bytes) + "\"").find("f:1: octet that is no UTF-8 text") == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(quotes_are_watched_and_lines_counted_through_them) {
+  BOOST_TEST(errors("vpn v\n    description \"open\n    local-id x.example\n") == "f:2: the quote that is opened here is never closed\n");
+  BOOST_TEST(errors("vpn v description \"a\"b\n") ==
+             "f:1: a blank is missing behind the closing quote; a quote inside a quoted value is written \\\"\n"
+             "f:1: vpn v description: more than one word behind it: a value with blanks is written in quotes\n");
+  BOOST_TEST(errors("vpn v description \"a\\n\"\n") ==
+             "f:1: unknown escape in a quoted value: \\\" stands for a quote, \\\\ for a backslash\n");
+  BOOST_TEST(errors("\"vpn\" v\n") == "f:1: a keyword is expected, not a quoted value\n");
+  BOOST_TEST(errors("vpn v\n    description \"one\n\ntwo\"\n    local-id *\n") ==
+             "f:5: vpn v local-id: '*' is not an identity: '*' may only stand for the first part, as in *.example.com or *@example.com; "
+             "%any matches everything\n");
+  // a finding is one line though the value it repeats is not
+  BOOST_TEST(errors("vpn v remote-address \"x\ny\"") ==
+             "f:1: vpn v remote-address: 'x\\x0ay' is not allowed: expected an IPv4 or IPv6 address\n");
+}
+
+BOOST_AUTO_TEST_CASE(rules_of_the_schema_are_told_all_at_once) {
+  BOOST_TEST(errors("ike-policy-template i\n"                         // 1
+                    "    ike-proposal 1\n"                            // 2
+                    "        enc-alg aes128-cbc\n"                    // 3
+                    "        dh-group ecp256\n"                       // 4
+                    "        ..\n"                                    // 5
+                    "    ike-proposal 2\n"                            // 6
+                    "        aead-alg aes128-gcm-128\n"               // 7
+                    "        enc-alg aes128-cbc\n"                    // 8
+                    "        prf-alg hmac-sha256\n"                   // 9
+                    "        dh-group ecp256\n"                       // 10
+                    "        ..\n"                                    // 11
+                    "    ike-proposal 3\n"                            // 12
+                    "        aead-alg aes128-gcm-128\n"               // 13
+                    "        dh-group ecp256\n"                       // 14
+                    "        ..\n"                                    // 15
+                    "    ike-proposal 4\n"                            // 16
+                    "        enc-alg aes128-cbc\n"                    // 17
+                    "        auth-alg hmac-sha1\n"                    // 18
+                    "        ..\n"                                    // 19
+                    "    ..\n"                                        // 20
+                    "ipsec-policy-template p\n"                       // 21
+                    "    esp-proposal 1 auth-alg hmac-sha1\n"         // 22
+                    "    ah-proposal 1 esn true\n"                    // 23
+                    "    ..\n"                                        // 24
+                    "pre-shared-key k id a.example\n"                 // 25
+                    "vpn v ike-policy template j\n"                   // 26
+                    "vpn v security-policy s local-ts port 80\n") ==  // 27
+             "f:2: ike-policy-template i ike-proposal 1: needs aead-alg, or enc-alg together with auth-alg\n"
+             "f:6: ike-policy-template i ike-proposal 2: aead-alg goes without enc-alg and auth-alg: write two proposals (RFC 7296 3.3)\n"
+             "f:12: ike-policy-template i ike-proposal 3: needs prf-alg: an aead-alg implies none\n"
+             "f:16: ike-policy-template i ike-proposal 4 dh-group: is missing: modp2048, modp3072, modp4096, modp6144, modp8192, ecp256, "
+             "ecp384, ecp521 or curve25519\n"
+             "f:22: ipsec-policy-template p esp-proposal 1: needs aead-alg, or enc-alg together with auth-alg\n"
+             "f:23: ipsec-policy-template p ah-proposal 1 auth-alg: is missing: hmac-sha1, hmac-sha256, hmac-sha384 or hmac-sha512\n"
+             "f:25: pre-shared-key k secret: is missing: \"text\" in quotes, 0x and hexadecimal digits, 0s and base64, or one word\n"
+             "f:26: vpn v ike-policy template: there is no ike-policy-template 'j' (did you mean 'i'?)\n"
+             "f:27: vpn v security-policy s local-ts port: a port needs a protocol: 6 (TCP), 17 (UDP), 132 (SCTP)\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_leaf_that_was_misspelt_is_not_missed_as_well) {
+  BOOST_TEST(errors("pre-shared-key k\n    secrt x\n    ..\n") == "f:2: pre-shared-key k secrt: is not known (did you mean 'secret'?)\n");
+  BOOST_TEST(
+      errors(
+          "ike-policy-template i\n    ike-proposal 1\n        enc-alg aes128-cb\n        auth-alg hmac-sha1\n        dh-group ecp256\n") ==
+      "f:3: ike-policy-template i ike-proposal 1 enc-alg: 'aes128-cb' is not allowed: expected aes128-cbc, aes192-cbc or aes256-cbc (did "
+      "you mean 'aes128-cbc'?)\n");
+}
+
+BOOST_AUTO_TEST_CASE(findings_are_bounded) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "bad\n";
+  const auto parsed = Document::parse(text, "f");
+  BOOST_TEST_REQUIRE(!parsed.has_value());
+  BOOST_TEST(parsed.error().size() == 51U);
+  BOOST_TEST(parsed.error().back().message == "too many errors: there may be more than the 50 shown");
+  BOOST_TEST(errors(std::string((16U << 20) + 1, ' ')) == "f: the text has 16777217 octets; 16777216 are allowed\n");
+  BOOST_TEST(errors("vpn v description " + std::string(100000, 'x')).size() < 400U);
+  BOOST_TEST(errors(std::string(100000, 'x')).size() < 2000U);
+}
+
+BOOST_AUTO_TEST_CASE(limits_of_lists_hold) {
+  std::string text = "ike-policy-template t\n";
+  for (int i = 1; i <= 65; ++i)
+    text += "    ike-proposal " + std::to_string(i) + " enc-alg aes128-cbc auth-alg hmac-sha1 dh-group ecp256\n";
+  BOOST_TEST(errors(text) == "f:66: ike-policy-template t ike-proposal: at most 64 entries are allowed\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_diagnostic_is_one_line) {
+  BOOST_TEST((Diagnostic{false, "a.conf", 3, "vpn v", "is bad"}).to_string() == "a.conf:3: vpn v: is bad");
+  BOOST_TEST((Diagnostic{true, "a.conf", 3, "vpn v", "is bad"}).to_string() == "a.conf:3: warning: vpn v: is bad");
+  BOOST_TEST((Diagnostic{false, "a.conf", 0, "", "is bad"}).to_string() == "a.conf: is bad");
+  BOOST_TEST((Diagnostic{false, "", 0, "", "is bad"}).to_string() == "is bad");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(not_yet)
+
+BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
+  const std::string text =
+      "ike\n    ike-policy-template a\n        unique-sa keep\n        reauth-time 1h\n        ..\n    ike-policy-template b\n        "
+      "unique-sa replace\n"
+      "        aggressive false\n        ..\n    ..\n";
+  BOOST_TEST(printed(text) == text);
+  BOOST_TEST(
+      warnings(text) ==
+      "f:3: warning: ike-policy-template a unique-sa: has no effect yet: this version keeps and shows it, and does nothing with it\n"
+      "f:4: warning: ike-policy-template a reauth-time: has no effect yet: this version keeps and shows it, and does nothing with it\n");
+  for (const char* leaf : {"global-options snmp true", "global-options make-before-break true", "ike-policy-template t mobike true",
+                           "ike-policy-template t aggressive true", "pool p address 192.0.2.1-192.0.2.9", "eap-key k secret x",
+                           "eap-radius", "vpn v local-eap-id a", "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2",
+                           "global-options sa-table-size 2"}) {
+    BOOST_TEST_CONTEXT(leaf) {
+      const auto parsed = Document::parse(leaf, "f");
+      if (!parsed) {
+        BOOST_TEST(std::string(leaf).starts_with("vpn"));  // an incomplete VPN: refused, warned of all the same
+        continue;
+      }
+      BOOST_TEST(warnings(leaf).find("has no effect yet") != std::string::npos);
+    }
+  }
+  BOOST_TEST(warnings("global-options snmp false\nike-policy-template t unique-sa no\n") == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used) {
+  BOOST_TEST(warnings("ike-policy-template t local-auth-method certificate\n") == "");
+  BOOST_TEST(errors(vpn_text("", "    ike-policy local-auth-method certificate\n")) ==
+             "f:9: vpn v ike-policy local-auth-method: certificate is not supported yet: expected pre-shared-key\n");
+  BOOST_TEST(
+      errors("ike-policy-template i remote-auth-method eap-radius\n" + vpn_text()) ==
+      "f:1: ike-policy-template i remote-auth-method: eap-radius is not supported yet, and VPN 'v' uses it: expected pre-shared-key\n");
+  // the VPN's own method hides its template's
+  BOOST_TEST(warnings("ike-policy-template i remote-auth-method eap-radius\n" +
+                      vpn_text("", "    ike-policy remote-auth-method pre-shared-key\n")) == "");
+  BOOST_TEST(errors(vpn_text("", "    version 1\n")) == "f:9: vpn v version: IKEv1 is not supported yet: expected 2\n");
+  BOOST_TEST(errors(vpn_text("        action ah\n")) == "f:8: vpn v security-policy s action: ah is not supported yet: expected esp\n");
+  BOOST_TEST(errors(vpn_text("        mode transport\n")) ==
+             "f:8: vpn v security-policy s mode: transport is not supported yet: expected tunnel\n");
+  BOOST_TEST(errors(vpn_text("", "    vip-request 0.0.0.0\n")) == "f:9: vpn v vip-request: virtual addresses are not supported yet\n");
+  BOOST_TEST(errors(vpn_text("        action drop\n")) ==
+             "f:8: vpn v security-policy s action: drop is not supported yet without an svti-id\n");
+}
+
+BOOST_AUTO_TEST_CASE(clear_text_may_not_leave_through_an_svti) {
+  BOOST_TEST(
+      errors(vpn_text("        action pass\n        svti-id-in 1\n        svti-id-out 1\n")) ==
+      "f:8: vpn v security-policy s action: pass cannot stand with an svti-id: what is routed into an SVTI would leave it unprotected\n");
+  BOOST_TEST(warnings(vpn_text("        action pass\n")) ==
+             "f:8: warning: vpn v security-policy s action: pass has no effect yet: the policy is left out\n");
+  BOOST_TEST(load(vpn_text("        action pass\n")).resolved()->vpns.at("v")->policies.empty());
+  BOOST_TEST(warnings(vpn_text("        action drop\n        svti-id-in 1\n        svti-id-out 1\n")).find("drop has no effect yet") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(doubtful_vpns_are_told) {
+  BOOST_TEST(warnings(vpn_text("        svti-id-out 7\n")) ==
+             "f:7: warning: vpn v security-policy s: only svti-id-out is set: the other direction does not pass through an SVTI\n");
+  BOOST_TEST(warnings("ike-policy-template i ike-proposal 1 enc-alg aes128-cbc auth-alg hmac-sha256 dh-group ecp256\n"
+                      "vpn v remote-address 192.0.2.1\nvpn v ike-policy template i\n") ==
+             "f:2: warning: vpn v: has no security-policy: there is nothing to negotiate\n");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(scale)
+
+// Linear: ten times the VPNs in far less than a hundred times the time. The bounds are loose, for loaded machines and sanitizers.
+BOOST_AUTO_TEST_CASE(time_grows_with_the_number_of_vpns_and_no_faster) {
+  const auto parse_seconds = [](int count) {
+    std::string text = "ipsec-policy-template p esp-proposal 1 aead-alg aes128-gcm-128\n";
+    for (int i = 0; i < count; ++i) {
+      const std::string n = std::to_string(i);
+      text += "ike-policy-template t" + n + " ike-proposal 1 enc-alg aes128-cbc auth-alg hmac-sha256 dh-group ecp256\npre-shared-key k" +
+              n + "\n    id gw" + n + ".example\n    secret x\n    ..\nvpn v" + n + "\n    ike-policy template t" + n +
+              "\n    ipsec-policy template p\n    remote-address 192.0.2.1\n    security-policy s svti-id-in 1 svti-id-out 1\n    ..\n";
+    }
+    const auto start = std::chrono::steady_clock::now();
+    const Document document = load(text);
+    BOOST_TEST(document.resolved()->vpns.size() == static_cast<std::size_t>(count));
+    BOOST_TEST(!document.print({true, true}).empty());
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  parse_seconds(10);
+  const double small = parse_seconds(300);
+  const double large = parse_seconds(3000);
+  BOOST_TEST_MESSAGE("300 VPNs " << small << " s, 3000 VPNs " << large << " s");
+  BOOST_TEST(large < 40 * small);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
