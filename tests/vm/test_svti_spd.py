@@ -67,7 +67,7 @@ def test_a_packet_meets_the_policy_that_comes_first_in_one_list_sorted_by_priori
             if make(address) in net and wanted in (None, port):
                 expected.add(number)
                 break
-    assert len(expected) > 25, "the test is of little use with so few policies met"
+    assert len(expected) > 15, "the test is of little use with so few policies met"
 
     svti.send_udp(host, flows)
     assert used(host) == expected
