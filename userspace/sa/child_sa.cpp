@@ -197,6 +197,17 @@ void IkeSa::remove_child(ChildSa& child, const std::string& reason, bool linger,
   const std::uint32_t unique_id = child.unique_id;
   ChildSa* successor = child.replaced_by == 0 ? nullptr : find_child(child.replaced_by);
   if (successor != nullptr) activate_outbound(*successor, out);
+  for (const auto& other : children_) {
+    if (other->replaced_by == unique_id) other->replaced_by = 0;
+  }
+  if (requesting<CreateChildRequest>() && child.replaced_by != 0) {
+    // our own rekey of it is under way: when the answer comes, the nonces still decide which of the two new ones stays
+    ChildOffer& offer = std::get<CreateChildRequest>(*request_).offer;
+    if (offer.rekeys == unique_id) {
+      offer.replaced_by = child.replaced_by;
+      offer.replacement_nonce = std::move(child.replacement_nonce);
+    }
+  }
   if (child.outbound_installed) out.emplace_back(RemoveSa{child.outbound});
   if (linger) {
     // RFC 7296 2.8: packets protected with the old SA may still be under way

@@ -5,6 +5,9 @@
 
 namespace svti::sa {
 
+Context::Context(Entropy& source, SourceAddress lookup) : entropy(source), source_address(std::move(lookup)) {}
+Context::~Context() = default;
+
 std::uint32_t ReqidTable::unused(const Key& key) {
   for (const model::PolicyId& id : key.outbound) {
     const auto seed = seeds_.find(id);

@@ -71,7 +71,10 @@ struct FollowUp {
 struct Context {
   using SourceAddress = std::function<std::optional<IpAddress>(const IpAddress& destination)>;
 
-  Context(Entropy& source, SourceAddress lookup) : entropy(source), source_address(std::move(lookup)) {}
+  Context(Entropy& source, SourceAddress lookup);
+  ~Context();  // here IkeSa is incomplete
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
 
   Entropy& entropy;
   SourceAddress source_address;  // the address that would be sent from to reach a destination

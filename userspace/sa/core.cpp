@@ -363,7 +363,7 @@ Status Core::initiate(const std::string& name, const std::string& policy, TimePo
   for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) {
     const IkeSa* sa = find(entry->second);
     const bool connecting = sa->phase() == model::IkeSaPhase::Created || sa->phase() == model::IkeSaPhase::Connecting;
-    if (sa->established() || connecting) usable = entry->second;
+    if ((sa->established() && !sa->awaits_hand_over()) || connecting) usable = entry->second;
   }
   if (!usable) return connect(vpn, std::move(policies), 1, now, out);
   touch(*usable, now, out, [&](IkeSa& sa) {
@@ -400,7 +400,8 @@ Status Core::terminate(const std::string& name, const std::string& policy, TimeP
 Status Core::rekey(const std::string& name, const std::string& policy, TimePoint now, Effects& out) {
   std::vector<std::uint32_t> sas;
   for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) {
-    if (find(entry->second)->established()) sas.push_back(entry->second);
+    const IkeSa* sa = find(entry->second);
+    if (sa->established() && !sa->awaits_hand_over()) sas.push_back(entry->second);
   }
   if (sas.empty()) return config_error("VPN " + name + " has no established IKE SA");
   for (const std::uint32_t id : sas) {

@@ -17,6 +17,7 @@ using wire::ProtocolId;
 namespace {
 
 constexpr std::size_t kNonceSize = 32;
+constexpr Duration kLoserLife = seconds(180);  // longer than a Delete is retransmitted
 constexpr std::uint32_t kMaxRounds = 4;  // of one negotiation: other groups, put off by the peer
 
 Bytes lowest(const Bytes& ours, const Bytes& theirs) { return std::min(ours, theirs); }
@@ -96,6 +97,7 @@ Payloads IkeSa::offer_payloads(const ChildOffer& offer, bool in_auth) const {
 
 void IkeSa::begin_create_child(const Job& job, TimePoint now, Effects& out) {
   ChildSa* old = nullptr;
+  if (job.kind == Job::Kind::CreateChild && serves(job.policy)) return;  // the peer made it meanwhile
   if (job.kind == Job::Kind::RekeyChild) {
     old = find_child(job.child);
     // meanwhile deleted, or rekeyed by the peer
@@ -170,8 +172,11 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
     if (!secret) return offer_failed(offer, secret.error().message, now, out);
     shared = std::move(*secret);
   }
-  const bool collided = old != nullptr && old->replaced_by != 0;
-  const bool loses = collided && ours_loses(lowest(offer.nonce, nonce->data), old->replacement_nonce);
+  // The peer's rekey of the same CHILD SA, which may even have removed the old one by now.
+  const std::uint32_t theirs_id = old != nullptr ? old->replaced_by : offer.replaced_by;
+  const bool collided = theirs_id != 0;
+  const bool loses = collided && ours_loses(lowest(offer.nonce, nonce->data), old != nullptr ? old->replacement_nonce : offer.replacement_nonce);
+  const std::string policy = selection->policy->name;
   ChildPlan plan{selection->policy, selection->choice, offer.spi, spi_of(selection->choice), selection->local, selection->remote};
   plan.initiator = true;
   plan.nonce_i = offer.nonce;
@@ -185,21 +190,18 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
     return;
   }
   if (offer.rekeys == 0) return;
-  if (old == nullptr) {
-    // The peer deleted the old one while we rekeyed it: the new one stands in its place.
-    return;
-  }
   if (loses) {
-    log(out, Subsystem::Child, 1, "both ends rekeyed CHILD SA " + old->policy->name + ": the peer's stays");
+    log(out, Subsystem::Child, 1, "both ends rekeyed CHILD SA " + policy + ": the peer's stays");
     made->phase = ChildSaPhase::Rekeyed;
     jobs_.push_back({Job::Kind::DeleteChild, {}, made->unique_id, {}, 0});
     return;
   }
   if (collided) {
-    log(out, Subsystem::Child, 1, "both ends rekeyed CHILD SA " + old->policy->name + ": ours stays");
-    if (ChildSa* theirs = find_child(old->replaced_by)) theirs->phase = ChildSaPhase::Rekeyed;
-    old->replaced_by = 0;
+    log(out, Subsystem::Child, 1, "both ends rekeyed CHILD SA " + policy + ": ours stays");
+    if (ChildSa* theirs = find_child(theirs_id)) theirs->phase = ChildSaPhase::Rekeyed;
   }
+  if (old == nullptr) return;  // the peer deleted it while we rekeyed it: the new one stands in its place
+  old->replaced_by = 0;
   old->phase = ChildSaPhase::Rekeyed;
   old->dies_at.reset();
   jobs_.push_back({Job::Kind::DeleteChild, {}, old->unique_id, {}, 0});
@@ -322,7 +324,8 @@ void IkeSa::hand_over(IkeSa& successor, Effects& out) {
   }
   children_.clear();
   for (Job& job : jobs_) {
-    if (job.kind != Job::Kind::RekeyIke && job.kind != Job::Kind::Liveness) successor.jobs_.push_back(std::move(job));
+    const bool about_children = job.kind == Job::Kind::CreateChild || job.kind == Job::Kind::RekeyChild || job.kind == Job::Kind::DeleteChild;
+    if (about_children) successor.jobs_.push_back(std::move(job));
   }
   jobs_.clear();
   for (DelayedJob& delayed : delayed_) {
@@ -347,10 +350,26 @@ void IkeSa::hand_over(IkeSa& successor, Effects& out) {
   ctx_.rescheduled.push_back(successor.id_);
 }
 
+// The peer deletes this IKE SA, which its rekey made in vain. It may not know of it, when our answer never came: then it goes by itself.
+void IkeSa::lose_collision(TimePoint now, Effects& out) {
+  predecessor_ = 0;
+  rekey_at_.reset();
+  dies_at_.reset();
+  if (!established()) return;
+  set_phase(IkeSaPhase::Rekeyed, out);
+  give_up_at_ = now + kLoserLife;
+  ctx_.rescheduled.push_back(id_);
+}
+
 void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
-  // RFC 7296 2.25.2: not while CHILD SAs are being made or closed, or twice
-  const bool changing = requesting<CreateChildRequest>() || requesting<DeleteChildRequest>() || requesting<DeleteIkeRequest>() || peer_rekey_;
+  // RFC 7296 2.25.2: not while CHILD SAs are being made or closed
+  const bool changing = requesting<CreateChildRequest>() || requesting<DeleteChildRequest>() || requesting<DeleteIkeRequest>();
   if (changing) return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
+  if (peer_rekey_) {
+    // The window is one: whoever rekeys again has given up what it rekeyed to before.
+    if (IkeSa* abandoned = ctx_.find_ike(peer_rekey_->successor); abandoned != nullptr && abandoned->predecessor_ == id_) abandoned->lose_collision(now, out);
+    peer_rekey_.reset();
+  }
   const auto* sa = find_payload<wire::SaPayload>(payloads);
   const auto* nonce = find_payload<wire::NoncePayload>(payloads);
   const auto* ke = find_payload<wire::KePayload>(payloads);
@@ -393,20 +412,21 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
 
 void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
   IkeOffer& offer = request.offer;
+  const bool closing = phase_ == IkeSaPhase::Deleting;
   const auto failed = [&](const std::string& reason) {
     ctx_.ike_spis.erase(offer.spi);
-    if (!peer_rekey_) {
+    if (!peer_rekey_ && !closing) {
       set_phase(IkeSaPhase::Established, out);
       rekey_at_ = now + seconds(30) + ctx_.jittered(seconds(30));
     }
     log(out, Subsystem::Ike, peer_rekey_ ? 1 : 0, "IKE SA not rekeyed: " + reason);
   };
   if (const auto* error = find_error(payloads)) {
-    if (error->type == NotifyType::InvalidKePayload && try_other_group(offer.job, offer.proposals, *error, now, out)) {
+    if (error->type == NotifyType::InvalidKePayload && !closing && try_other_group(offer.job, offer.proposals, *error, now, out)) {
       ctx_.ike_spis.erase(offer.spi);
       return;
     }
-    if (error->type == NotifyType::TemporaryFailure && offer.job.rounds < kMaxRounds && !peer_rekey_) {
+    if (error->type == NotifyType::TemporaryFailure && offer.job.rounds < kMaxRounds && !peer_rekey_ && !closing) {
       ctx_.ike_spis.erase(offer.spi);
       set_phase(IkeSaPhase::Established, out);
       return retry_later(offer.job, now);
@@ -428,9 +448,9 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
 
   const bool loses = peer_rekey_ && ours_loses(lowest(offer.nonce, nonce->data), peer_rekey_->lowest_nonce);
   IkeSa* successor = make_successor(Role::Initiator, offer.spi, peer_new_spi, std::move(*choice), std::move(*keys), now, out);
-  if (loses) {
-    // The peer deletes this IKE SA in favour of its own; ours goes.
-    log(out, Subsystem::Ike, 1, "both ends rekeyed the IKE SA: the peer's stays");
+  if (loses || closing) {
+    // Closing: the peer has the new one as well, and takes it for the one that stays. Losing: the peer deletes this IKE SA in favour of its own.
+    log(out, Subsystem::Ike, 1, closing ? "rekeyed while being closed: the new IKE SA goes too" : "both ends rekeyed the IKE SA: the peer's stays");
     successor->jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, 0});
     successor->set_phase(IkeSaPhase::Rekeyed, out);
     return successor->pump(now, out);
@@ -438,9 +458,7 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
   if (peer_rekey_) {
     log(out, Subsystem::Ike, 1, "both ends rekeyed the IKE SA: ours stays");
     if (IkeSa* theirs = ctx_.find_ike(peer_rekey_->successor)) {
-      theirs->predecessor_ = 0;
-      theirs->rekey_at_.reset();
-      theirs->set_phase(IkeSaPhase::Rekeyed, out);
+      theirs->lose_collision(now, out);
     }
     peer_rekey_.reset();
   }

@@ -47,10 +47,17 @@ IkeSa::IkeSa(Context& context, Role role, VpnPtr vpn, const Endpoint& local, con
 
 IkeSa::~IkeSa() {
   ctx_.ike_spis.erase(our_spi());
+  abandon_request();
+}
+
+// The request under way will not be answered, or the answer no longer matters: what it had set aside is given back.
+void IkeSa::abandon_request() {
   if (!request_) return;
   if (const auto* auth = std::get_if<AuthRequest>(&*request_); auth != nullptr && auth->child) ctx_.child_spis.erase(auth->child->spi);
   if (const auto* create = std::get_if<CreateChildRequest>(&*request_)) ctx_.child_spis.erase(create->offer.spi);
   if (const auto* rekey = std::get_if<RekeyIkeRequest>(&*request_)) ctx_.ike_spis.erase(rekey->offer.spi);
+  request_.reset();
+  window_.finish();
 }
 
 std::unique_ptr<IkeSa> IkeSa::as_initiator(Context& context, VpnPtr vpn, const Endpoint& local, const Endpoint& remote, TimePoint now) {
@@ -185,15 +192,6 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
     log(out, Subsystem::Encoding, 1, wire::to_string(header.exchange) + " from " + datagram.remote.to_string() + " dropped: " + plaintext.error().message);
     return;
   }
-  last_heard_ = now;
-  // RFC 7296 2.23: the answer goes to where the request came from. The port may move to 4500; behind a NAT the address may move too,
-  // and only a protected message that is new can say so.
-  const bool may_move = phase_ == IkeSaPhase::Connecting || peer_behind_nat_ || datagram.remote.address == remote_.address;
-  if (!header.response && header.message_id == expected_request_id_ && may_move && (datagram.remote != remote_ || datagram.local != local_)) {
-    log(out, Subsystem::Network, 2, "peer now at " + datagram.remote.to_string() + ", was " + remote_.to_string());
-    local_ = datagram.local;
-    remote_ = datagram.remote;
-  }
   if (!header.response && header.message_id + 1 == expected_request_id_ && !last_response_.empty()) {
     log(out, Subsystem::Encoding, 2, "request " + std::to_string(header.message_id) + " came again, answered again");
     return transmit(last_response_, out);
@@ -201,6 +199,20 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   if (header.response ? !request_ || header.message_id != window_.message_id() : header.message_id != expected_request_id_) {
     log(out, Subsystem::Encoding, 2, "message id " + std::to_string(header.message_id) + " is not one expected now, dropped");
     return;
+  }
+  if (!header.response && !accepts_request(header.exchange)) {
+    log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request dropped: the peer is not authenticated");
+    return;
+  }
+  // RFC 7296 2.4: only what is fresh proves that the peer is alive; an old message may be anybody's replay
+  last_heard_ = now;
+  // RFC 7296 2.23: the answer goes to where the request came from. The port may move to 4500; behind a NAT the address may move too,
+  // and only a protected message that is new can say so.
+  const bool may_move = phase_ == IkeSaPhase::Connecting || peer_behind_nat_ || datagram.remote.address == remote_.address;
+  if (!header.response && may_move && (datagram.remote != remote_ || datagram.local != local_)) {
+    log(out, Subsystem::Network, 2, "peer now at " + datagram.remote.to_string() + ", was " + remote_.to_string());
+    local_ = datagram.local;
+    remote_ = datagram.remote;
   }
   const auto payloads = wire::parse_payloads(encrypted->first_inner, *plaintext);
   count_message(header.exchange, header.response, true);
@@ -225,12 +237,17 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   if (!dead_) pump(now, out);
 }
 
+// Before authentication nothing but IKE_AUTH is a request (CVE-2026-78135, CVE-2014-2338), and only a responder gets one. Anything else is
+// dropped rather than refused: an honest peer may have authenticated us already, and sends it again when its own IKE_AUTH response got lost.
+bool IkeSa::accepts_request(ExchangeType exchange) const {
+  if (phase_ == IkeSaPhase::Connecting) return role_ == Role::Responder && exchange == ExchangeType::IkeAuth;
+  return phase_ != IkeSaPhase::Created && vpn_ != nullptr;
+}
+
 void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
-  const bool authenticated = phase_ != IkeSaPhase::Created && phase_ != IkeSaPhase::Connecting;
-  // Before authentication nothing but IKE_AUTH is a request (CVE-2026-78135, CVE-2014-2338), and only a responder gets one.
-  const bool auth_expected = role_ == Role::Responder && phase_ == IkeSaPhase::Connecting;
-  if (authenticated == (header.exchange == ExchangeType::IkeAuth) || (!authenticated && !auth_expected)) {
-    log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request refused: it has no place in this state");
+  const bool authenticated = phase_ != IkeSaPhase::Connecting;
+  if (authenticated && header.exchange == ExchangeType::IkeAuth) {
+    log(out, Subsystem::Ike, 1, "IKE_AUTH request refused: the peer is authenticated already");
     return refuse_request(header, NotifyType::InvalidSyntax, {}, out);
   }
   if (const auto violation = check_message(header.exchange, false, payloads)) {
@@ -261,6 +278,11 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
     if (const auto* create = std::get_if<CreateChildRequest>(&request)) offer_failed(create->offer, "the peer's answer is malformed", now, out);
     if (phase_ == IkeSaPhase::Connecting) return fail_connect("the peer's answer is malformed: " + violation->reason, now, out, false);
     return destroy(violation->reason, now, out);
+  }
+  if (phase_ == IkeSaPhase::Deleting && std::holds_alternative<CreateChildRequest>(request)) {
+    // The Delete that waits behind it takes the peer's half along (RFC 7296 1.4.1).
+    ctx_.child_spis.erase(std::get<CreateChildRequest>(request).offer.spi);
+    return;
   }
   const bool fatal = find_notify(payloads, NotifyType::AuthenticationFailed) != nullptr || find_notify(payloads, NotifyType::InvalidSyntax) != nullptr;
   if (fatal && established()) return destroy("the peer answered " + wire::to_string(find_error(payloads)->type), now, out);
@@ -389,11 +411,7 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
 }
 
 void IkeSa::on_unreachable(TimePoint now, Effects& out) {
-  const Request request = std::move(*request_);
-  request_.reset();
-  if (const auto* create = std::get_if<CreateChildRequest>(&request)) ctx_.child_spis.erase(create->offer.spi);
-  if (const auto* rekeying = std::get_if<RekeyIkeRequest>(&request)) ctx_.ike_spis.erase(rekeying->offer.spi);
-  if (const auto* auth = std::get_if<AuthRequest>(&request); auth != nullptr && auth->child) ctx_.child_spis.erase(auth->child->spi);
+  abandon_request();
   if (phase_ == IkeSaPhase::Connecting) return fail_connect("no answer from " + remote_.to_string(), now, out, true);
   if (established()) {
     log(out, Subsystem::Ike, 0, "peer " + remote_.to_string() + " does not answer: IKE SA closed");
@@ -403,13 +421,19 @@ void IkeSa::on_unreachable(TimePoint now, Effects& out) {
   die(out);
 }
 
-void IkeSa::want_child(const std::string& policy, TimePoint now, Effects& out) {
-  const bool there = std::any_of(children_.begin(), children_.end(), [&](const auto& child) {
-    return child->policy->name == policy && child->phase != model::ChildSaPhase::Deleting;
+// a CHILD SA of this policy is there, and not on its way out
+bool IkeSa::serves(const std::string& policy) const {
+  return std::any_of(children_.begin(), children_.end(), [&](const auto& child) {
+    const bool leaving = child->phase == model::ChildSaPhase::Deleting || child->phase == model::ChildSaPhase::Rekeyed;
+    return child->policy->name == policy && !leaving;
   });
-  const bool queued_already = std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) { return job.policy == policy; });
+}
+
+void IkeSa::want_child(const std::string& policy, TimePoint now, Effects& out) {
+  const bool queued_already = std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) { return job.policy == policy; }) ||
+                              std::any_of(delayed_.begin(), delayed_.end(), [&](const DelayedJob& delayed) { return delayed.job.policy == policy; });
   const auto* requested = requesting<CreateChildRequest>() ? &std::get<CreateChildRequest>(*request_).offer : nullptr;
-  if (there || queued_already || (requested != nullptr && requested->policy == policy)) return;
+  if (serves(policy) || queued_already || (requested != nullptr && requested->policy == policy)) return;
   if (phase_ == IkeSaPhase::Created || phase_ == IkeSaPhase::Connecting) {
     if (std::find(wanted_.begin(), wanted_.end(), policy) == wanted_.end()) wanted_.push_back(policy);
     return;
@@ -467,7 +491,7 @@ void IkeSa::destroy(const std::string& reason, TimePoint now, Effects& out) {
     set_phase(IkeSaPhase::Deleting, out);
     jobs_.clear();
     delayed_.clear();
-    window_.finish();
+    abandon_request();
     give_up_at_ = now + kAnswerAgainFor;
     return;
   }

@@ -63,6 +63,8 @@ class IkeSa {
   bool dead() const { return dead_; }
   model::IkeSaPhase phase() const { return phase_; }
   bool established() const { return phase_ == model::IkeSaPhase::Established || phase_ == model::IkeSaPhase::Rekeying; }
+  // made by the peer's rekey, and the peer has not shown yet that this is the IKE SA that stays (RFC 7296 2.8.1)
+  bool awaits_hand_over() const { return predecessor_ != 0 && ctx_.find_ike(predecessor_) != nullptr; }
   bool half_open() const { return !dead_ && role_ == Role::Responder && phase_ == model::IkeSaPhase::Connecting; }
   TimePoint created_at() const { return created_at_; }
   TimePoint established_at() const { return established_at_; }
@@ -102,6 +104,9 @@ class IkeSa {
     Selectors local, remote;
     Bytes nonce;               // empty in IKE_AUTH
     std::unique_ptr<crypto::KeyExchange> ke;  // null without PFS
+    // of the CHILD SA it replaces, when that one was removed before the answer came: see ChildSa
+    std::uint32_t replaced_by = 0;
+    Bytes replacement_nonce;
   };
   struct IkeOffer {
     Job job;
@@ -155,6 +160,9 @@ class IkeSa {
   void send_request(wire::ExchangeType exchange, const Payloads& payloads, Request request, TimePoint now, Effects& out);
   void send_response(const wire::Header& request, const Payloads& payloads, Effects& out);
   void refuse_request(const wire::Header& request, wire::NotifyType type, Bytes data, Effects& out);
+  bool accepts_request(wire::ExchangeType exchange) const;
+  void abandon_request();
+  bool serves(const std::string& policy) const;
   void take_over_from_predecessor(const Payloads& payloads, Effects& out);
   void on_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_response(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
@@ -196,6 +204,7 @@ class IkeSa {
   bool try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now, Effects& out);
   IkeSa* make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now, Effects& out);
   void hand_over(IkeSa& successor, Effects& out);
+  void lose_collision(TimePoint now, Effects& out);
 
   // informational.cpp
   void on_informational_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);

@@ -105,6 +105,7 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   count_message(ExchangeType::IkeSaInit, true, true);
   if (const auto* cookie = find_notify(payloads, NotifyType::Cookie)) {
     if (cookie->data.empty() || cookie->data.size() > kMaxCookieSize) return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: cookie of an impossible size");
+    if (cookie->data == init_->cookie) return log(out, Subsystem::Ike, 2, "IKE_SA_INIT response ignored: this cookie was sent already");
     if (init_->rounds >= kMaxRounds) return fail_connect("the peer asks for cookies without end", now, out, false);
     log(out, Subsystem::Ike, 2, "the peer asks for a cookie");
     init_->cookie = cookie->data;
@@ -113,7 +114,8 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   if (const auto* other = find_notify(payloads, NotifyType::InvalidKePayload)) {
     Reader reader(other->data);
     const auto group = static_cast<wire::KeGroup>(reader.u16().value_or(0));
-    const bool usable = reader.empty() && group != init_->group && offers_group(vpn_->ike.proposals, group);
+    if (reader.empty() && group == init_->group) return log(out, Subsystem::Ike, 2, "IKE_SA_INIT response ignored: this group was sent already");
+    const bool usable = reader.empty() && offers_group(vpn_->ike.proposals, group);
     if (!usable || init_->rounds >= kMaxRounds) return fail_connect("the peer asks for a key exchange group that was not offered", now, out, false);
     log(out, Subsystem::Ike, 1, "the peer asks for another key exchange group: " + std::to_string(static_cast<int>(group)));
     init_->group = group;

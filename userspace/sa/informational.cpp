@@ -43,7 +43,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
     // RFC 7296 1.4.1: the answer to the Delete of an IKE SA is empty
     send_response(header, {}, out);
     IkeSa* successor = peer_rekey_ ? ctx_.find_ike(peer_rekey_->successor) : nullptr;
-    if (successor != nullptr && !successor->dead()) {
+    if (successor != nullptr && successor->established()) {
       hand_over(*successor, out);
       set_phase(IkeSaPhase::Rekeyed, out);
     } else if (established() && predecessor_ == 0) {
@@ -55,8 +55,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
     // Kept a while to answer a retransmission of the Delete.
     jobs_.clear();
     delayed_.clear();
-    request_.reset();
-    window_.finish();
+    abandon_request();
     set_phase(IkeSaPhase::Deleting, out);
     give_up_at_ = now + seconds(10);
     return;
@@ -84,6 +83,12 @@ void IkeSa::on_delete_payload(const wire::DeletePayload& payload, std::vector<st
     // RFC 7296 1.4.1: when both ends delete the same pair, neither answers with its SPI
     const auto* ours = requesting<DeleteChildRequest>() ? &std::get<DeleteChildRequest>(*request_) : nullptr;
     if (ours == nullptr || ours->child != child->unique_id) answer.push_back(child->inbound.spi);
+    // The loser of a collision goes, which we took for the one that stays because our own answer is still under way.
+    for (const auto& other : children_) {
+      if (other->replaced_by != child->unique_id) continue;
+      other->replaced_by = 0;
+      child->phase = ChildSaPhase::Rekeyed;
+    }
     const bool replaced = child->replaced_by != 0 || child->phase == ChildSaPhase::Rekeyed;
     const bool ours_to_close = child->phase == ChildSaPhase::Deleting;
     const std::string policy = child->policy->name;

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// Thousands of runs, each another course of events: rekeys from either end and from both at once, deletions, crashes, partitions, on a
+// network that loses, doubles and reorders. Whatever happened, when the network is fair again the two gateways must end with exactly one
+// IKE SA and one CHILD SA, traffic must flow, and after closing nothing may be left.
+//
+//   SVTI_SIM_SEED=N    that run alone, its trace printed (also: sim_core --run_test=courses -- --seed N)
+//   SVTI_SIM_RUNS=N    so many runs instead of kRuns; 0: until one fails
+//   SVTI_SIM_FIRST=N   the first seed
+#include <boost/test/unit_test.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "sim/world/configurations.h"
+#include "sim/world/world.h"
+
+using namespace svti;
+using namespace svti::sim;
+using model::ChildSaPhase;
+using model::IkeSaPhase;
+using sa::Notice;
+
+namespace {
+
+constexpr std::uint64_t kRuns = 2000;
+
+const Packet kToRight{address("10.1.0.1"), address("10.2.0.1")};
+const Packet kToLeft{address("10.2.0.1"), address("10.1.0.1")};
+
+// What one run is about; all of it drawn from the seed.
+struct Course {
+  bool gentle = false;    // nothing but rekeys, and a network that loses: no packet may be lost
+  bool both_active = false;  // either end initiates: two IKE SAs may come of it, which is no violation
+  Weather weather;
+  Duration length{};
+};
+
+class Run {
+ public:
+  explicit Run(std::uint64_t seed);
+  World& world() { return world_; }
+
+ private:
+  SeededEntropy& chance() { return world_.chance(); }
+  seconds some_seconds(int least, int most) { return seconds(least + static_cast<int>(chance().below(static_cast<std::uint64_t>(most - least)))); }
+  model::Vpn vary(model::Vpn vpn, bool initiates);
+  void storm();
+  void something_happens();
+  void traffic();
+  bool calm() const;
+  bool mirrored() const;
+  void settle();
+  void rekeys_without_loss();
+  void close();
+  bool interrupted() const;
+  Node& either() { return chance().chance(0.5) ? *left_ : *right_; }
+  std::string peer_of(const Node& node) const { return &node == left_ ? "right" : "left"; }
+
+  World world_;
+  Course course_;
+  Node* left_ = nullptr;
+  Node* right_ = nullptr;
+  bool was_up_ = false;
+  bool disturbed_ = false;  // a crash, a partition, a deletion
+  bool strict_ = false;     // every packet must arrive
+};
+
+model::Vpn Run::vary(model::Vpn vpn, bool initiates) {
+  const bool pfs = chance().chance(0.25);
+  if (pfs) vpn.ipsec.esp_proposals = {esp_proposal("aes128-gcm-128/curve25519")};
+  vpn.ike.dpd_delay = some_seconds(20, 60);
+  vpn.ike.rekey_time = chance().chance(0.3) ? seconds(0) : some_seconds(400, 3000);
+  vpn.ipsec.rekey_time = chance().chance(0.3) ? seconds(0) : some_seconds(200, 1500);
+  vpn.ike.keying_tries = 1 + static_cast<std::uint32_t>(chance().below(3));
+  if (!initiates) return vpn;
+  vpn.ipsec.start_action = chance().chance(0.5) ? model::StartAction::Start : model::StartAction::Trap;
+  vpn.ipsec.close_action = chance().chance(0.5) ? model::StartAction::Start : model::StartAction::Trap;
+  vpn.ipsec.dpd_action = chance().chance(0.5) ? model::DpdAction::Restart : model::DpdAction::Trap;
+  return vpn;
+}
+
+Run::Run(std::uint64_t seed) : world_(seed) {
+  course_.gentle = chance().chance(0.4);
+  course_.both_active = !course_.gentle && chance().chance(0.15);
+  course_.weather.loss = chance().chance(0.2) ? 0.0 : 0.02 * static_cast<double>(chance().below(16));
+  course_.weather.duplication = 0.02 * static_cast<double>(chance().below(11));
+  course_.weather.least_delay = milliseconds(1 + chance().below(40));
+  course_.weather.most_delay = course_.weather.least_delay + milliseconds(chance().below(chance().chance(0.3) ? 3000 : 60));
+  course_.length = some_seconds(300, 2400);
+  model::Vpn left = vary(left_vpn(), true);
+  model::Vpn right = vary(right_vpn(), course_.both_active);
+  right.ipsec.esp_proposals = left.ipsec.esp_proposals;
+  world_.weather = course_.weather;
+  left_ = &world_.add("left", address(kLeft), configuration({.vpns = {std::move(left)}}));
+  right_ = &world_.add("right", address(kRight), configuration({.vpns = {std::move(right)}}));
+  storm();
+  if (!world_.violations().empty()) return;
+  settle();
+  if (!world_.violations().empty()) return;
+  if (!course_.both_active) rekeys_without_loss();
+  if (!world_.violations().empty()) return;
+  close();
+}
+
+// an IKE SA or a CHILD SA was lost, as the nodes themselves say
+bool Run::interrupted() const {
+  const auto ended = [](const Node& node) { return node.count(Notice::Kind::IkeDown) + node.count(Notice::Kind::ChildDown) + node.count(Notice::Kind::IkeFailed) != 0; };
+  return disturbed_ || ended(*left_) || ended(*right_);
+}
+
+void Run::traffic() {
+  if (left_->up() && right_->up() && !left_->child_sas().empty() && !right_->child_sas().empty()) was_up_ = true;
+  const bool must_arrive = strict_ || (course_.gentle && was_up_ && !interrupted());
+  for (Node* from : {left_, right_}) {
+    if (!from->up()) continue;
+    world_.send_packet(*from, from == left_ ? kToRight : kToLeft, [this, from, must_arrive](Probe outcome) {
+      if (outcome == Probe::Clear && (from == left_ || course_.both_active)) world_.violation("a packet of " + from->name() + " would leave in clear");
+      if (must_arrive && outcome != Probe::Delivered && (strict_ || !interrupted())) world_.violation("a packet of " + from->name() + " is lost over a rekey");
+    });
+  }
+}
+
+void Run::something_happens() {
+  const auto rekey = [&](Node& node, bool child) { (void)node.rekey(peer_of(node), child ? "net" : ""); };
+  switch (chance().below(course_.gentle ? 6 : 10)) {
+    case 0: return rekey(either(), true);
+    case 1: return rekey(either(), false);
+    case 2:  // both at once
+      rekey(*left_, true);
+      return rekey(*right_, true);
+    case 3:
+      rekey(*left_, false);
+      return rekey(*right_, false);
+    case 4:
+      rekey(*left_, true);
+      return rekey(*right_, false);
+    case 5:
+      rekey(*right_, true);
+      return world_.after(milliseconds(chance().below(200)), [this, rekey] { rekey(*left_, chance().chance(0.5)); });
+    case 6: {
+      disturbed_ = true;
+      Node& node = either();
+      (void)node.terminate(peer_of(node), chance().chance(0.6) ? "net" : "");
+      return;
+    }
+    case 7: {
+      disturbed_ = true;
+      Node& node = either();
+      if (!node.up()) return;
+      node.crash();
+      return world_.after(some_seconds(1, 60), [&node] { node.restart(); });
+    }
+    case 8:
+      disturbed_ = true;
+      world_.part(*left_, *right_);
+      return world_.after(some_seconds(5, 400), [this] { world_.join(); });
+    default: (void)left_->initiate("right"); return;
+  }
+}
+
+void Run::storm() {
+  const TimePoint end = world_.now() + course_.length;
+  while (world_.now() < end) {
+    traffic();
+    world_.run_for(chance().between(milliseconds(50), seconds(chance().chance(0.3) ? 60 : 4)));
+    if (left_->up() && right_->up() && chance().chance(0.3)) something_happens();
+    if (!world_.violations().empty()) return;
+  }
+}
+
+// both ends have the same IKE SA and the same CHILD SA
+bool Run::mirrored() const {
+  const auto ours = left_->ike_sas(), theirs = right_->ike_sas();
+  if (ours.size() != theirs.size() || ours.empty()) return false;
+  for (const auto& one : ours) {
+    const auto twin = std::find_if(theirs.begin(), theirs.end(), [&](const auto& other) {
+      return other.initiator_spi == one.initiator_spi && other.responder_spi == one.responder_spi && other.initiator != one.initiator;
+    });
+    if (twin == theirs.end() || twin->children.size() != one.children.size()) return false;
+    for (const auto& child : one.children) {
+      const bool paired = std::any_of(twin->children.begin(), twin->children.end(), [&](const auto& other) {
+        return other.spi_in == child.spi_out && other.spi_out == child.spi_in && other.local_ts == child.remote_ts && other.remote_ts == child.local_ts;
+      });
+      if (!paired) return false;
+    }
+  }
+  return true;
+}
+
+// nothing is under way, and everything there is is in use
+bool Run::calm() const {
+  for (Node* node : {left_, right_}) {
+    if (!node->up()) return false;
+    const auto state = node->core().state(world_.now());
+    if (state.ike_sas.empty()) return false;
+    std::size_t children = 0;
+    for (const auto& sa : state.ike_sas) {
+      if (sa.phase != IkeSaPhase::Established) return false;
+      for (const auto& child : sa.children) {
+        if (child.phase != ChildSaPhase::Installed) return false;
+        ++children;
+      }
+    }
+    if (children == 0 || node->kernel().sad().size() != 2 * children) return false;
+    if (!course_.both_active && (state.ike_sas.size() != 1 || children != 1)) return false;
+  }
+  return mirrored();
+}
+
+void Run::settle() {
+  world_.weather = Weather{0, 0, milliseconds(10), milliseconds(30)};
+  const TimePoint limit = world_.now() + seconds(1500);
+  while (!calm() && world_.now() < limit) {
+    traffic();
+    world_.run_for(seconds(5));
+  }
+  if (calm()) return;
+  for (Node* node : {left_, right_}) {
+    if (!node->up()) continue;
+    for (const auto& sa : node->core().state(world_.now()).ike_sas) {
+      std::string line = "left over: IKE SA [" + std::to_string(sa.unique_id) + "] " + std::string(model::kIkeSaPhaseNames[static_cast<std::size_t>(sa.phase)]);
+      for (const auto& child : sa.children) line += ", CHILD SA {" + std::to_string(child.unique_id) + "} " + std::string(model::kChildSaPhaseNames[static_cast<std::size_t>(child.phase)]);
+      world_.note(node->name(), line);
+    }
+    world_.note(node->name(), std::to_string(node->kernel().sad().size()) + " SAs in the kernel");
+  }
+  world_.violation("25 minutes after the network became fair the two ends do not have one IKE SA and one CHILD SA in common");
+}
+
+void Run::rekeys_without_loss() {
+  strict_ = true;
+  for (int round = 0; round < 4; ++round) {
+    const std::uint64_t what = chance().below(6);
+    if (what != 1) (void)left_->rekey("right", what % 2 == 0 ? "net" : "");
+    if (what == 4 || what == 5) world_.run_for(milliseconds(chance().below(25)));
+    if (what != 0) (void)right_->rekey("left", what < 3 ? "net" : "");
+    for (int i = 0; i < 60; ++i) {
+      traffic();
+      world_.run_for(milliseconds(i < 30 ? 7 : 400));
+      if (!world_.violations().empty()) return;
+    }
+  }
+  strict_ = false;
+  settle();
+}
+
+void Run::close() {
+  left_->close();
+  world_.run_for(milliseconds(chance().below(50)));
+  right_->close();
+  world_.run_for(seconds(400));
+  for (Node* node : {left_, right_}) {
+    const std::string who = node->name() + ", closed, still has ";
+    if (node->core().ike_sas() != 0) world_.violation(who + "IKE SAs");
+    if (!node->kernel().sad().empty()) world_.violation(who + "SAs in the kernel");
+    if (!node->kernel().spd().empty()) world_.violation(who + "policies in the kernel");
+    if (node->core().next_deadline()) world_.violation(who + "something to wait for");
+  }
+}
+
+std::optional<std::uint64_t> number_in(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr) return std::nullopt;
+  return std::strtoull(text, nullptr, 10);
+}
+
+std::optional<std::uint64_t> wanted_seed() {
+  const auto& suite = boost::unit_test::framework::master_test_suite();
+  for (int i = 1; i + 1 < suite.argc; ++i) {
+    if (std::string_view(suite.argv[i]) == "--seed") return std::strtoull(suite.argv[i + 1], nullptr, 10);
+  }
+  return number_in("SVTI_SIM_SEED");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(courses)
+
+BOOST_AUTO_TEST_CASE(whatever_happens_the_two_ends_agree_again_and_nothing_is_left) {
+  const auto only = wanted_seed();
+  const std::uint64_t first = only ? *only : number_in("SVTI_SIM_FIRST").value_or(1);
+  const std::uint64_t runs = only ? 1 : number_in("SVTI_SIM_RUNS").value_or(kRuns);
+  std::uint64_t exchanges = 0, seeds = 0, failed = 0;
+  for (std::uint64_t seed = first; runs == 0 || seed < first + runs; ++seed) {
+    Run run(seed);
+    ++seeds;
+    exchanges += run.world().exchanges();
+    const bool violated = !run.world().violations().empty();
+    if (violated) ++failed;
+    for (const std::string& violation : run.world().violations()) BOOST_ERROR("seed " + std::to_string(seed) + ": " + violation);
+    if (only || (violated && failed == 1)) {
+      for (const std::string& line : run.world().trace()) std::fprintf(stderr, "%s\n", line.c_str());
+    }
+    if (violated && (runs == 0 || failed == 20)) break;
+  }
+  std::printf("sim: %llu exchanges, %llu seeds, %llu with violations\n", static_cast<unsigned long long>(exchanges), static_cast<unsigned long long>(seeds),
+              static_cast<unsigned long long>(failed));
+  BOOST_TEST(exchanges > seeds);  // a run without exchanges would prove nothing
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/world/world.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+
+namespace svti::sim {
+
+using sa::Effects;
+
+namespace {
+
+constexpr std::uint16_t kNatFirstPort = 20000;
+
+std::string seconds_of(TimePoint at) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%12.6f", static_cast<double>(at.time_since_epoch().count()) / 1e6);
+  return text;
+}
+
+bool same(const Secret& a, const Secret& b) { return equal(a.view(), b.view()); }
+
+}  // namespace
+
+std::string to_string(const wire::Header& header) {
+  return wire::to_string(header.exchange) + (header.response ? " response " : " request ") + std::to_string(header.message_id);
+}
+
+// --- Node -------------------------------------------------------------------------------------------------------------------
+
+Node::Node(World& world, std::string name, const IpAddress& address, std::uint64_t seed)
+    : world_(world), name_(std::move(name)), address_(address), entropy_(seed) {
+  be_born();
+}
+
+void Node::be_born() {
+  notices_.clear();
+  log_.clear();
+  core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress&) { return std::optional(address_); });
+}
+
+std::size_t Node::count(sa::Notice::Kind kind) const {
+  return static_cast<std::size_t>(std::count_if(notices_.begin(), notices_.end(), [&](const auto& notice) { return notice.kind == kind; }));
+}
+
+bool Node::logged(std::string_view text) const {
+  return std::any_of(log_.begin(), log_.end(), [&](const std::string& line) { return line.find(text) != std::string::npos; });
+}
+
+void Node::act(const std::function<void(sa::Core&, TimePoint, Effects&)>& input) {
+  if (!core_) return;
+  Effects effects;
+  input(*core_, world_.now(), effects);
+  world_.perform(*this, std::move(effects));
+}
+
+void Node::apply(model::ConfigurationPtr configuration) {
+  configuration_ = std::move(configuration);
+  act([&](sa::Core& core, TimePoint now, Effects& out) { core.apply(configuration_, now, out); });
+}
+
+Status Node::initiate(const std::string& vpn, const std::string& policy) {
+  Status status;
+  act([&](sa::Core& core, TimePoint now, Effects& out) { status = core.initiate(vpn, policy, now, out); });
+  return status;
+}
+
+Status Node::terminate(const std::string& vpn, const std::string& policy) {
+  Status status;
+  act([&](sa::Core& core, TimePoint now, Effects& out) { status = core.terminate(vpn, policy, now, out); });
+  return status;
+}
+
+Status Node::rekey(const std::string& vpn, const std::string& policy) {
+  Status status;
+  act([&](sa::Core& core, TimePoint now, Effects& out) { status = core.rekey(vpn, policy, now, out); });
+  return status;
+}
+
+void Node::close() {
+  act([](sa::Core& core, TimePoint now, Effects& out) { core.close(now, out); });
+}
+
+std::vector<model::Datagram> Node::inject(const model::Datagram& datagram) {
+  std::vector<model::Datagram> sent;
+  captured_ = &sent;
+  act([&](sa::Core& core, TimePoint now, Effects& out) { core.receive(datagram, now, out); });
+  captured_ = nullptr;
+  return sent;
+}
+
+void Node::crash() {
+  world_.note(name_, "*** crashes");
+  core_.reset();
+}
+
+void Node::restart() {
+  world_.note(name_, "*** starts again");
+  kernel_.flush();
+  be_born();
+  act([&](sa::Core& core, TimePoint now, Effects& out) { core.apply(configuration_, now, out); });
+}
+
+std::vector<model::IkeSaState> Node::ike_sas() const {
+  if (!core_) return {};
+  std::vector<model::IkeSaState> out = core_->state(world_.now()).ike_sas;
+  std::erase_if(out, [](const model::IkeSaState& sa) {
+    return sa.phase != model::IkeSaPhase::Established && sa.phase != model::IkeSaPhase::Rekeying;
+  });
+  return out;
+}
+
+std::vector<model::ChildSaState> Node::child_sas() const {
+  std::vector<model::ChildSaState> out;
+  for (model::IkeSaState& sa : ike_sas()) std::move(sa.children.begin(), sa.children.end(), std::back_inserter(out));
+  return out;
+}
+
+// --- World ------------------------------------------------------------------------------------------------------------------
+
+World::World(std::uint64_t seed) : chance_(seed) {}
+World::~World() = default;
+
+Node& World::add(const std::string& name, const IpAddress& address, model::ConfigurationPtr configuration) {
+  nodes_.push_back(std::unique_ptr<Node>(new Node(*this, name, address, chance_.next())));
+  Node& node = *nodes_.back();
+  node.apply(std::move(configuration));
+  return node;
+}
+
+void World::note(const std::string& who, const std::string& text) { trace_.push_back(seconds_of(now_) + " " + who + ": " + text); }
+
+void World::violation(std::string text) {
+  trace_.push_back(seconds_of(now_) + " !!! " + text);
+  violations_.push_back(std::move(text));
+}
+
+void World::put_behind_nat(const Node& node, const IpAddress& outside) { nats_[node.address()].outside = outside; }
+
+void World::after(Duration delay, std::function<void()> action) { actions_.emplace(now_ + delay, std::move(action)); }
+
+Node* World::node_at(const IpAddress& address) {
+  const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node->address() == address; });
+  return found == nodes_.end() ? nullptr : found->get();
+}
+
+void World::perform(Node& node, Effects effects) {
+  for (sa::Effect& effect : effects) {
+    if (auto* send_it = std::get_if<sa::SendDatagram>(&effect)) {
+      if (node.captured_ != nullptr) node.captured_->push_back(send_it->datagram);
+      send(node, send_it->datagram);
+    } else if (auto* install = std::get_if<sa::InstallSa>(&effect)) {
+      check_pair(node, install->sa);
+      if (const std::string wrong = node.kernel_.install(install->child, std::move(install->sa)); !wrong.empty()) violation(node.name() + ": " + wrong);
+    } else if (const auto* remove = std::get_if<sa::RemoveSa>(&effect)) {
+      if (const std::string wrong = node.kernel_.remove(remove->id); !wrong.empty()) violation(node.name() + ": " + wrong);
+    } else if (auto* claim = std::get_if<sa::ClaimPolicies>(&effect)) {
+      node.kernel_.claim(claim->owner, std::move(claim->policies));
+    } else if (const auto* release = std::get_if<sa::ReleasePolicies>(&effect)) {
+      if (const std::string wrong = node.kernel_.release(release->owner); !wrong.empty()) violation(node.name() + ": " + wrong);
+    } else if (auto* notice = std::get_if<sa::Notice>(&effect)) {
+      node.notices_.push_back(std::move(*notice));
+    } else if (auto* line = std::get_if<LogLine>(&effect)) {
+      note(node.name(), line->text);
+      node.log_.push_back(std::move(line->text));
+    }
+  }
+  check(node);
+}
+
+// RFC 7296 2.2: a message id is used for one request and its response. IKE_SA_INIT alone is sent anew under the same number (2.6, 1.2).
+void World::check_message_id(const Node& from, const wire::Header& header, const model::Datagram& datagram) {
+  if (header.exchange == wire::ExchangeType::IkeSaInit || header.responder_spi == 0) return;
+  const Slot slot{header.initiator_spi, header.responder_spi, header.from_initiator, header.response, header.message_id};
+  const std::size_t hash = std::hash<std::string_view>{}(as_text(datagram.payload));
+  const auto [known, fresh] = sent_.try_emplace(slot, hash);
+  if (!fresh && known->second != hash) violation(from.name() + " sends another message under a number that it has used: " + to_string(header));
+  if (fresh && header.response) ++exchanges_;
+}
+
+void World::send(Node& from, const model::Datagram& datagram) {
+  const auto header = wire::parse_header(datagram.payload);
+  if (!header) return violation(from.name() + " sends what is no IKE message");
+  check_message_id(from, *header, datagram);
+  Flight flight{datagram, nullptr};
+  if (const auto nat = nats_.find(datagram.local.address); nat != nats_.end()) {
+    const auto next = static_cast<std::uint16_t>(kNatFirstPort + nat->second.ports.size());
+    flight.datagram.local = {nat->second.outside, nat->second.ports.try_emplace(datagram.local, next).first->second};
+  }
+  if (lose && lose(from, *header, datagram)) return note("network", "loses " + to_string(*header) + " of " + from.name() + " (as told)");
+  if (chance_.chance(weather.loss)) return note("network", "loses " + to_string(*header) + " of " + from.name());
+  if (chance_.chance(weather.duplication)) {
+    note("network", "doubles " + to_string(*header) + " of " + from.name());
+    flights_.emplace(now_ + chance_.between(weather.least_delay, weather.most_delay), Flight{flight.datagram, nullptr});
+  }
+  flights_.emplace(now_ + chance_.between(weather.least_delay, weather.most_delay), std::move(flight));
+}
+
+void World::deliver(Flight& flight) {
+  if (flight.esp) return flight.esp->then(receive_esp(*flight.esp));
+  Endpoint to = flight.datagram.remote;
+  for (const auto& [inside, nat] : nats_) {
+    if (nat.outside != to.address) continue;
+    const auto mapping = std::find_if(nat.ports.begin(), nat.ports.end(), [&](const auto& entry) { return entry.second == to.port; });
+    if (mapping == nat.ports.end()) return;  // nobody inside has asked for it
+    to = mapping->first;
+  }
+  Node* receiver = node_at(to.address);
+  Node* sender = node_at(flight.datagram.local.address);
+  if (receiver == nullptr || !receiver->up() || (sender != nullptr && parted(*sender, *receiver))) return;
+  const model::Datagram arrived{to, flight.datagram.local, std::move(flight.datagram.payload)};
+  receiver->act([&](sa::Core& core, TimePoint now, Effects& out) { core.receive(arrived, now, out); });
+}
+
+bool World::step() {
+  std::optional<TimePoint> next;
+  const auto sooner = [&](std::optional<TimePoint> at) {
+    if (at && (!next || *at < *next)) next = at;
+  };
+  if (!flights_.empty()) sooner(flights_.begin()->first);
+  if (!actions_.empty()) sooner(actions_.begin()->first);
+  for (const auto& node : nodes_) {
+    if (node->up()) sooner(node->core_->next_deadline());
+  }
+  if (!next) return false;
+  now_ = std::max(now_, *next);
+  if (!flights_.empty() && flights_.begin()->first <= now_) {
+    Flight flight = std::move(flights_.begin()->second);
+    flights_.erase(flights_.begin());
+    deliver(flight);
+    return true;
+  }
+  if (!actions_.empty() && actions_.begin()->first <= now_) {
+    const std::function<void()> action = std::move(actions_.begin()->second);
+    actions_.erase(actions_.begin());
+    action();
+    return true;
+  }
+  for (const auto& node : nodes_) {
+    if (!node->up()) continue;
+    const auto deadline = node->core_->next_deadline();
+    if (!deadline || *deadline > now_) continue;
+    node->act([](sa::Core& core, TimePoint now, Effects& out) { core.on_deadline(now, out); });
+    const auto after_it = node->core_->next_deadline();
+    if (after_it && *after_it <= now_) {
+      violation(node->name() + " wants to be called again in the same moment: it would spin");
+      now_ += seconds(1);  // let the run go on
+    }
+  }
+  return true;
+}
+
+void World::run_for(Duration duration) {
+  bool reached = false;
+  after(duration, [&] { reached = true; });
+  while (!reached && step()) {
+  }
+}
+
+bool World::run_until(const std::function<bool()>& done, Duration limit) {
+  const TimePoint end = now_ + limit;
+  while (!done()) {
+    if (now_ >= end || !step()) return done();
+  }
+  return true;
+}
+
+// --- traffic ----------------------------------------------------------------------------------------------------------------
+
+void World::send_packet(Node& from, const Packet& packet, std::function<void(Probe)> then) {
+  const model::SetPolicy* policy = from.kernel_.lookup(model::Direction::Out, packet);
+  if (policy == nullptr) return then(Probe::Clear);
+  const FakeKernel::Sa* outbound = from.kernel_.outbound(*policy);
+  if (outbound == nullptr) {
+    const std::uint32_t reqid = policy->reqid;
+    from.act([&](sa::Core& core, TimePoint now, Effects& out) { core.acquire(reqid, now, out); });
+    return then(Probe::Held);
+  }
+  const model::AddSa& sa = outbound->sa;
+  model::AddSa copy;
+  copy.id = sa.id;
+  copy.source = sa.source;
+  copy.reqid = sa.reqid;
+  copy.mode = sa.mode;
+  copy.encryption = sa.encryption;
+  copy.integrity = sa.integrity;
+  copy.encryption_key = sa.encryption_key.clone();
+  copy.integrity_key = sa.integrity_key.clone();
+  copy.encapsulation = sa.encapsulation;
+  copy.esn = sa.esn;
+  auto esp = std::make_shared<Esp>(Esp{std::move(copy), packet, std::move(then)});
+  flights_.emplace(now_ + chance_.between(weather.least_delay, weather.most_delay), Flight{{}, std::move(esp)});
+}
+
+Probe World::receive_esp(const Esp& esp) {
+  const auto lost = [&](const std::string& why) {
+    char spi[16];
+    std::snprintf(spi, sizeof spi, "%08x", esp.sa.id.spi);
+    note("network", std::string("ESP packet with SPI ") + spi + " to " + esp.sa.id.destination.to_string() + " lost: " + why);
+    return Probe::Lost;
+  };
+  IpAddress to = esp.sa.id.destination;
+  for (const auto& [inside, nat] : nats_) {
+    if (nat.outside == to) to = inside;
+  }
+  Node* receiver = node_at(to);
+  if (receiver == nullptr) return lost("nobody is there");
+  const FakeKernel::Sa* found = receiver->kernel_.find({to, esp.sa.id.spi, esp.sa.id.protocol});
+  if (found == nullptr) return lost("no such SA");
+  const model::AddSa& sa = found->sa;
+  const bool agreed = sa.direction == model::Direction::In && sa.encryption == esp.sa.encryption && sa.integrity == esp.sa.integrity && sa.mode == esp.sa.mode &&
+                      sa.esn == esp.sa.esn && same(sa.encryption_key, esp.sa.encryption_key) && same(sa.integrity_key, esp.sa.integrity_key) &&
+                      sa.encapsulation.has_value() == esp.sa.encapsulation.has_value();
+  if (!agreed) return lost("the ends do not agree on algorithms or keys");
+  const model::SetPolicy* policy = receiver->kernel_.lookup(model::Direction::In, esp.packet);
+  if (policy == nullptr) return lost("no policy for the inner packet");
+  if (policy->reqid != sa.reqid) return lost("the policy wants another SA");
+  return Probe::Delivered;
+}
+
+Probe World::probe(Node& from, const Packet& packet) {
+  std::optional<Probe> outcome;
+  std::shared_ptr<Esp> esp;
+  const Weather before = std::exchange(weather, Weather{0, 0, Duration(0), Duration(0)});
+  send_packet(from, packet, [&](Probe probe) { outcome = probe; });
+  weather = before;
+  if (outcome) return *outcome;
+  for (auto flight = flights_.begin(); flight != flights_.end(); ++flight) {
+    if (!flight->second.esp || flight->second.esp->packet.source != packet.source || flight->first != now_) continue;
+    esp = flight->second.esp;
+    flights_.erase(flight);
+    break;
+  }
+  return receive_esp(*esp);
+}
+
+// --- what holds at every moment ---------------------------------------------------------------------------------------------
+
+// Both ends of an SA have the same algorithms and keys.
+void World::check_pair(const Node& node, const model::AddSa& sa) {
+  for (const auto& other : nodes_) {
+    if (other.get() == &node) continue;
+    for (const auto& [id, entry] : other->kernel_.sad()) {
+      if (id.spi != sa.id.spi || entry.sa.direction == sa.direction) continue;
+      const bool agreed = entry.sa.encryption == sa.encryption && entry.sa.integrity == sa.integrity && same(entry.sa.encryption_key, sa.encryption_key) &&
+                          same(entry.sa.integrity_key, sa.integrity_key) && entry.sa.esn == sa.esn;
+      if (!agreed) violation(node.name() + " and " + other->name() + " do not agree on an SA: " + model::describe(model::DeleteSa{id}));
+    }
+  }
+}
+
+// Every outbound SA belongs to a CHILD SA, every CHILD SA has its inbound SA, and every policy an owner.
+void World::check(Node& node) {
+  if (!node.up()) return;
+  std::set<std::uint32_t> inbound, outbound;
+  for (const model::IkeSaState& sa : node.core_->state(now_).ike_sas) {
+    for (const model::ChildSaState& child : sa.children) {
+      inbound.insert(child.spi_in);
+      outbound.insert(child.spi_out);
+    }
+  }
+  for (const auto& [id, entry] : node.kernel_.sad()) {
+    if (entry.sa.direction == model::Direction::In) {
+      inbound.erase(id.spi);
+    } else if (!outbound.contains(id.spi)) {
+      violation(node.name() + " has an outbound SA that no CHILD SA owns: " + model::describe(model::DeleteSa{id}));
+    }
+  }
+  for (const std::uint32_t spi : inbound) violation(node.name() + " has a CHILD SA whose inbound SA is not in the kernel: SPI " + std::to_string(spi));
+}
+
+}  // namespace svti::sim

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nodes (a protocol core with its kernel each), the network between them, and one virtual clock. Everything follows from the seed: the same
+// seed is the same run, octet for octet.
+//
+// After each step the world checks what must hold at every moment (see check()); whatever does not is a line in violations().
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "sa/core.h"
+#include "sim/world/fake_kernel.h"
+#include "sim/world/seeded_entropy.h"
+
+namespace svti::sim {
+
+class World;
+
+// One gateway. Lives as long as its World.
+class Node {
+ public:
+  const std::string& name() const { return name_; }
+  const IpAddress& address() const { return address_; }
+  sa::Core& core() { return *core_; }
+  FakeKernel& kernel() { return kernel_; }
+  bool up() const { return core_ != nullptr; }
+  // of this life, in order
+  const std::vector<sa::Notice>& notices() const { return notices_; }
+  std::size_t count(sa::Notice::Kind kind) const;
+  // some line of this life's log contains `text`
+  bool logged(std::string_view text) const;
+  const std::vector<std::string>& log() const { return log_; }
+
+  void apply(model::ConfigurationPtr configuration);
+  Status initiate(const std::string& vpn, const std::string& policy = {});
+  Status terminate(const std::string& vpn, const std::string& policy = {});
+  Status rekey(const std::string& vpn, const std::string& policy = {});
+  void close();
+  // a datagram straight into the core, the network passed by; returns what the core sends because of it (which is sent as well)
+  std::vector<model::Datagram> inject(const model::Datagram& datagram);
+  // any other input of the core; its effects are carried out
+  void act(const std::function<void(sa::Core&, TimePoint, sa::Effects&)>& input);
+  // killed: nothing is told to anybody. `restart` begins a new life with an empty kernel and the same configuration.
+  void crash();
+  void restart();
+
+  // established IKE SAs, and their CHILD SAs
+  std::vector<model::IkeSaState> ike_sas() const;
+  std::vector<model::ChildSaState> child_sas() const;
+
+ private:
+  friend class World;
+  Node(World& world, std::string name, const IpAddress& address, std::uint64_t seed);
+  void be_born();
+
+  World& world_;
+  std::string name_;
+  IpAddress address_;
+  SeededEntropy entropy_;
+  std::unique_ptr<sa::Core> core_;
+  FakeKernel kernel_;
+  model::ConfigurationPtr configuration_;
+  std::vector<sa::Notice> notices_;
+  std::vector<std::string> log_;
+  std::vector<model::Datagram>* captured_ = nullptr;
+  std::set<std::uint32_t> install_fails_;
+};
+
+// how the network treats a datagram
+struct Weather {
+  double loss = 0.0;
+  double duplication = 0.0;
+  Duration least_delay = milliseconds(10);
+  Duration most_delay = milliseconds(10);  // more than the least: datagrams overtake each other
+};
+
+enum class Probe {
+  Delivered,
+  Held,   // no SA: an acquire was raised
+  Lost,   // the peer could not receive it
+  Clear,  // no policy: outside an SVTI it would go in clear
+};
+
+class World {
+ public:
+  explicit World(std::uint64_t seed);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  Node& add(const std::string& name, const IpAddress& address, model::ConfigurationPtr configuration);
+  TimePoint now() const { return now_; }
+  // randomness for the course of events, apart from the nodes' own
+  SeededEntropy& chance() { return chance_; }
+
+  Weather weather;
+  // Sees every datagram before the weather does; true: lost. For tests that lose one particular message.
+  std::function<bool(const Node& from, const wire::Header& header, const model::Datagram& datagram)> lose;
+  // nothing passes between these two until `joined` again
+  void part(const Node& a, const Node& b) { parted_.insert({&a, &b}); }
+  void join() { parted_.clear(); }
+  // `node` is behind a NAT that shows `outside` to the world
+  void put_behind_nat(const Node& node, const IpAddress& outside);
+
+  // `action` happens after `delay`
+  void after(Duration delay, std::function<void()> action);
+  // moves the clock to the next event and lets it happen; false: nothing is left that could
+  bool step();
+  void run_for(Duration duration);
+  // until `done()`, or `limit` has passed (then false)
+  bool run_until(const std::function<bool()>& done, Duration limit);
+
+  // An inner packet enters the tunnel at `from`, now. The outer packet takes its time like any other but is never lost; when it arrives the
+  // outcome is told to `then`.
+  void send_packet(Node& from, const Packet& packet, std::function<void(Probe)> then);
+  // the same in one moment
+  Probe probe(Node& from, const Packet& packet);
+
+  const std::vector<std::string>& violations() const { return violations_; }
+  void violation(std::string text);
+  // what happened, a line each: events of the network, logs of the nodes
+  const std::vector<std::string>& trace() const { return trace_; }
+  void note(const std::string& who, const std::string& text);
+  // IKE exchanges that were answered
+  std::uint64_t exchanges() const { return exchanges_; }
+  std::size_t in_flight() const { return flights_.size(); }
+
+ private:
+  friend class Node;
+  struct Esp {
+    model::AddSa sa;  // as the sender has it
+    Packet packet;
+    std::function<void(Probe)> then;
+  };
+  struct Flight {
+    model::Datagram datagram;  // local: the sender
+    std::shared_ptr<Esp> esp;  // instead of the datagram
+  };
+
+  void perform(Node& node, sa::Effects effects);
+  void send(Node& from, const model::Datagram& datagram);
+  void deliver(Flight& flight);
+  Probe receive_esp(const Esp& esp);
+  Node* node_at(const IpAddress& address);
+  void check(Node& node);
+  void check_message_id(const Node& from, const wire::Header& header, const model::Datagram& datagram);
+  void check_pair(const Node& node, const model::AddSa& sa);
+  bool parted(const Node& a, const Node& b) const { return parted_.contains({&a, &b}) || parted_.contains({&b, &a}); }
+
+  SeededEntropy chance_;
+  TimePoint now_{};
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::multimap<TimePoint, Flight> flights_;
+  std::multimap<TimePoint, std::function<void()>> actions_;
+  std::set<std::pair<const Node*, const Node*>> parted_;
+  struct Nat {
+    IpAddress outside;
+    std::map<Endpoint, std::uint16_t> ports;  // inside -> outside
+  };
+  std::map<IpAddress, Nat> nats_;  // by the inside address
+  // what was sent under a message id of an IKE SA: its hash
+  struct Slot {
+    wire::IkeSpi spi_i, spi_r;
+    bool from_initiator, response;
+    std::uint32_t message_id;
+    auto operator<=>(const Slot&) const = default;
+  };
+  std::map<Slot, std::size_t> sent_;
+  std::vector<std::string> violations_, trace_;
+  std::uint64_t exchanges_ = 0;
+};
+
+// "IKE_AUTH request 1"
+std::string to_string(const wire::Header& header);
+
+}  // namespace svti::sim
