@@ -310,6 +310,7 @@ static int svti6_guard_err(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 t
 	.err_handler	= (err),		\
 	.priority	= (prio),		\
 }
+
 #define SVTI_FRONT(err) SVTI_HANDLER(svti_rcv_cb, err, SVTI_PRIORITY_FRONT)
 #define SVTI_GUARD(err) SVTI_HANDLER(svti_guard_cb, err, SVTI_PRIORITY_GUARD)
 

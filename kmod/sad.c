@@ -274,6 +274,7 @@ bool svti_sa_keep_bundle(struct svti_sa *sa, bool ipv6, struct dst_entry *bundle
 	struct svti_domain *dom = sa->dom;
 	struct svti_net *sn = dom->sn;
 	struct svti_dev *svti;
+	struct dst_entry *old;
 	bool keep;
 
 	spin_lock_bh(&sn->lock);
@@ -281,8 +282,8 @@ bool svti_sa_keep_bundle(struct svti_sa *sa, bool ipv6, struct dst_entry *bundle
 	keep = svti && svti->open && !list_empty(&sa->all);
 	if (keep) {
 		dst_hold(bundle);
-		dst_release(
-			rcu_replace_pointer(sa->bundle[ipv6], bundle, lockdep_is_held(&sn->lock)));
+		old = rcu_replace_pointer(sa->bundle[ipv6], bundle, lockdep_is_held(&sn->lock));
+		dst_release(old);
 	}
 	spin_unlock_bh(&sn->lock);
 	return keep;

@@ -120,11 +120,14 @@ static void send(struct svti_dev *svti, struct sk_buff *skb, struct dst_entry *b
 {
 	struct net_device *dev = svti->dev;
 	unsigned int len = skb->len;
+	bool must_fragment;
+	struct sock *sk;
 	u32 mtu;
 	int err;
 
 	if (bundle->dev == dev) {
-		net_warn_ratelimited("%s: the route to the peer leads into the tunnel\n", dev->name);
+		net_warn_ratelimited("%s: the route to the peer leads into the tunnel\n",
+				     dev->name);
 		dst_release(bundle);
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_LOOP);
 		return;
@@ -138,13 +141,24 @@ static void send(struct svti_dev *svti, struct sk_buff *skb, struct dst_entry *b
 		return;
 	}
 
+	/*
+	 * No IPv6 sender can be told less than 1280, so these are fragmented outside (RFC 2473 7.1).
+	 * The ordinary output would do it inside, where it must not and where a fragment cannot be
+	 * fragmented again. They do not pass netfilter's inner postrouting.
+	 */
+	must_fragment = skb->protocol == htons(ETH_P_IPV6) && !skb_is_gso(skb) && len > mtu;
+
 	svti_scrub(skb, !net_eq(svti->net, dev_net(dev)));
-	/* No IPv6 sender can be told less than 1280: the kernel fragments those, also for sockets. */
-	skb->ignore_df = skb->protocol == htons(ETH_P_IPV6) && len > mtu && len <= IPV6_MIN_MTU;
 	skb_dst_set(skb, bundle);
 	skb->dev = bundle->dev;
 
-	err = dst_output(svti->net, skb_to_full_sk(skb), skb);
+	sk = skb_to_full_sk(skb);
+	if (unlikely(must_fragment)) {
+		skb->ignore_df = 1;
+		err = xfrm_output(sk, skb);
+	} else {
+		err = dst_output(svti->net, sk, skb);
+	}
 	if (!net_xmit_eval(err)) {
 		dev_sw_netstats_tx_add(dev, 1, len);
 		return;
@@ -247,6 +261,7 @@ static struct dst_entry *build_bundle(struct svti_dev *svti, struct xfrm_state *
 	bool ipv6 = family == AF_INET6;
 	const struct xfrm_state_afinfo *afinfo;
 	struct dst_entry *inner, *outer, *dst;
+	struct dst_ops *ops;
 	struct xfrm_dst *xdst;
 	u32 mtu;
 	int err;
@@ -267,8 +282,8 @@ static struct dst_entry *build_bundle(struct svti_dev *svti, struct xfrm_state *
 		goto err_dst;
 
 	err = -ENOBUFS;
-	xdst = svti_compat_dst_alloc(
-		ipv6 ? &svti->net->xfrm.xfrm6_dst_ops : &svti->net->xfrm.xfrm4_dst_ops, outer->dev);
+	ops = ipv6 ? &svti->net->xfrm.xfrm6_dst_ops : &svti->net->xfrm.xfrm4_dst_ops;
+	xdst = svti_compat_dst_alloc(ops, outer->dev);
 	if (!xdst)
 		goto err_dst;
 	memset_after(xdst, 0, u.dst);
