@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from lab import Gateways, Lab
+from lab import PATIENCE, Gateways, Lab
 
 KERNEL_TROUBLE = re.compile(
     r"WARNING: |BUG: |Oops|general protection fault|KASAN|possible (recursive|circular) locking|suspicious RCU usage|"
@@ -77,7 +77,7 @@ def pytest_configure(config):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
     marker = item.get_closest_marker("limit")
-    limit = marker.args[0] if marker else DEFAULT_LIMIT
+    limit = int(PATIENCE * (marker.args[0] if marker else DEFAULT_LIMIT))
 
     def expired(*_):
         pytest.fail(f"still running after {limit} s", pytrace=True)
@@ -152,7 +152,7 @@ class Reporter:
 
 def pytest_collection_modifyitems(items):
     # Cheap and basic things first, so that a broken module shows before a long series of daemons fails on it.
-    order = {"svti": 0, "tools": 1, "iked": 2, "interop": 3, "demo": 4}
+    order = {"lab": 0, "svti": 1, "tools": 2, "kernel": 3, "iked": 4, "interop": 5, "demo": 6}
     items.sort(key=lambda item: order.get(item.path.stem.split("_")[1] if "_" in item.path.stem else "", 9))
 
 

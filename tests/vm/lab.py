@@ -22,6 +22,9 @@ BASE = pathlib.Path("/run/lab")
 # Every echo request of ping() carries it, so that a capture in which it is found holds clear text.
 PING_PATTERN = b"svti clear text!"
 
+# Emulation is ten to fifty times slower than the hardware, and its host may be busy: every limit of time is stretched by this.
+PATIENCE = 3.0 if "QEMU TCG" in pathlib.Path("/proc/cpuinfo").read_text() else 1.0
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -31,6 +34,7 @@ class LabError(AssertionError):
 
 def wait_until(condition, what, timeout=60.0, interval=0.1):
     """Calls `condition` until it returns something true, which is returned; LabError naming `what` after `timeout` seconds."""
+    timeout *= PATIENCE
     end = time.monotonic() + timeout
     while True:
         result = condition()
@@ -79,7 +83,7 @@ class Process:
         if self.running:
             self.popen.send_signal(sig)
         try:
-            return self.popen.wait(timeout)
+            return self.popen.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             self.popen.kill()
             self.popen.wait()
@@ -190,7 +194,7 @@ class Host:
         argv = shlex.split(command) if isinstance(command, str) else [str(a) for a in command]
         require(argv[0])
         with self.entered():
-            done = subprocess.run(argv, input=input, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})})
+            done = subprocess.run(argv, input=input, capture_output=True, text=True, timeout=timeout * PATIENCE, env={**os.environ, **(env or {})})
         if check and done.returncode:
             raise LabError(f"{self.name}: `{shlex.join(argv)}` ended with {done.returncode}\n{done.stdout}{done.stderr}")
         return done
