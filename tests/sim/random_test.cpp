@@ -153,6 +153,7 @@ void Run::something_happens() {
     }
     case 8:
       disturbed_ = true;
+      world_.note("network", "*** parted");
       world_.part(*left_, *right_);
       return world_.after(some_seconds(5, 400), [this] { world_.join(); });
     default: (void)left_->initiate("right"); return;
@@ -210,7 +211,13 @@ bool Run::calm() const {
 
 void Run::settle() {
   world_.weather = Weather{0, 0, milliseconds(10), milliseconds(30)};
+  world_.join();
   const TimePoint limit = world_.now() + seconds(1500);
+  // A request that the partition swallowed may have its last retransmission behind it: what is left to fail fails now.
+  for (int i = 0; i < 20; ++i) {
+    traffic();
+    world_.run_for(seconds(10));
+  }
   while (!calm() && world_.now() < limit) {
     traffic();
     world_.run_for(seconds(5));

@@ -216,7 +216,7 @@ void IkeSa::on_create_child_request(const wire::Header& header, const Payloads& 
   }
   if (rekeys_ike) return on_rekey_ike_request(header, payloads, now, out);
   // RFC 7296 2.25.2: no change of CHILD SAs while this IKE SA is handed over
-  if (requesting<RekeyIkeRequest>() || peer_rekey_) return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
+  if (requesting<RekeyIkeRequest>() || being_handed_over()) return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
   const auto* rekey = find_notify(payloads, NotifyType::RekeySa);
   if (rekey == nullptr) return on_new_child_request(header, payloads, nullptr, now, out);
 
@@ -277,7 +277,7 @@ void IkeSa::on_new_child_request(const wire::Header& header, const Payloads& pay
 }
 
 void IkeSa::begin_rekey_ike(const Job& job, TimePoint now, Effects& out) {
-  if (peer_rekey_) return;
+  if (being_handed_over()) return;
   IkeOffer offer;
   offer.job = job;
   offer.nonce = ctx_.entropy.bytes(kNonceSize);
@@ -415,18 +415,18 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
   const bool closing = phase_ == IkeSaPhase::Deleting;
   const auto failed = [&](const std::string& reason) {
     ctx_.ike_spis.erase(offer.spi);
-    if (!peer_rekey_ && !closing) {
+    if (!being_handed_over() && !closing) {
       set_phase(IkeSaPhase::Established, out);
       rekey_at_ = now + seconds(30) + ctx_.jittered(seconds(30));
     }
-    log(out, Subsystem::Ike, peer_rekey_ ? 1 : 0, "IKE SA not rekeyed: " + reason);
+    log(out, Subsystem::Ike, being_handed_over() ? 1 : 0, "IKE SA not rekeyed: " + reason);
   };
   if (const auto* error = find_error(payloads)) {
     if (error->type == NotifyType::InvalidKePayload && !closing && try_other_group(offer.job, offer.proposals, *error, now, out)) {
       ctx_.ike_spis.erase(offer.spi);
       return;
     }
-    if (error->type == NotifyType::TemporaryFailure && offer.job.rounds < kMaxRounds && !peer_rekey_ && !closing) {
+    if (error->type == NotifyType::TemporaryFailure && offer.job.rounds < kMaxRounds && !being_handed_over() && !closing) {
       ctx_.ike_spis.erase(offer.spi);
       set_phase(IkeSaPhase::Established, out);
       return retry_later(offer.job, now);

@@ -315,12 +315,26 @@ void IkeSa::retry_later(Job job, TimePoint now) {
   delayed_.push_back({now + delay, std::move(job)});
 }
 
+// The peer has rekeyed this IKE SA: as soon as it has our answer the CHILD SAs are the new one's.
+bool IkeSa::being_handed_over() const {
+  if (!peer_rekey_) return false;
+  const IkeSa* successor = ctx_.find_ike(peer_rekey_->successor);
+  return successor != nullptr && successor->established();
+}
+
+bool IkeSa::may_begin(const Job& job) const {
+  if (job.kind == Job::Kind::DeleteIke || job.kind == Job::Kind::AuthenticationFailed) return true;
+  if (!established()) return false;
+  // What concerns CHILD SAs waits for the new IKE SA: here the peer may know of them no more (RFC 7296 2.25.2).
+  return job.kind == Job::Kind::Liveness || !being_handed_over();
+}
+
 void IkeSa::pump(TimePoint now, Effects& out) {
-  while (!dead_ && keys_ && !request_ && !jobs_.empty()) {
-    const bool last_words = jobs_.front().kind == Job::Kind::DeleteIke || jobs_.front().kind == Job::Kind::AuthenticationFailed;
-    if (!established() && !last_words) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+  while (!dead_ && keys_ && !request_) {
+    const auto next = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& job) { return may_begin(job); });
+    if (next == jobs_.end()) return;
+    Job job = std::move(*next);
+    jobs_.erase(next);
     begin(std::move(job), now, out);
   }
 }
@@ -401,9 +415,11 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
   for (const std::uint32_t child : rekeys) rekey_child(child, now, out);
   for (const std::uint32_t child : deaths) delete_child(child, "it reached the end of its life", now, out);
 
-  const bool quiet = vpn_->ike.dpd_delay.count() > 0 && last_heard_ + vpn_->ike.dpd_delay <= now;
-  if (quiet && !request_ && jobs_.empty()) jobs_.push_back({Job::Kind::Liveness, {}, 0, {}, 0});
   pump(now, out);
+  if (dead_) return;
+  // Any request will do as a sign of life (RFC 7296 2.4): one of its own is sent only when there is no other.
+  const bool quiet = vpn_->ike.dpd_delay.count() > 0 && last_heard_ + vpn_->ike.dpd_delay <= now;
+  if (quiet && !request_) enqueue({Job::Kind::Liveness, {}, 0, {}, 0}, now, out);
   if (we_behind_nat_ && last_sent_ + kKeepalive <= now) {
     last_sent_ = now;
     out.emplace_back(SendKeepalive{local_, remote_});
@@ -443,7 +459,7 @@ void IkeSa::want_child(const std::string& policy, TimePoint now, Effects& out) {
 
 void IkeSa::rekey(TimePoint now, Effects& out) {
   rekey_at_.reset();
-  if (!established() || requesting<RekeyIkeRequest>() || queued(Job::Kind::RekeyIke) || peer_rekey_) return;
+  if (!established() || requesting<RekeyIkeRequest>() || queued(Job::Kind::RekeyIke) || being_handed_over()) return;
   enqueue({Job::Kind::RekeyIke, {}, 0, {}, 0}, now, out);
 }
 

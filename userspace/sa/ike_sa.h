@@ -172,6 +172,8 @@ class IkeSa {
   bool queued(Job::Kind kind, std::uint32_t child = 0) const;
   template <typename R>
   bool requesting() const { return request_ && std::holds_alternative<R>(*request_); }
+  bool being_handed_over() const;
+  bool may_begin(const Job& job) const;
   void pump(TimePoint now, Effects& out);
   void begin(Job job, TimePoint now, Effects& out);
 

@@ -45,6 +45,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
     IkeSa* successor = peer_rekey_ ? ctx_.find_ike(peer_rekey_->successor) : nullptr;
     if (successor != nullptr && successor->established()) {
       hand_over(*successor, out);
+      successor->pump(now, out);
       set_phase(IkeSaPhase::Rekeyed, out);
     } else if (established() && predecessor_ == 0) {
       log(out, Subsystem::Ike, 0, "the peer deletes the IKE SA");
