@@ -23,7 +23,7 @@ Result<SkKeySizes> sk_key_sizes(const wire::Transform& encryption, wire::Integri
 // Owns its keys. Not thread-safe. Movable; a moved-from cipher may only be destroyed or assigned to.
 class SkCipher {
  public:
-  // key sizes must be those of sk_key_sizes()
+  // Key sizes must be those of sk_key_sizes(). One object for each pair of keys: an AEAD's IVs are unique within it alone.
   static Result<SkCipher> create(const wire::Transform& encryption, wire::IntegrityId integrity, const Secret& sk_e, const Secret& sk_a);
   SkCipher(SkCipher&&) noexcept;
   SkCipher& operator=(SkCipher&&) noexcept;

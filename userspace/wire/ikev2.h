@@ -82,10 +82,31 @@ enum class AuthMethod : std::uint8_t { RsaSignature = 1, SharedKeyMic = 2, DssSi
 
 enum class TransformType : std::uint8_t { Encryption = 1, Prf = 2, Integrity = 3, KeyExchange = 4, Esn = 5 };
 
-enum class EncryptionId : std::uint16_t { TripleDesCbc = 3, Null = 11, AesCbc = 12, AesCtr = 13, AesGcm8 = 18, AesGcm12 = 19, AesGcm16 = 20, ChaCha20Poly1305 = 28 };
+enum class EncryptionId : std::uint16_t {
+  TripleDesCbc = 3,
+  Null = 11,
+  AesCbc = 12,
+  AesCtr = 13,
+  AesGcm8 = 18,
+  AesGcm12 = 19,
+  AesGcm16 = 20,
+  ChaCha20Poly1305 = 28
+};
 enum class PrfId : std::uint16_t { HmacSha1 = 2, HmacSha256 = 5, HmacSha384 = 6, HmacSha512 = 7 };
 enum class IntegrityId : std::uint16_t { None = 0, HmacSha1_96 = 2, HmacSha256_128 = 12, HmacSha384_192 = 13, HmacSha512_256 = 14 };
-enum class KeGroup : std::uint16_t { None = 0, Modp2048 = 14, Modp3072 = 15, Modp4096 = 16, Modp6144 = 17, Modp8192 = 18, Ecp256 = 19, Ecp384 = 20, Ecp521 = 21, Curve25519 = 31, Curve448 = 32 };
+enum class KeGroup : std::uint16_t {
+  None = 0,
+  Modp2048 = 14,
+  Modp3072 = 15,
+  Modp4096 = 16,
+  Modp6144 = 17,
+  Modp8192 = 18,
+  Ecp256 = 19,
+  Ecp384 = 20,
+  Ecp521 = 21,
+  Curve25519 = 31,
+  Curve448 = 32
+};
 enum class EsnId : std::uint16_t { None = 0, Esn = 1 };
 
 // The RFC's or registry's name ("IKE_SA_INIT", "NO_PROPOSAL_CHOSEN"); an unnamed value as "EXCHANGE_99", "NOTIFY_12345".

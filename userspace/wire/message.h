@@ -27,7 +27,7 @@ struct Header {
   bool response = false;        // R flag
   bool higher_version = false;  // V flag
   std::uint32_t message_id = 0;
-  std::uint32_t length = 0;     // whole message
+  std::uint32_t length = 0;  // whole message
 
   bool operator==(const Header&) const = default;
 };
@@ -43,7 +43,8 @@ struct Message {
 // A whole IKEv2 datagram, the non-ESP marker already removed. The payloads inside an Encrypted payload are not parsed.
 Result<Message> parse_message(ByteView datagram);
 
-// An unencrypted message. header.next_payload and header.length are filled in here.
+// An unencrypted message. header.next_payload and header.length are filled in here. This and encrypted_prefix() throw
+// std::length_error when the message would pass kMaxMessageSize: a bug of ours.
 Bytes encode_message(Header header, const std::vector<Payload>& payloads);
 
 // What stands before the body of an Encrypted payload that is alone in its message: header and generic header, with lengths for a
