@@ -108,9 +108,13 @@ static bool is_too_big(const struct sk_buff *skb, u32 mtu)
 
 static void tell_too_big(struct sk_buff *skb, u32 mtu)
 {
+	bool ipv6 = skb->protocol == htons(ETH_P_IPV6);
+
+	if (ipv6)
+		mtu = max_t(u32, mtu, IPV6_MIN_MTU);	/* routes ignore less, RFC 8201 4 */
 	skb_dst_update_pmtu_no_confirm(skb, mtu);
-	if (skb->protocol == htons(ETH_P_IPV6))
-		icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, max_t(u32, mtu, IPV6_MIN_MTU));
+	if (ipv6)
+		icmpv6_ndo_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
 	else
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
 }
