@@ -196,7 +196,8 @@ void IkeSa::activate_outbound(ChildSa& child, Effects& out) {
 void IkeSa::remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out) {
   const std::uint32_t unique_id = child.unique_id;
   ChildSa* successor = child.replaced_by == 0 ? nullptr : find_child(child.replaced_by);
-  if (successor != nullptr) activate_outbound(*successor, out);
+  // A successor that is itself on its way out is not used any more: what replaced it is.
+  if (successor != nullptr && successor->phase != ChildSaPhase::Rekeyed && successor->phase != ChildSaPhase::Deleting) activate_outbound(*successor, out);
   for (const auto& other : children_) {
     if (other->replaced_by == unique_id) other->replaced_by = 0;
   }

@@ -130,6 +130,7 @@ void Core::no_longer_half_open(std::uint32_t id) {
 
 void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
   const auto configured = ctx_.config->vpns.find(note.vpn);
+  if (closed_ && note.kind != FollowUp::Kind::InitialContact) return;
   switch (note.kind) {
     case FollowUp::Kind::InitialContact: {
       // RFC 7296 2.4: the peer has no other IKE SA between these identities. One that is younger than this one's first message is not meant:
@@ -238,6 +239,7 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
     ctx_.count(model::Counter::Invalid, nullptr);
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request from " + datagram.remote.to_string() + " dropped: " + reason);
   };
+  if (closed_) return drop("shutting down");
   if (header.exchange != ExchangeType::IkeSaInit || header.message_id != 0 || !header.from_initiator) return drop("it belongs to no IKE SA");
   if (const auto known = half_open_.find({datagram.remote, header.initiator_spi}); known != half_open_.end()) {
     // RFC 7296 2.1: a retransmission gets the same answer; anything else with this SPI is ignored
@@ -418,6 +420,7 @@ Status Core::rekey(const std::string& name, const std::string& policy, TimePoint
 }
 
 void Core::close(TimePoint now, Effects& out) {
+  closed_ = true;
   std::vector<std::uint32_t> all;
   for (const auto& [id, sa] : sas_) all.push_back(id);
   for (const std::uint32_t id : all) touch(id, now, out, [&](IkeSa& sa) { sa.delete_ike("shutting down", now, out); });
@@ -431,6 +434,7 @@ void Core::close(TimePoint now, Effects& out) {
 // --- configuration ----------------------------------------------------------------------------------------------------------
 
 void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& out) {
+  closed_ = false;
   const model::ConfigurationPtr before = std::exchange(ctx_.config, std::move(configuration));
   const auto& after = *ctx_.config;
   ctx_.index = VpnIndex(after);

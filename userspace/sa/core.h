@@ -47,7 +47,7 @@ class Core {
   Status initiate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
   Status terminate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
   Status rekey(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
-  // deletes all IKE SAs, telling the peers; traps are released
+  // Deletes all IKE SAs, telling the peers; traps are released. Nothing new begins until the next apply().
   void close(TimePoint now, Effects& out);
 
   // whether anything established or under way uses this reqid (a trap alone does not count)
@@ -96,6 +96,7 @@ class Core {
   Context ctx_;
   CookieJar cookies_;
   std::optional<TimePoint> cookies_until_;
+  bool closed_ = false;
 
   std::map<std::uint32_t, std::unique_ptr<IkeSa>> sas_;  // by unique id
   std::unordered_map<wire::IkeSpi, std::uint32_t> by_spi_;  // our SPI

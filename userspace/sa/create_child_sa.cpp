@@ -161,6 +161,8 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
   const auto* ke = find_payload<wire::KePayload>(payloads);
   const auto selection = accept_answer(offer, payloads, KeyExchangeUse::Negotiate);
   if (!selection) return offer_failed(offer, selection.error().message, now, out);
+  const bool gone = std::find(offer.deleted.begin(), offer.deleted.end(), spi_of(selection->choice)) != offer.deleted.end();
+  if (gone) return offer_failed(offer, "the peer deleted it before its answer came", now, out);
   const wire::KeGroup group = group_of(selection->choice);
   const bool pfs = group != wire::KeGroup::None;
   if (pfs != (ke != nullptr) || (pfs && (!offer.ke || ke->group != group || offer.ke->group() != group))) {
@@ -223,6 +225,8 @@ void IkeSa::on_create_child_request(const wire::Header& header, const Payloads& 
   Reader reader(rekey->spi);
   const std::uint32_t spi = reader.u32().value_or(0);
   ChildSa* old = reader.empty() && rekey->protocol == ProtocolId::Esp ? find_child_by_spi_out(spi) : nullptr;
+  // The peer made it, and its answer to us is still under way: it shall ask again (RFC 7296 2.25).
+  if (old == nullptr && requesting<CreateChildRequest>()) return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
   if (old == nullptr) {
     log(out, Subsystem::Child, 1, "the peer rekeys a CHILD SA that is not there");
     return send_response(header, {wire::NotifyPayload{NotifyType::ChildSaNotFound, rekey->protocol, rekey->spi, {}}}, out);

@@ -107,6 +107,8 @@ class IkeSa {
     // of the CHILD SA it replaces, when that one was removed before the answer came: see ChildSa
     std::uint32_t replaced_by = 0;
     Bytes replacement_nonce;
+    // SPIs that the peer deleted meanwhile and that we do not know: one may be that of the CHILD SA which the answer will bring
+    std::vector<std::uint32_t> deleted;
   };
   struct IkeOffer {
     Job job;

@@ -79,6 +79,7 @@ void IkeSa::on_delete_payload(const wire::DeletePayload& payload, std::vector<st
     ChildSa* child = find_child_by_spi_out(spi);
     if (child == nullptr) {
       log(out, Subsystem::Child, 1, "the peer deletes a CHILD SA that is not there");
+      if (requesting<CreateChildRequest>()) std::get<CreateChildRequest>(*request_).offer.deleted.push_back(spi);
       continue;
     }
     // RFC 7296 1.4.1: when both ends delete the same pair, neither answers with its SPI
