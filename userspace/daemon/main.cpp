@@ -153,7 +153,8 @@ int main(int argc, char** argv) {
   app.add_option("--socket,-s", options.socket, "control socket (VICI)")->type_name("PATH")->capture_default_str();
   app.add_option("--group", options.group, "group that may use the control socket")->type_name("GROUP");
   app.add_option("--run-dir", options.run_dir, "directory of the lock")->type_name("DIR")->capture_default_str();
-  app.add_flag("--foreground,-f", "stay in the foreground (always so)");
+  bool foreground = true;
+  app.add_flag("--foreground,-f", foreground, "stay in the foreground (always so)");
   app.add_option("--log-stderr", options.log_stderr, "log up to this level to standard error too: 0 (audit) to 4 (with secrets)")
       ->type_name("LEVEL")
       ->check(CLI::Range(-1, 4));
