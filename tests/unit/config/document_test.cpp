@@ -3,7 +3,7 @@
 #include "config/document.h"
 
 #include <boost/test/unit_test.hpp>
-#include <chrono>
+#include <ctime>
 
 using namespace svti;
 using config::Diagnostic;
@@ -455,7 +455,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(scale)
 
-// Linear: ten times the VPNs in far less than a hundred times the time. The bounds are loose, for loaded machines and sanitizers.
+// Linear: ten times the VPNs in far less than a hundred times the time. The bound is loose, for sanitizers and noisy machines.
 BOOST_AUTO_TEST_CASE(time_grows_with_the_number_of_vpns_and_no_faster) {
   const auto parse_seconds = [](int count) {
     std::string text = "ipsec-policy-template p esp-proposal 1 aead-alg aes128-gcm-128\n";
@@ -465,11 +465,11 @@ BOOST_AUTO_TEST_CASE(time_grows_with_the_number_of_vpns_and_no_faster) {
               n + "\n    id gw" + n + ".example\n    secret x\n    ..\nvpn v" + n + "\n    ike-policy template t" + n +
               "\n    ipsec-policy template p\n    remote-address 192.0.2.1\n    security-policy s svti-id-in 1 svti-id-out 1\n    ..\n";
     }
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // of this process: other load does not count
     const Document document = load(text);
     BOOST_TEST(document.resolved()->vpns.size() == static_cast<std::size_t>(count));
     BOOST_TEST(!document.print({true, true}).empty());
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   };
   parse_seconds(10);
   const double small = parse_seconds(300);
