@@ -512,16 +512,29 @@ BOOST_FIXTURE_TEST_CASE(routes_follow_svtis, Fixture) {
   BOOST_TEST(kernel->inventory()->routes.empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(an_svti_of_another_link_namespace_is_not_ours, Fixture) {
+BOOST_FIXTURE_TEST_CASE(an_svti_is_ours_by_link_namespace_and_place, Fixture) {
   make_svti("svti8", 8);
   until([&] { return !events.svtis.empty(); }, "no event for a new interface");
-  events.svtis.clear();
-  // Moved away, it is not seen; its SAs stay here. In the namespace it came to, it is nobody's.
+  // moved away, it is not to be reached by routes of ours
   test::run("ip link set svti8 netns peer");
-  until([&] { return !events.svtis.empty(); }, "no event for an interface that left");
+  until([&] { return events.svtis.size() == 2; }, "no event for an interface that left");
   BOOST_CHECK((events.svtis.back() == SvtiState{8, false}));
   events.svtis.clear();
-  test::run("ip -n peer link set svti8 netns 1 2>/dev/null; true");
+
+  // One that was made over there, and moved here, still serves the SAs over there: the same number is no match.
+  const int ours = ::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  const int peer = ::open("/run/netns/peer", O_RDONLY | O_CLOEXEC);
+  BOOST_REQUIRE_EQUAL(setns(peer, CLONE_NEWNET), 0);
+  make_svti("svti18", 18);
+  BOOST_REQUIRE_EQUAL(setns(ours, CLONE_NEWNET), 0);
+  test::run("ip -n peer link set svti18 netns " + std::to_string(getpid()) + " && ip link set svti18 up");
+  ::close(ours);
+  ::close(peer);
+  const Status foreign = ask(model::AddRoute{{prefix("10.2.0.0/16"), 220, 18}});
+  BOOST_REQUIRE(!foreign);
+  BOOST_TEST(foreign.error().message.find("no interface with svti-id 18") != std::string::npos, foreign.error().message);
+  loop.restart();
+  loop.run_for(std::chrono::milliseconds(500));
   BOOST_TEST(events.svtis.empty());
 }
 

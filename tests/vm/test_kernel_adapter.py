@@ -17,7 +17,7 @@ CASES = [
     "a_peer_behind_a_nat_that_moves_is_told",
     "events_that_come_too_fast_are_told_as_an_overrun",
     "routes_follow_svtis",
-    "an_svti_of_another_link_namespace_is_not_ours",
+    "an_svti_is_ours_by_link_namespace_and_place",
     "an_acquire_through_an_svti_names_it",
     "the_inventory_has_ours_and_nothing_else",
     "a_thousand_sas_go_in_and_out",
