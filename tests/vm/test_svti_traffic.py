@@ -34,8 +34,8 @@ def test_both_families_pass_inside_both(lab, outer, suite):
         ends.a.ping_ok(INSIDE[inner], 3, interval=0.1)
         # In fragments: of the outer packet with IPv4 inside; IPv6 has to be told the size first, for each route once.
         if inner == 6:
-            ends.a.ping(INSIDE[inner], 3, size=4000, interval=0.1)
-            ends.b.ping("fd01::1", 3, size=4000, interval=0.1)
+            ends.a.ping(INSIDE[inner], 3, size=4000, interval=0.1, wait=1)
+            ends.b.ping("fd01::1", 3, size=4000, interval=0.1, wait=1)
         ends.a.ping_ok(INSIDE[inner], 2, size=4000, interval=0.1)
     capture.assert_only_ike_and_esp(["192.168.0.0/16", "fd01::/16"])
     assert set(a.since()) | set(b.since()) == {"tx-too-big"}
@@ -430,7 +430,7 @@ def test_snat_of_an_inner_packet_does_not_take_it_out_of_the_tunnel(lab):
     ends.a.ip("addr add 192.168.7.7/32 dev lo", "addr add 192.168.1.77/32 dev svti1")
     ends.a.run("nft -f -", input=SNAT)
     capture = ends.b.capture("eth0")
-    ends.a.ping(INSIDE[4], 3, wait=2, source="192.168.7.7")
+    ends.a.ping(INSIDE[4], 3, wait=1, source="192.168.7.7")
     ends.a.ping_ok(INSIDE[4], 2)
     capture.assert_only_ike_and_esp(["192.168.0.0/16"])
 
