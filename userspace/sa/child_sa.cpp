@@ -45,7 +45,7 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
   const auto* ts_i = find_ts(payloads, PayloadType::TsInitiator);
   const auto* ts_r = find_ts(payloads, PayloadType::TsResponder);
   if (sa == nullptr || ts_i == nullptr || ts_r == nullptr) {
-    return tl::unexpected(Refusal{NotifyType::InvalidSyntax, {}, "no SA, TSi or TSr payload"});
+    return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, "no SA, TSi or TSr payload"});
   }
   Selection best;
   for (const model::SecurityPolicy& policy : vpn_->policies) {
@@ -62,7 +62,7 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     one.choice = *choice;
     const auto chosen = std::find_if(sa->proposals.begin(), sa->proposals.end(), [&](const auto& proposal) { return proposal.number == choice->number; });
     one.choice.spi = chosen->spi;
-    if (spi_of(one.choice) <= 255) return tl::unexpected(Refusal{NotifyType::InvalidSyntax, {}, "an SPI of ESP that RFC 4303 reserves"});
+    if (spi_of(one.choice) <= 255) return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, "an SPI of ESP that RFC 4303 reserves"});
     // a policy that takes all the peer asks for is better than one that takes a part
     const bool whole = within(ts_r->selectors, one.local) && within(ts_i->selectors, one.remote);
     if (whole) return one;

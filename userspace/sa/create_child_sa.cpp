@@ -254,8 +254,8 @@ void IkeSa::on_new_child_request(const wire::Header& header, const Payloads& pay
     own_ke = std::move(*made);
     auto secret = own_ke->shared_secret(ke->data);
     if (!secret) {
-      log(out, Subsystem::Child, 1, "CHILD SA refused: " + secret.error().message);
-      return refuse_request(header, NotifyType::InvalidSyntax, {}, out);
+      // RFC 6989 2.5
+      return refuse_as_malformed(header, secret.error().message, now, out);
     }
     shared = std::move(*secret);
   }
@@ -390,8 +390,7 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
   auto own_ke = crypto::KeyExchange::create(group, ctx_.entropy);
   const auto shared = own_ke && peer_new_spi != 0 && reader.empty() ? (*own_ke)->shared_secret(ke->data) : peer_error("no new SPI");
   if (!shared) {
-    log(out, Subsystem::Ike, 1, "rekey of the IKE SA refused: " + shared.error().message);
-    return refuse_request(header, NotifyType::InvalidSyntax, {}, out);
+    return refuse_as_malformed(header, "rekey of the IKE SA: " + shared.error().message, now, out);
   }
   const Bytes own_nonce = ctx_.entropy.bytes(kNonceSize);
   const wire::IkeSpi own_spi = ctx_.new_ike_spi();

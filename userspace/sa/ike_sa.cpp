@@ -167,6 +167,12 @@ void IkeSa::refuse_request(const wire::Header& request, NotifyType type, Bytes d
   send_response(request, {wire::NotifyPayload{type, wire::ProtocolId::None, {}, std::move(data)}}, out);
 }
 
+// RFC 7296 2.21.3: INVALID_SYNTAX ends the IKE SA at both ends, with no Delete
+void IkeSa::refuse_as_malformed(const wire::Header& request, const std::string& reason, TimePoint now, Effects& out) {
+  refuse_request(request, NotifyType::InvalidSyntax, {}, out);
+  destroy(reason, now, out);
+}
+
 bool IkeSa::answer_again(const model::Datagram& datagram, Effects& out) const {
   if (dead_ || phase_ != IkeSaPhase::Connecting || !init_ || !equal(init_->peer_message, datagram.payload)) return false;
   out.emplace_back(SendDatagram{{datagram.local, datagram.remote, init_->our_message}});
@@ -230,8 +236,7 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
     if (payloads) {
       on_request(header, *payloads, now, out);
     } else {
-      refuse_request(header, NotifyType::InvalidSyntax, {}, out);
-      destroy("its request is malformed", now, out);
+      refuse_as_malformed(header, "its request is malformed", now, out);
     }
   }
   if (!dead_) pump(now, out);
@@ -248,15 +253,13 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
   const bool authenticated = phase_ != IkeSaPhase::Connecting;
   if (authenticated && header.exchange == ExchangeType::IkeAuth) {
     log(out, Subsystem::Ike, 1, "IKE_AUTH request refused: the peer is authenticated already");
-    return refuse_request(header, NotifyType::InvalidSyntax, {}, out);
+    return refuse_as_malformed(header, "IKE_AUTH request of an authenticated peer", now, out);
   }
   if (const auto violation = check_message(header.exchange, false, payloads)) {
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request refused: " + violation->reason);
     if (!authenticated) return refuse_authentication(header, violation->reason, now, out);
-    refuse_request(header, violation->notify, violation->notify_data, out);
-    // RFC 7296 2.21.3: malformed is fatal, an unknown critical payload is not
-    if (violation->notify == NotifyType::InvalidSyntax) destroy(violation->reason, now, out);
-    return;
+    if (violation->notify == NotifyType::InvalidSyntax) return refuse_as_malformed(header, violation->reason, now, out);
+    return refuse_request(header, violation->notify, violation->notify_data, out);
   }
   take_over_from_predecessor(payloads, out);
   switch (header.exchange) {
@@ -266,7 +269,7 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
     case ExchangeType::IkeSaInit: break;
   }
   log(out, Subsystem::Ike, 1, "request of the unknown type " + wire::to_string(header.exchange) + " refused");
-  refuse_request(header, NotifyType::InvalidSyntax, {}, out);
+  refuse_as_malformed(header, "request of an unknown type", now, out);
 }
 
 void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {

@@ -162,6 +162,7 @@ class IkeSa {
   void send_request(wire::ExchangeType exchange, const Payloads& payloads, Request request, TimePoint now, Effects& out);
   void send_response(const wire::Header& request, const Payloads& payloads, Effects& out);
   void refuse_request(const wire::Header& request, wire::NotifyType type, Bytes data, Effects& out);
+  void refuse_as_malformed(const wire::Header& request, const std::string& reason, TimePoint now, Effects& out);
   bool accepts_request(wire::ExchangeType exchange) const;
   void abandon_request();
   bool serves(const std::string& policy) const;
