@@ -294,6 +294,10 @@ class Host:
     def routes(self, table=220, family=4):
         """Routes of a table as `ip -j route` gives them; an absent table is an empty one."""
         done = self.run(f"ip -{family} -j route show table {table}", check=False)
+        if done.returncode:
+            if "table does not exist" not in done.stderr:
+                raise LabError(f"{self.name}: routes of table {table}: {done.stderr}")
+            return []
         return json.loads(done.stdout or "[]")
 
     def rules(self, family=4):

@@ -242,7 +242,7 @@ def test_iked_site_through_nat(g):
     # gwa's packets leave wan with wan's own address: ESP travels in UDP 4500, and gwb learns gwa's address from the packets.
     g.wan.run(
         "nft -f -",
-        input="table ip nat { chain out { type nat hook postrouting priority srcnat; ip saddr 192.0.2.1 oifname tob masquerade } }",
+        input="table ip nat {\n chain out {\n type nat hook postrouting priority srcnat;\n ip saddr 192.0.2.1 oifname tob masquerade\n }\n }\n",
     )
     a, b = pair(ike=GCM_IKE, esp=GCM_ESP, remote_b=False)
     iked_a, iked_b = Iked(g.gwa, a).start(), Iked(g.gwb, b).start()
