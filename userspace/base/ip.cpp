@@ -31,6 +31,7 @@ Result<IpAddress> IpAddress::from_bytes(ByteView octets) {
 Result<IpAddress> IpAddress::parse(std::string_view text) {
   const std::string terminated(text);
   IpAddress out;
+  if (text.find('\0') != std::string_view::npos) return config_error("an address with a NUL character");  // inet_pton would stop there
   if (inet_pton(AF_INET, terminated.c_str(), out.octets_.data()) == 1) return out;
   out.family_ = IpFamily::V6;
   if (inet_pton(AF_INET6, terminated.c_str(), out.octets_.data()) == 1) return out;

@@ -168,9 +168,16 @@ void Engine::on_svti(std::uint32_t svti_id, bool up) {
 }
 
 void Engine::on_overrun() {
-  // Acquires that were lost come again with the next packet after acquire-timeout; SAs that expired unseen end with their own timers here.
-  log(Subsystem::Kernel, 0, "events of the kernel were lost: its socket overran");
-  if (!left_) submit(PolicyTable::Requests{}, kFirstTrapOwner);
+  // Acquires that were lost come again with the next packet after acquire-timeout; what expired unseen is found by looking.
+  log(Subsystem::Kernel, 0, "events of the kernel were lost: its socket overran; looking at what is there");
+  kernel_.flush();
+  const auto inventory = kernel_.inventory();
+  if (!inventory) return log(Subsystem::Kernel, 0, "the kernel cannot be asked: " + inventory.error().message);
+  std::set<model::SaId> present;
+  for (const model::SaStatus& sa : inventory->sas) present.insert(sa.id);
+  sa::Effects effects;
+  core_.resync(present, now(), effects);
+  perform(std::move(effects));
 }
 
 // --- start and orphans ------------------------------------------------------------------------------------------------------

@@ -339,6 +339,19 @@ void Core::install_failed(std::uint32_t child, const std::string& reason, TimePo
   }
 }
 
+void Core::resync(const std::set<model::SaId>& present, TimePoint now, Effects& out) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> lost;
+  for (const auto& [id, sa] : sas_) {
+    for (const auto& child : sa->children()) {
+      const bool complete = present.contains(child->inbound) && (!child->outbound_installed || present.contains(child->outbound));
+      if (!complete) lost.emplace_back(id, child->unique_id);
+    }
+  }
+  for (const auto& [ike, child] : lost) {
+    touch(ike, now, out, [&, child = child](IkeSa& sa) { sa.delete_child(child, "its kernel SA is gone", now, out); });
+  }
+}
+
 // --- commands ---------------------------------------------------------------------------------------------------------------
 
 Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out) {

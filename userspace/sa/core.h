@@ -43,6 +43,9 @@ class Core {
   void expire(const model::SaId& id, bool hard, TimePoint now, Effects& out);
   void install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
+  // All kernel SAs there are, after events were lost: a CHILD SA of which one is missing is closed.
+  void resync(const std::set<model::SaId>& present, TimePoint now, Effects& out);
+
   // Commands; errors of Fault::Configuration. `policy` empty: all of the VPN. The outcome comes as Notices.
   Status initiate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
   Status terminate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
