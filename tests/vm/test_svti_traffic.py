@@ -92,14 +92,18 @@ def test_what_has_no_policy_or_a_blocking_one_is_dropped_and_counted(lab):
 def test_without_an_sa_one_acquire_is_raised_and_the_packets_wait_for_it(lab):
     ends = Ends(lab)
     ends.policies()
+    to_b, to_a = sa("10.0.0.1", "10.0.0.2", 0x101, 1), sa("10.0.0.2", "10.0.0.1", 0x102, 1)
+    ends.b.ip(to_b, to_a)
     monitor = ends.a.xfrm_monitor("acquire")
     counters = Counters(ends.a, "svti1")
     capture = ends.b.capture("eth0")
 
+    started = time.monotonic()
     ping = ends.a.popen(f"ping -n -c 5 -i 0.2 -W 20 {INSIDE[4]}", name="ping")
     monitor.wait_output("acquire proto esp")
     counters.wait("tx-queued", 5)
-    ends.states()
+    ends.a.ip(to_a, to_b)
+    assert time.monotonic() - started < 9, "the SAs took longer to install here than packets may wait"
     ping.wait_output("5 packets transmitted, 5 received")
 
     assert counters.since() == {"tx-queued": 5}
