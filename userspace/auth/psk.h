@@ -22,13 +22,14 @@ class PskStore {
   const model::PresharedKey* find(const model::Identity& local, const model::Identity& remote) const;
 
  private:
-  std::vector<std::shared_ptr<const model::PresharedKey>> keys_;          // in the order of the configuration
-  std::map<model::Identity, std::vector<std::size_t>> exact_;             // folded identity -> entries with that very selector
-  std::vector<std::size_t> others_;                                       // entries with a pattern, or with no selector at all
+  std::vector<std::shared_ptr<const model::PresharedKey>> keys_;  // in the order of the configuration
+  std::map<model::Identity, std::vector<std::size_t>> exact_;     // folded identity -> entries with that very selector
+  std::vector<std::size_t> others_;                               // entries with a pattern, or with no selector at all
 };
 
 // AUTH = prf(prf(secret, "Key Pad for IKEv2"), message | nonce | prf(sk_p, id body)), where `message` is the sender's whole first
 // message, `nonce` the receiver's, and `id_body` the sender's ID payload without its generic header.
-Secret shared_key_auth(const crypto::Prf& prf, const Secret& secret, ByteView message, ByteView nonce, const Secret& sk_p, ByteView id_body);
+Secret shared_key_auth(const crypto::Prf& prf, const Secret& secret, ByteView message, ByteView nonce, const Secret& sk_p,
+                       ByteView id_body);
 
 }  // namespace svti::auth

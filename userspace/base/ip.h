@@ -22,13 +22,13 @@ class IpAddress {
   IpAddress() = default;
   static IpAddress v4(std::uint32_t host_order);
   static IpAddress any(IpFamily family);
-  static Result<IpAddress> from_bytes(ByteView octets);  // 4 or 16 octets, network order
+  static Result<IpAddress> from_bytes(ByteView octets);   // 4 or 16 octets, network order
   static Result<IpAddress> parse(std::string_view text);  // dotted or RFC 4291 text, no zone, no port
 
   IpFamily family() const { return family_; }
   bool is_v4() const { return family_ == IpFamily::V4; }
   bool is_v6() const { return family_ == IpFamily::V6; }
-  bool is_any() const;  // 0.0.0.0 or ::
+  bool is_any() const;                                                     // 0.0.0.0 or ::
   ByteView bytes() const { return {octets_.data(), is_v4() ? 4U : 16U}; }  // borrows from this object
   std::uint8_t bits() const { return is_v4() ? 32 : 128; }
   std::string to_string() const;
@@ -44,9 +44,9 @@ class IpAddress {
 // Address and prefix length with the host bits zero.
 class Prefix {
  public:
-  Prefix() = default;                               // 0.0.0.0/0
+  Prefix() = default;                                     // 0.0.0.0/0
   Prefix(const IpAddress& address, std::uint8_t length);  // clears host bits; length is cut to the family's bits
-  static Result<Prefix> parse(std::string_view text);  // "a/len", or "a" alone for a host; host bits set are an error
+  static Result<Prefix> parse(std::string_view text);     // "a/len", or "a" alone for a host; host bits set are an error
   static Prefix host(const IpAddress& address) { return {address, address.bits()}; }
   static Prefix any(IpFamily family) { return {IpAddress::any(family), 0}; }
 

@@ -25,10 +25,10 @@ class Secret {
   Secret clone() const { return Secret(view()); }
   std::size_t size() const { return octets_.size(); }
   bool empty() const { return octets_.empty(); }
-  ByteView view() const { return octets_; }                      // borrows from this Secret
-  std::span<std::uint8_t> mutable_view() { return octets_; }     // to fill it in place
-  Secret slice(std::size_t offset, std::size_t size) const;      // offset + size must not pass the end
-  void wipe() noexcept;                                          // now empty
+  ByteView view() const { return octets_; }                   // borrows from this Secret
+  std::span<std::uint8_t> mutable_view() { return octets_; }  // to fill it in place
+  Secret slice(std::size_t offset, std::size_t size) const;   // offset + size must not pass the end
+  void wipe() noexcept;                                       // now empty
 
  private:
   Bytes octets_;

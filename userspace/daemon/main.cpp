@@ -142,14 +142,18 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app{"IKEv2 daemon for route-based VPNs over SVTI interfaces.\n\n"
-               "Runs in the foreground, in the network namespace it is started in. SIGHUP loads the configuration file again, SIGTERM deletes all SAs "
-               "and ends.\n"};
-  app.footer("Examples:\n"
-             "  svti-iked                                  /etc/svti/ike.conf, control socket /run/svti-iked.vici\n"
-             "  svti-iked --config site.conf --log-stderr 1\n"
-             "  ip netns exec gw svti-iked --config gw.conf --socket /run/gw.vici --run-dir /run/gw\n");
-  auto* config = app.add_option("--config,-c", options.config, "configuration file in the native text form")->type_name("FILE")->capture_default_str();
+  CLI::App app{
+      "IKEv2 daemon for route-based VPNs over SVTI interfaces.\n\n"
+      "Runs in the foreground, in the network namespace it is started in. SIGHUP loads the configuration file again, SIGTERM deletes all "
+      "SAs "
+      "and ends.\n"};
+  app.footer(
+      "Examples:\n"
+      "  svti-iked                                  /etc/svti/ike.conf, control socket /run/svti-iked.vici\n"
+      "  svti-iked --config site.conf --log-stderr 1\n"
+      "  ip netns exec gw svti-iked --config gw.conf --socket /run/gw.vici --run-dir /run/gw\n");
+  auto* config =
+      app.add_option("--config,-c", options.config, "configuration file in the native text form")->type_name("FILE")->capture_default_str();
   app.add_option("--socket,-s", options.socket, "control socket (VICI)")->type_name("PATH")->capture_default_str();
   app.add_option("--group", options.group, "group that may use the control socket")->type_name("GROUP");
   app.add_option("--run-dir", options.run_dir, "directory of the lock")->type_name("DIR")->capture_default_str();

@@ -102,8 +102,8 @@ void Engine::perform(sa::Effects effects) {
       perform(*install);
     } else if (const auto* remove = std::get_if<sa::RemoveSa>(&effect)) {
       submit(model::DeleteSa{remove->id});
-    } else if (auto* claim = std::get_if<sa::ClaimPolicies>(&effect)) {
-      submit(policies_.claim(claim->owner, std::move(claim->policies)), claim->owner);
+    } else if (const auto* claim = std::get_if<sa::ClaimPolicies>(&effect)) {
+      submit(policies_.claim(claim->owner, claim->policies), claim->owner);
     } else if (const auto* release = std::get_if<sa::ReleasePolicies>(&effect)) {
       submit(policies_.release(release->owner), kFirstTrapOwner);
     } else if (auto* one = std::get_if<sa::Notice>(&effect)) {
@@ -157,7 +157,8 @@ void Engine::on_expire(const model::SaId& id, bool hard) {
 }
 
 void Engine::on_mapping(const model::SaId& id, const Endpoint& now_from) {
-  log(Subsystem::Kernel, 1, "ESP of SA " + id.destination.to_string() + " now comes from " + now_from.to_string() + ": following a NAT is not supported yet");
+  log(Subsystem::Kernel, 1,
+      "ESP of SA " + id.destination.to_string() + " now comes from " + now_from.to_string() + ": following a NAT is not supported yet");
 }
 
 void Engine::on_svti(std::uint32_t svti_id, bool up) {
@@ -188,7 +189,8 @@ Status Engine::start() {
   for (const model::PolicyStatus& policy : inventory->policies) {
     if (policy.id.direction == model::Direction::Out) core_.seed_reqid(policy.id, policy.reqid);
   }
-  if (!inventory->sas.empty()) log(Subsystem::Kernel, 1, std::to_string(inventory->sas.size()) + " SAs of a former run are in the kernel and go on carrying traffic");
+  if (!inventory->sas.empty())
+    log(Subsystem::Kernel, 1, std::to_string(inventory->sas.size()) + " SAs of a former run are in the kernel and go on carrying traffic");
   left_ = std::move(*inventory);
   return {};
 }
@@ -273,7 +275,8 @@ void Engine::apply_globals(const model::GlobalOptions& options) {
     return std::tuple(one.sp_hash_ipv4_local, one.sp_hash_ipv4_remote, one.sp_hash_ipv6_local, one.sp_hash_ipv6_remote);
   };
   if (thresholds(options) != thresholds(before)) {
-    submit(model::SetPolicyHash{options.sp_hash_ipv4_local, options.sp_hash_ipv4_remote, options.sp_hash_ipv6_local, options.sp_hash_ipv6_remote});
+    submit(model::SetPolicyHash{options.sp_hash_ipv4_local, options.sp_hash_ipv4_remote, options.sp_hash_ipv6_local,
+                                options.sp_hash_ipv6_remote});
   }
   if (first || options.acquire_timeout != before.acquire_timeout) submit(model::SetAcquireTimeout{options.acquire_timeout});
   submit(policies_.set_routing({options.install_routes, options.routing_table, options.routing_table_prio}), kFirstTrapOwner);
@@ -305,8 +308,8 @@ LoadOutcome Engine::load(std::string_view text, std::string_view file_name) {
   reconcile();
   out.applied = true;
   log(Subsystem::Config, 1,
-      std::string(file_name) + " applied: " + std::to_string(out.added.size()) + " VPNs added, " + std::to_string(out.changed.size()) + " changed, " +
-          std::to_string(out.removed.size()) + " removed, " + std::to_string(out.unchanged.size()) + " unchanged");
+      std::string(file_name) + " applied: " + std::to_string(out.added.size()) + " VPNs added, " + std::to_string(out.changed.size()) +
+          " changed, " + std::to_string(out.removed.size()) + " removed, " + std::to_string(out.unchanged.size()) + " unchanged");
   return out;
 }
 
@@ -349,7 +352,8 @@ std::set<std::string> Engine::policies_of(const std::string& vpn, const std::str
   return out;
 }
 
-void Engine::wait(Waiter::For what, const std::string& vpn, std::set<std::string> policies, milliseconds timeout, LogSink progress, Done done) {
+void Engine::wait(Waiter::For what, const std::string& vpn, std::set<std::string> policies, milliseconds timeout, LogSink progress,
+                  Done done) {
   const auto waiter = waiters_.emplace(waiters_.end());
   waiter->what = what;
   waiter->vpn = vpn;
@@ -377,7 +381,9 @@ void Engine::finish(Waiters::iterator waiter, Status status) {
 void Engine::notice(const sa::Notice& notice) {
   using Kind = sa::Notice::Kind;
   switch (notice.kind) {
-    case Kind::ChildUp: drop_orphans(notice.reqid, "a new CHILD SA took their place"); break;
+    case Kind::ChildUp:
+      drop_orphans(notice.reqid, "a new CHILD SA took their place");
+      break;
     case Kind::ChildFailed:
     case Kind::IkeFailed: {
       std::vector<std::uint32_t> failed;
@@ -388,7 +394,8 @@ void Engine::notice(const sa::Notice& notice) {
       for (const std::uint32_t reqid : failed) drop_orphans(reqid, "no new CHILD SA could be made: " + notice.reason);
       break;
     }
-    default: break;
+    default:
+      break;
   }
   for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
     const auto one = waiter++;
@@ -412,7 +419,8 @@ void Engine::notice(const sa::Notice& notice) {
         if (up && one->policies.empty()) finish(one, {});
         break;
       case Kind::IkeRekeyed:
-      case Kind::ChildRekeyed: break;
+      case Kind::ChildRekeyed:
+        break;
     }
   }
 }
@@ -436,16 +444,17 @@ void Engine::initiate(const std::string& vpn, const std::string& policy, millise
 }
 
 void Engine::terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) {
-  wait(Waiter::For::Down, vpn, policy.empty() ? std::set<std::string>{} : std::set<std::string>{policy}, timeout, std::move(progress), std::move(done));
+  wait(Waiter::For::Down, vpn, policy.empty() ? std::set<std::string>{} : std::set<std::string>{policy}, timeout, std::move(progress),
+       std::move(done));
   const auto waiter = std::prev(waiters_.end());
   sa::Effects effects;
   const Status begun = core_.terminate(vpn, policy, now(), effects);
   if (!begun) return finish(waiter, begun);
   // an IKE SA that was not established is gone already, without a notice
   const bool silent = policy.empty() && std::none_of(effects.begin(), effects.end(), [](const sa::Effect& effect) {
-    const auto* one = std::get_if<sa::Notice>(&effect);
-    return one != nullptr && one->kind == sa::Notice::Kind::IkeDown;
-  });
+                        const auto* one = std::get_if<sa::Notice>(&effect);
+                        return one != nullptr && one->kind == sa::Notice::Kind::IkeDown;
+                      });
   perform(std::move(effects));
   if (silent) finish(waiter, {});
 }

@@ -54,7 +54,8 @@ class Engine final : public Service, private model::KernelEvents {
   };
   using Waiters = std::list<Waiter>;
 
-  void on_acquire(std::uint32_t reqid, std::uint32_t if_id, const wire::TrafficSelector& source, const wire::TrafficSelector& destination) override;
+  void on_acquire(std::uint32_t reqid, std::uint32_t if_id, const wire::TrafficSelector& source,
+                  const wire::TrafficSelector& destination) override;
   void on_expire(const model::SaId& id, bool hard) override;
   void on_mapping(const model::SaId& id, const Endpoint& now_from) override;
   void on_svti(std::uint32_t svti_id, bool up) override;

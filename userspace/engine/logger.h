@@ -22,7 +22,8 @@ class Logger {
   LogSink sink() {
     return [this](const LogLine& line) { write(line); };
   }
-  // Lines at `level` or below go to `sink` until the returned function is called; calling it again does nothing. It may be called from the sink.
+  // Lines at `level` or below go to `sink` until the returned function is called; calling it again does nothing. It may be called from the
+  // sink.
   std::function<void()> subscribe(LogLevel level, LogSink sink);
 
  private:

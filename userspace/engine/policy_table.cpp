@@ -34,20 +34,20 @@ void PolicyTable::count_route(const SetPolicy& policy, int change) {
   if (policy.id.destination.contains(policy.tunnel_destination)) count({Prefix::host(policy.tunnel_destination), 0});
 }
 
-PolicyTable::Requests PolicyTable::claim(std::uint64_t owner, std::vector<SetPolicy> policies) {
+PolicyTable::Requests PolicyTable::claim(std::uint64_t owner, const std::vector<SetPolicy>& policies) {
   Requests out;
   std::vector<model::PolicyId> ids;
   for (const SetPolicy& policy : policies) ids.push_back(policy.id);
   std::sort(ids.begin(), ids.end());
   std::vector<model::PolicyId> before = std::exchange(owners_[owner], ids);
-  for (SetPolicy& policy : policies) {
+  for (const SetPolicy& policy : policies) {
     auto& claims = policies_[policy.id];
     const bool in_kernel = !claims.empty() && same(claims.back().policy, policy);
     if (!claims.empty()) count_route(claims.back().policy, -1);
     std::erase_if(claims, [&](const Claim& claim) { return claim.owner == owner; });
     count_route(policy, 1);
     if (!in_kernel) out.emplace_back(policy);
-    claims.push_back({owner, std::move(policy)});
+    claims.push_back({owner, policy});
   }
   for (const model::PolicyId& id : before) {
     if (!std::binary_search(ids.begin(), ids.end(), id)) drop_claim(owner, id, out);

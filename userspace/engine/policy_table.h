@@ -24,13 +24,14 @@ struct RoutingOptions {
   bool operator==(const RoutingOptions&) const = default;
 };
 
-// Pure: says what to ask of the kernel, in order. Routes come after the throw routes that guard them, rules last; removal goes the other way.
+// Pure: says what to ask of the kernel, in order. Routes come after the throw routes that guard them, rules last; removal goes the other
+// way.
 class PolicyTable {
  public:
   using Requests = std::vector<model::KernelRequest>;
 
   // replaces what `owner` claimed before
-  Requests claim(std::uint64_t owner, std::vector<model::SetPolicy> policies);
+  Requests claim(std::uint64_t owner, const std::vector<model::SetPolicy>& policies);
   Requests release(std::uint64_t owner);
   Requests set_routing(const RoutingOptions& options);
   // the interface came up: the kernel has forgotten the routes through it

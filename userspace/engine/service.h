@@ -17,8 +17,8 @@ namespace svti::engine {
 
 // what a load found and did
 struct LoadOutcome {
-  std::vector<config::Diagnostic> diagnostics;  // errors and warnings, in the order of the text
-  bool applied = false;                         // false with any error: nothing was changed
+  std::vector<config::Diagnostic> diagnostics;                  // errors and warnings, in the order of the text
+  bool applied = false;                                         // false with any error: nothing was changed
   std::vector<std::string> added, changed, removed, unchanged;  // VPN names
 };
 
@@ -41,8 +41,8 @@ class Service {
   virtual model::RuntimeState state() = 0;
   virtual model::ConfigurationPtr configuration() const = 0;
 
-  // Sets a CHILD SA up (all policies of the VPN when `policy` is empty). `progress` gets the log lines about this VPN until `done` is called, once.
-  // A positive timeout ends the wait (not the attempt) with an error.
+  // Sets a CHILD SA up (all policies of the VPN when `policy` is empty). `progress` gets the log lines about this VPN until `done` is
+  // called, once. A positive timeout ends the wait (not the attempt) with an error.
   virtual void initiate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) = 0;
   // Deletes the VPN's IKE SAs, or only the CHILD SAs of `policy` when it is given. Error at once when there is nothing to delete.
   virtual void terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) = 0;

@@ -15,7 +15,7 @@ namespace svti::model {
 enum class AlgorithmKind : std::uint8_t { Encryption, Aead, Integrity, Prf, DhGroup };
 
 struct Algorithm {
-  std::string_view keyword;      // "aes128-cbc", "aes256-gcm-128", "hmac-sha256", "modp2048"
+  std::string_view keyword;  // "aes128-cbc", "aes256-gcm-128", "hmac-sha256", "modp2048"
   AlgorithmKind kind{};
   std::uint16_t id = 0;          // IANA transform id
   std::uint16_t key_bits = 0;    // Key Length attribute, 0 where the transform has none

@@ -19,7 +19,7 @@
 
 namespace svti::model {
 
-enum class StartAction : std::uint8_t { None, Trap, Start };   // start-action and close-action
+enum class StartAction : std::uint8_t { None, Trap, Start };  // start-action and close-action
 enum class DpdAction : std::uint8_t { Clear, Trap, Restart };
 enum class PolicyAction : std::uint8_t { Esp, Ah, Pass, Drop };
 enum class Mode : std::uint8_t { Tunnel, Transport };

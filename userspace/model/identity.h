@@ -21,8 +21,8 @@ struct Identity {
   static Identity any();  // matches everything; never sent
 
   bool is_any() const;
-  bool is_pattern() const;    // the wildcard, or a selector with "*"
-  Identity folded() const;    // names in lower case: equal identities have equal folded forms
+  bool is_pattern() const;  // the wildcard, or a selector with "*"
+  Identity folded() const;  // names in lower case: equal identities have equal folded forms
   // `this` is the selector: the wildcard, the same value (FQDN and mail domain compared without regard to case), or "*.domain" / "*@domain"
   bool matches(const Identity& presented) const;
   // 0 no match, 1 wildcard %any, 2 pattern, 3 exact

@@ -44,10 +44,10 @@ struct AddSa {
   Direction direction = Direction::In;
   Mode mode = Mode::Tunnel;
   std::uint32_t reqid = 0;
-  std::uint32_t if_id = 0;  // svti-id, 0 none
-  wire::Transform encryption;  // id 0: none (AH)
+  std::uint32_t if_id = 0;                   // svti-id, 0 none
+  wire::Transform encryption;                // id 0: none (AH)
   std::optional<wire::Transform> integrity;  // none with an AEAD
-  Secret encryption_key;  // an AEAD's with its salt behind
+  Secret encryption_key;                     // an AEAD's with its salt behind
   Secret integrity_key;
   std::optional<UdpEncapsulation> encapsulation;
   bool esn = false;
@@ -105,8 +105,12 @@ struct RouteId {
 
   auto operator<=>(const RouteId&) const = default;
 };
-struct AddRoute { RouteId id; };     // made or replaced; Error when no interface has that svti-id, or it is down
-struct DeleteRoute { RouteId id; };  // gone already: no error
+struct AddRoute {
+  RouteId id;
+};  // made or replaced; Error when no interface has that svti-id, or it is down
+struct DeleteRoute {
+  RouteId id;
+};  // gone already: no error
 
 // "priority P: lookup table T", protocol kRouteProtocol, of one family
 struct RuleId {
@@ -116,8 +120,12 @@ struct RuleId {
 
   auto operator<=>(const RuleId&) const = default;
 };
-struct AddRule { RuleId id; };       // already there: no error and no second one
-struct DeleteRule { RuleId id; };    // gone already: no error
+struct AddRule {
+  RuleId id;
+};  // already there: no error and no second one
+struct DeleteRule {
+  RuleId id;
+};  // gone already: no error
 
 // Thresholds of the stock policy hash (XFRMA_SPD_IPV4_HTHRESH, XFRMA_SPD_IPV6_HTHRESH)
 struct SetPolicyHash {
@@ -128,7 +136,8 @@ struct SetAcquireTimeout {
   seconds value{165};
 };
 
-using KernelRequest = std::variant<AddSa, DeleteSa, SetPolicy, DeletePolicy, AddRoute, DeleteRoute, AddRule, DeleteRule, SetPolicyHash, SetAcquireTimeout>;
+using KernelRequest =
+    std::variant<AddSa, DeleteSa, SetPolicy, DeletePolicy, AddRoute, DeleteRoute, AddRule, DeleteRule, SetPolicyHash, SetAcquireTimeout>;
 
 // "add SA 192.0.2.1 esp c0ffee01", for logs
 std::string describe(const KernelRequest& request);
@@ -183,8 +192,9 @@ class Kernel {
   using Done = std::function<void(Status)>;
 
   virtual ~Kernel() = default;
-  // Queues a request. Requests are carried out in the order given; several may travel in one batch. `done` (may be empty) is called from the
-  // event loop with the kernel's answer, extack text included in the error. Nothing is sent before flush() or the end of the loop's turn.
+  // Queues a request. Requests are carried out in the order given; several may travel in one batch. `done` (may be empty) is called from
+  // the event loop with the kernel's answer, extack text included in the error. Nothing is sent before flush() or the end of the loop's
+  // turn.
   virtual void submit(KernelRequest request, Done done) = 0;
   virtual void flush() = 0;
   // Blocking questions; small numbers of them, off the packet path.

@@ -14,9 +14,9 @@ inline constexpr std::uint16_t kIkePort = 500;
 inline constexpr std::uint16_t kNatTraversalPort = 4500;  // RFC 3948: IKE there has the four-octet non-ESP marker in front
 
 struct Datagram {
-  Endpoint local;   // its port says which of the two sockets
+  Endpoint local;  // its port says which of the two sockets
   Endpoint remote;
-  Bytes payload;    // the IKE message alone: non-ESP marker removed, or yet to be added
+  Bytes payload;  // the IKE message alone: non-ESP marker removed, or yet to be added
 };
 
 class Transport {

@@ -18,17 +18,35 @@ namespace svti::model {
 
 // The 21 counters in the guide's order. IKEv2 only; each message counted once.
 enum class Counter : std::uint8_t {
-  IkeRekeyInit, IkeRekeyResp, ChildRekey, Invalid, InvalidSpi,
-  IkeInitInReq, IkeInitInResp, IkeInitOutReq, IkeInitOutResp,
-  IkeAuthInReq, IkeAuthInResp, IkeAuthOutReq, IkeAuthOutResp,
-  CreateChildInReq, CreateChildInResp, CreateChildOutReq, CreateChildOutResp,
-  InfoInReq, InfoInResp, InfoOutReq, InfoOutResp,
+  IkeRekeyInit,
+  IkeRekeyResp,
+  ChildRekey,
+  Invalid,
+  InvalidSpi,
+  IkeInitInReq,
+  IkeInitInResp,
+  IkeInitOutReq,
+  IkeInitOutResp,
+  IkeAuthInReq,
+  IkeAuthInResp,
+  IkeAuthOutReq,
+  IkeAuthOutResp,
+  CreateChildInReq,
+  CreateChildInResp,
+  CreateChildOutReq,
+  CreateChildOutResp,
+  InfoInReq,
+  InfoInResp,
+  InfoOutReq,
+  InfoOutResp,
 };
 inline constexpr std::array<std::string_view, 21> kCounterNames = {
-    "ike-rekey-init",    "ike-rekey-resp",     "child-rekey",         "invalid",             "invalid-spi",        "ike-init-in-req",
-    "ike-init-in-resp",  "ike-init-out-req",   "ike-init-out-resp",   "ike-auth-in-req",     "ike-auth-in-resp",   "ike-auth-out-req",
-    "ike-auth-out-resp", "create-child-in-req", "create-child-in-resp", "create-child-out-req", "create-child-out-resp", "info-in-req",
-    "info-in-resp",      "info-out-req",       "info-out-resp"};
+    "ike-rekey-init",        "ike-rekey-resp",      "child-rekey",          "invalid",
+    "invalid-spi",           "ike-init-in-req",     "ike-init-in-resp",     "ike-init-out-req",
+    "ike-init-out-resp",     "ike-auth-in-req",     "ike-auth-in-resp",     "ike-auth-out-req",
+    "ike-auth-out-resp",     "create-child-in-req", "create-child-in-resp", "create-child-out-req",
+    "create-child-out-resp", "info-in-req",         "info-in-resp",         "info-out-req",
+    "info-out-resp"};
 
 struct Counters {
   std::array<std::uint64_t, kCounterNames.size()> values{};
@@ -36,9 +54,11 @@ struct Counters {
 };
 
 enum class IkeSaPhase : std::uint8_t { Created, Connecting, Established, Rekeying, Rekeyed, Deleting };
-inline constexpr std::array<std::string_view, 6> kIkeSaPhaseNames = {"created", "connecting", "established", "rekeying", "rekeyed", "deleting"};
+inline constexpr std::array<std::string_view, 6> kIkeSaPhaseNames = {"created",  "connecting", "established",
+                                                                     "rekeying", "rekeyed",    "deleting"};
 enum class ChildSaPhase : std::uint8_t { Created, Installing, Installed, Rekeying, Rekeyed, Deleting, Deleted };
-inline constexpr std::array<std::string_view, 7> kChildSaPhaseNames = {"created", "installing", "installed", "rekeying", "rekeyed", "deleting", "deleted"};
+inline constexpr std::array<std::string_view, 7> kChildSaPhaseNames = {"created", "installing", "installed", "rekeying",
+                                                                       "rekeyed", "deleting",   "deleted"};
 
 struct ChildSaState {
   std::uint32_t unique_id = 0;
@@ -54,8 +74,8 @@ struct ChildSaState {
   bool esn = false;
   // from the kernel; 0 when it could not be asked
   std::uint64_t bytes_in = 0, packets_in = 0, bytes_out = 0, packets_out = 0;
-  seconds installed{0};                 // since
-  std::optional<seconds> rekey, life;   // until
+  seconds installed{0};                // since
+  std::optional<seconds> rekey, life;  // until
   std::vector<wire::TrafficSelector> local_ts, remote_ts;
 };
 

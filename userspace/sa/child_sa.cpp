@@ -40,7 +40,8 @@ void IkeSa::child_notice(const ChildSa& child, Notice::Kind kind, std::string re
   out.emplace_back(Notice{kind, vpn_->name, child.policy->name, id_, child.unique_id, child.reqid, std::move(reason)});
 }
 
-tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payloads& payloads, KeyExchangeUse ke, const std::string& only_policy) const {
+tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payloads& payloads, KeyExchangeUse ke,
+                                                                   const std::string& only_policy) const {
   const auto* sa = find_payload<wire::SaPayload>(payloads);
   const auto* ts_i = find_ts(payloads, PayloadType::TsInitiator);
   const auto* ts_r = find_ts(payloads, PayloadType::TsResponder);
@@ -57,10 +58,12 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     if (one.local.empty() || one.remote.empty()) continue;
     const auto choice = choose_proposal(vpn_->ipsec.esp_proposals, sa->proposals, ke);
     if (!choice) {
-      return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, "no proposal fits: " + explain_mismatch(vpn_->ipsec.esp_proposals, sa->proposals, ke)});
+      return tl::unexpected(
+          Refusal{NotifyType::NoProposalChosen, {}, "no proposal fits: " + explain_mismatch(vpn_->ipsec.esp_proposals, sa->proposals, ke)});
     }
     one.choice = *choice;
-    const auto chosen = std::find_if(sa->proposals.begin(), sa->proposals.end(), [&](const auto& proposal) { return proposal.number == choice->number; });
+    const auto chosen =
+        std::find_if(sa->proposals.begin(), sa->proposals.end(), [&](const auto& proposal) { return proposal.number == choice->number; });
     one.choice.spi = chosen->spi;
     if (spi_of(one.choice) <= 255) return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, "an SPI of ESP that RFC 4303 reserves"});
     // a policy that takes all the peer asks for is better than one that takes a part
@@ -69,8 +72,10 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     if (best.policy == nullptr) best = std::move(one);
   }
   if (best.policy != nullptr) return best;
-  return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {},
-                                "no security-policy covers local " + to_string(ts_r->selectors) + " and remote " + to_string(ts_i->selectors)});
+  return tl::unexpected(
+      Refusal{NotifyType::TsUnacceptable,
+              {},
+              "no security-policy covers local " + to_string(ts_r->selectors) + " and remote " + to_string(ts_i->selectors)});
 }
 
 Payloads IkeSa::child_answer(const Selection& selection, std::uint32_t spi_in) const {
@@ -94,8 +99,11 @@ Result<IkeSa::Selection> IkeSa::accept_answer(const ChildOffer& offer, const Pay
   if (!choice) return peer_error("the peer chose " + to_string(sa->proposals) + ", which was not offered");
   if (spi_of(*choice) <= 255) return peer_error("the peer chose an SPI that RFC 4303 reserves");
   // RFC 7296 2.9: the answer may be narrower than the offer, never wider
-  const bool narrower = !ts_i->selectors.empty() && !ts_r->selectors.empty() && within(ts_i->selectors, offer.local) && within(ts_r->selectors, offer.remote);
-  if (!narrower) return peer_error("the peer answered traffic selectors that were not offered: " + to_string(ts_i->selectors) + " and " + to_string(ts_r->selectors));
+  const bool narrower =
+      !ts_i->selectors.empty() && !ts_r->selectors.empty() && within(ts_i->selectors, offer.local) && within(ts_r->selectors, offer.remote);
+  if (!narrower)
+    return peer_error("the peer answered traffic selectors that were not offered: " + to_string(ts_i->selectors) + " and " +
+                      to_string(ts_r->selectors));
   Selection out;
   out.policy = vpn_->find_policy(offer.policy);
   if (out.policy == nullptr) return config_error("its security-policy is no longer configured");
@@ -112,9 +120,12 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
     return nullptr;
   };
   static const Secret kNone;
-  auto keys = derive_child_keys(plan.choice, *keys_, plan.nonce_i, plan.nonce_r, plan.shared_secret == nullptr ? kNone : *plan.shared_secret);
+  auto keys =
+      derive_child_keys(plan.choice, *keys_, plan.nonce_i, plan.nonce_r, plan.shared_secret == nullptr ? kNone : *plan.shared_secret);
   if (!keys) return give_up(keys.error().message);
-  const auto policies_of = [&](std::uint32_t reqid) { return policies_for(plan.local, plan.remote, {plan.policy, local_.address, remote_.address, reqid}); };
+  const auto policies_of = [&](std::uint32_t reqid) {
+    return policies_for(plan.local, plan.remote, {plan.policy, local_.address, remote_.address, reqid});
+  };
   auto policies = policies_of(0);
   if (policies.empty()) return give_up("its traffic selectors make no policy, or more than " + std::to_string(kMaxPolicies));
 
@@ -179,8 +190,8 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   ChildSa* made = children_.back().get();
   if (plan.outbound_now) activate_outbound(*made, out);
   log(out, Subsystem::Child, 0,
-      "CHILD SA " + made->policy->name + "{" + std::to_string(made->unique_id) + "} established: local " + to_string(made->local) + " remote " +
-          to_string(made->remote) + ", " + to_string(made->choice) + (made->udp_encap ? ", UDP encapsulated" : ""));
+      "CHILD SA " + made->policy->name + "{" + std::to_string(made->unique_id) + "} established: local " + to_string(made->local) +
+          " remote " + to_string(made->remote) + ", " + to_string(made->choice) + (made->udp_encap ? ", UDP encapsulated" : ""));
   if (plan.rekeyed != nullptr) ctx_.count(model::Counter::ChildRekey, vpn_.get());
   child_notice(*made, plan.rekeyed == nullptr ? Notice::Kind::ChildUp : Notice::Kind::ChildRekeyed, {}, out);
   return made;
@@ -197,7 +208,8 @@ void IkeSa::remove_child(ChildSa& child, const std::string& reason, bool linger,
   const std::uint32_t unique_id = child.unique_id;
   ChildSa* successor = child.replaced_by == 0 ? nullptr : find_child(child.replaced_by);
   // A successor that is itself on its way out is not used any more: what replaced it is.
-  if (successor != nullptr && successor->phase != ChildSaPhase::Rekeyed && successor->phase != ChildSaPhase::Deleting) activate_outbound(*successor, out);
+  if (successor != nullptr && successor->phase != ChildSaPhase::Rekeyed && successor->phase != ChildSaPhase::Deleting)
+    activate_outbound(*successor, out);
   for (const auto& other : children_) {
     if (other->replaced_by == unique_id) other->replaced_by = 0;
   }

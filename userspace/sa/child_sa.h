@@ -16,7 +16,7 @@ namespace svti::sa {
 
 struct ChildSa {
   std::uint32_t unique_id = 0;
-  VpnPtr vpn;          // keeps `policy` alive
+  VpnPtr vpn;  // keeps `policy` alive
   const model::SecurityPolicy* policy = nullptr;
   model::ChildSaPhase phase = model::ChildSaPhase::Created;
   std::uint32_t reqid = 0;

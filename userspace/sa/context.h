@@ -62,9 +62,9 @@ struct FollowUp {
   enum class Kind : std::uint8_t { Start, Trap, InitialContact, Retry };
   Kind kind{};
   std::string vpn;
-  std::string policy;            // Start, Trap
-  std::uint32_t ike = 0;         // InitialContact: the IKE SA that stays
-  std::uint32_t attempt = 0;     // Retry: how many attempts were made
+  std::string policy;                 // Start, Trap
+  std::uint32_t ike = 0;              // InitialContact: the IKE SA that stays
+  std::uint32_t attempt = 0;          // Retry: how many attempts were made
   std::vector<std::string> policies;  // Retry
 };
 
@@ -94,7 +94,7 @@ struct Context {
   // notes for the Core
   std::vector<std::unique_ptr<IkeSa>> newborn;  // IKE SAs made by rekeying
   std::vector<FollowUp> follow_ups;
-  std::vector<std::uint32_t> rescheduled;            // IKE SAs other than the one at hand whose deadline may have changed
+  std::vector<std::uint32_t> rescheduled;           // IKE SAs other than the one at hand whose deadline may have changed
   std::multimap<TimePoint, model::SaId> lingering;  // inbound SAs that outlive their CHILD SA for packets under way
   std::function<IkeSa*(std::uint32_t)> find_ike;    // by unique id; null when gone
   // an established IKE SA between these identities is there

@@ -13,7 +13,8 @@ using wire::NotifyType;
 
 namespace {
 
-constexpr Duration kCookieCalm = seconds(10);  // cookies stay on this long after the number of half-open IKE SAs fell (configuration.md 5.16)
+constexpr Duration kCookieCalm =
+    seconds(10);  // cookies stay on this long after the number of half-open IKE SAs fell (configuration.md 5.16)
 constexpr std::size_t kMinInvalidVersionRequest = 36;
 
 }  // namespace
@@ -133,8 +134,8 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
   if (closed_ && note.kind != FollowUp::Kind::InitialContact) return;
   switch (note.kind) {
     case FollowUp::Kind::InitialContact: {
-      // RFC 7296 2.4: the peer has no other IKE SA between these identities. One that is younger than this one's first message is not meant:
-      // both ends began at once.
+      // RFC 7296 2.4: the peer has no other IKE SA between these identities. One that is younger than this one's first message is not
+      // meant: both ends began at once.
       const IkeSa* stays = find(note.ike);
       if (stays == nullptr) return;
       std::vector<std::uint32_t> stale;
@@ -142,14 +143,16 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
         const IkeSa* sa = find(entry->second);
         if (sa != stays && sa->established() && sa->established_at() <= stays->created_at()) stale.push_back(sa->id());
       }
-      for (const std::uint32_t id : stale) touch(id, now, out, [&](IkeSa& sa) { sa.destroy("the peer began anew (INITIAL_CONTACT)", now, out); });
+      for (const std::uint32_t id : stale)
+        touch(id, now, out, [&](IkeSa& sa) { sa.destroy("the peer began anew (INITIAL_CONTACT)", now, out); });
       return;
     }
     case FollowUp::Kind::Retry:
       if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, note.attempt + 1, now, out);
       return;
     case FollowUp::Kind::Start:
-      if (configured != ctx_.config->vpns.end() && configured->second->find_policy(note.policy) != nullptr) (void)initiate(note.vpn, note.policy, now, out);
+      if (configured != ctx_.config->vpns.end() && configured->second->find_policy(note.policy) != nullptr)
+        (void)initiate(note.vpn, note.policy, now, out);
       return;
     case FollowUp::Kind::Trap:
       if (configured == ctx_.config->vpns.end()) return;
@@ -191,7 +194,8 @@ void Core::receive(const model::Datagram& datagram, TimePoint now, Effects& out)
     if (header->major > 2 && !header->response && datagram.payload.size() >= kMinInvalidVersionRequest) {
       answer_init(datagram, *header, NotifyType::InvalidMajorVersion, {}, out);
     }
-    return log(out, Subsystem::Encoding, 1, "IKE version " + std::to_string(header->major) + " from " + datagram.remote.to_string() + " is not supported");
+    return log(out, Subsystem::Encoding, 1,
+               "IKE version " + std::to_string(header->major) + " from " + datagram.remote.to_string() + " is not supported");
   }
   const auto message = wire::parse_message(datagram.payload);
   if (!message) {
@@ -207,7 +211,8 @@ void Core::receive(const model::Datagram& datagram, TimePoint now, Effects& out)
   const auto found = by_spi_.find(header->from_initiator ? header->responder_spi : header->initiator_spi);
   if (found == by_spi_.end()) {
     ctx_.count(model::Counter::InvalidSpi, nullptr);
-    return log(out, Subsystem::Manager, 1, wire::to_string(header->exchange) + " from " + datagram.remote.to_string() + " for an IKE SA that is not there, dropped");
+    return log(out, Subsystem::Manager, 1,
+               wire::to_string(header->exchange) + " from " + datagram.remote.to_string() + " for an IKE SA that is not there, dropped");
   }
   touch(found->second, now, out, [&](IkeSa& sa) { sa.receive(*message, datagram, now, out); });
 }
@@ -240,14 +245,16 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request from " + datagram.remote.to_string() + " dropped: " + reason);
   };
   if (closed_) return drop("shutting down");
-  if (header.exchange != ExchangeType::IkeSaInit || header.message_id != 0 || !header.from_initiator) return drop("it belongs to no IKE SA");
+  if (header.exchange != ExchangeType::IkeSaInit || header.message_id != 0 || !header.from_initiator)
+    return drop("it belongs to no IKE SA");
   if (const auto known = half_open_.find({datagram.remote, header.initiator_spi}); known != half_open_.end()) {
     // RFC 7296 2.1: a retransmission gets the same answer; anything else with this SPI is ignored
     (void)find(known->second)->answer_again(datagram, out);
     return;
   }
   if (const auto violation = check_message(ExchangeType::IkeSaInit, false, message.payloads)) {
-    if (violation->notify == NotifyType::UnsupportedCriticalPayload) answer_init(datagram, header, violation->notify, violation->notify_data, out);
+    if (violation->notify == NotifyType::UnsupportedCriticalPayload)
+      answer_init(datagram, header, violation->notify, violation->notify_data, out);
     return drop(violation->reason);
   }
   const auto* nonce = find_payload<wire::NoncePayload>(message.payloads);
@@ -262,7 +269,8 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
   };
   if (!proven && cookie_needed(now)) return ask_for_cookie();
   const model::GlobalOptions& options = ctx_.config->global;
-  if (options.init_limit_half_open != 0 && half_open() >= options.init_limit_half_open) return drop("too many half-open IKE SAs (init-limit-half-open)");
+  if (options.init_limit_half_open != 0 && half_open() >= options.init_limit_half_open)
+    return drop("too many half-open IKE SAs (init-limit-half-open)");
   const auto of_peer = half_open_of_.find(datagram.remote.address);
   if (options.block_threshold != 0 && of_peer != half_open_of_.end() && of_peer->second >= options.block_threshold) {
     return drop("too many half-open IKE SAs of this address (block-threshold)");
@@ -276,17 +284,22 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
     all.insert(all.end(), list->begin(), list->end());
   }
   if (!choice) {
-    const std::string reason = lists.empty() ? "no VPN for local address " + datagram.local.address.to_string() + " and remote address " + datagram.remote.address.to_string()
+    const std::string reason = lists.empty() ? "no VPN for local address " + datagram.local.address.to_string() + " and remote address " +
+                                                   datagram.remote.address.to_string()
                                              : "no proposal fits: " + explain_mismatch(all, sa->proposals, KeyExchangeUse::Negotiate);
     log(out, Subsystem::Ike, 0, "IKE_SA_INIT from " + datagram.remote.to_string() + " refused: " + reason);
     return answer_init(datagram, header, NotifyType::NoProposalChosen, {}, out);
   }
-  const std::uint16_t group = find_transform(*choice, wire::TransformType::KeyExchange) == nullptr ? 0 : find_transform(*choice, wire::TransformType::KeyExchange)->id;
+  const std::uint16_t group = find_transform(*choice, wire::TransformType::KeyExchange) == nullptr
+                                  ? 0
+                                  : find_transform(*choice, wire::TransformType::KeyExchange)->id;
   if (group == 0) return answer_init(datagram, header, NotifyType::NoProposalChosen, {}, out);
   if (static_cast<std::uint16_t>(ke->group) != group) {
     Writer wanted;
     wanted.u16(group);
-    log(out, Subsystem::Ike, 1, "IKE_SA_INIT from " + datagram.remote.to_string() + " has key exchange group " + std::to_string(static_cast<int>(ke->group)) + ", asking for " + std::to_string(group));
+    log(out, Subsystem::Ike, 1,
+        "IKE_SA_INIT from " + datagram.remote.to_string() + " has key exchange group " + std::to_string(static_cast<int>(ke->group)) +
+            ", asking for " + std::to_string(group));
     return answer_init(datagram, header, NotifyType::InvalidKePayload, std::move(wanted).take(), out);
   }
 
@@ -313,7 +326,8 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
 
 void Core::acquire(std::uint32_t reqid, TimePoint now, Effects& out) {
   const auto trap = trap_of_reqid_.find(reqid);
-  if (trap == trap_of_reqid_.end()) return log(out, Subsystem::Kernel, 2, "acquire for reqid " + std::to_string(reqid) + ", which is no trap of ours");
+  if (trap == trap_of_reqid_.end())
+    return log(out, Subsystem::Kernel, 2, "acquire for reqid " + std::to_string(reqid) + ", which is no trap of ours");
   const auto [vpn, policy] = trap->second;
   log(out, Subsystem::Kernel, 1, "traffic for " + vpn + " " + policy + ", no SA yet");
   if (const Status status = initiate(vpn, policy, now, out); !status) log(out, Subsystem::Ike, 1, vpn + ": " + status.error().message);
@@ -474,7 +488,8 @@ void Core::start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out) {
   if (action == StartAction::None) return;
   for (const model::SecurityPolicy& policy : vpn->policies) set_trap(vpn, policy, out);
   if (action != StartAction::Start) return;
-  if (const Status status = initiate(vpn->name, {}, now, out); !status) log(out, Subsystem::Ike, 0, vpn->name + ": " + status.error().message);
+  if (const Status status = initiate(vpn->name, {}, now, out); !status)
+    log(out, Subsystem::Ike, 0, vpn->name + ": " + status.error().message);
 }
 
 void Core::stop_vpn(const std::string& name, const std::string& reason, TimePoint now, Effects& out) {
@@ -490,10 +505,13 @@ void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effe
   const TrapKey key{vpn->name, policy.name};
   if (traps_.contains(key) || !vpn->remote_address) return;
   const auto local = vpn->local_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
-  if (!local) return log(out, Subsystem::Child, 0, vpn->name + ": no trap for " + policy.name + ": there is no route to " + vpn->remote_address->to_string());
+  if (!local)
+    return log(out, Subsystem::Child, 0,
+               vpn->name + ": no trap for " + policy.name + ": there is no route to " + vpn->remote_address->to_string());
   const PolicyTarget target{&policy, *local, *vpn->remote_address, 0};
   auto policies = policies_for(selectors_of(policy.local_ts, *local), selectors_of(policy.remote_ts, *vpn->remote_address), target);
-  if (policies.empty()) return log(out, Subsystem::Child, 0, vpn->name + ": no trap for " + policy.name + ": its selectors make no policy, or too many");
+  if (policies.empty())
+    return log(out, Subsystem::Child, 0, vpn->name + ": no trap for " + policy.name + ": its selectors make no policy, or too many");
   Trap trap{next_trap_++, ctx_.reqids.acquire(policies), vpn->name, policy.name};
   for (model::SetPolicy& one : policies) one.reqid = trap.reqid;
   out.emplace_back(ClaimPolicies{trap.owner, std::move(policies)});

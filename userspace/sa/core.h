@@ -101,14 +101,14 @@ class Core {
   std::optional<TimePoint> cookies_until_;
   bool closed_ = false;
 
-  std::map<std::uint32_t, std::unique_ptr<IkeSa>> sas_;  // by unique id
+  std::map<std::uint32_t, std::unique_ptr<IkeSa>> sas_;     // by unique id
   std::unordered_map<wire::IkeSpi, std::uint32_t> by_spi_;  // our SPI
   // all that have a VPN, by its name
   std::multimap<std::string, std::uint32_t, std::less<>> by_vpn_;
   using Identities = std::pair<model::Identity, model::Identity>;  // ours, theirs
-  std::multimap<Identities, std::uint32_t> by_identities_;  // once established
-  using Origin = std::pair<Endpoint, wire::IkeSpi>;  // where the first message came from, SPIi
-  std::map<Origin, std::uint32_t> half_open_;        // as responder
+  std::multimap<Identities, std::uint32_t> by_identities_;         // once established
+  using Origin = std::pair<Endpoint, wire::IkeSpi>;                // where the first message came from, SPIi
+  std::map<Origin, std::uint32_t> half_open_;                      // as responder
   std::unordered_map<std::uint32_t, Origin> origin_of_half_open_;
   std::map<IpAddress, std::uint32_t> half_open_of_;
   std::set<std::pair<TimePoint, std::uint32_t>> deadlines_;

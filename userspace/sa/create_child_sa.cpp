@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kNonceSize = 32;
 constexpr Duration kLoserLife = seconds(180);  // longer than a Delete is retransmitted
-constexpr std::uint32_t kMaxRounds = 4;  // of one negotiation: other groups, put off by the peer
+constexpr std::uint32_t kMaxRounds = 4;        // of one negotiation: other groups, put off by the peer
 
 Bytes lowest(const Bytes& ours, const Bytes& theirs) { return std::min(ours, theirs); }
 
@@ -126,7 +126,8 @@ void IkeSa::offer_failed(const ChildOffer& offer, const std::string& reason, Tim
   old->rekey_at = now + seconds(30) + ctx_.jittered(seconds(30));  // it lives until dies_at: try again before
 }
 
-bool IkeSa::try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now, Effects& out) {
+bool IkeSa::try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now,
+                            Effects& out) {
   Reader reader(notify.data);
   const auto group = static_cast<wire::KeGroup>(reader.u16().value_or(0));
   if (!reader.empty() || job.rounds >= kMaxRounds || group == job.group || !offers_group(offered, group)) return false;
@@ -177,7 +178,8 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
   // The peer's rekey of the same CHILD SA, which may even have removed the old one by now.
   const std::uint32_t theirs_id = old != nullptr ? old->replaced_by : offer.replaced_by;
   const bool collided = theirs_id != 0;
-  const bool loses = collided && ours_loses(lowest(offer.nonce, nonce->data), old != nullptr ? old->replacement_nonce : offer.replacement_nonce);
+  const bool loses =
+      collided && ours_loses(lowest(offer.nonce, nonce->data), old != nullptr ? old->replacement_nonce : offer.replacement_nonce);
   const std::string policy = selection->policy->name;
   ChildPlan plan{selection->policy, selection->choice, offer.spi, spi_of(selection->choice), selection->local, selection->remote};
   plan.initiator = true;
@@ -260,7 +262,8 @@ void IkeSa::on_new_child_request(const wire::Header& header, const Payloads& pay
     shared = std::move(*secret);
   }
   const Bytes own_nonce = ctx_.entropy.bytes(kNonceSize);
-  ChildPlan plan{selection->policy, selection->choice, ctx_.new_child_spi(), spi_of(selection->choice), selection->local, selection->remote};
+  ChildPlan plan{selection->policy,         selection->choice, ctx_.new_child_spi(),
+                 spi_of(selection->choice), selection->local,  selection->remote};
   plan.nonce_i = nonce->data;
   plan.nonce_r = own_nonce;
   plan.shared_secret = own_ke ? &shared : nullptr;
@@ -297,7 +300,8 @@ void IkeSa::begin_rekey_ike(const Job& job, TimePoint now, Effects& out) {
   send_request(ExchangeType::CreateChildSa, payloads, RekeyIkeRequest{std::move(offer)}, now, out);
 }
 
-IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now, Effects& out) {
+IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now,
+                             Effects& out) {
   std::unique_ptr<IkeSa> successor(new IkeSa(ctx_, role, vpn_, local_, remote_, now));
   successor->spi_i_ = spi_i;
   successor->spi_r_ = spi_r;
@@ -328,7 +332,8 @@ void IkeSa::hand_over(IkeSa& successor, Effects& out) {
   }
   children_.clear();
   for (Job& job : jobs_) {
-    const bool about_children = job.kind == Job::Kind::CreateChild || job.kind == Job::Kind::RekeyChild || job.kind == Job::Kind::DeleteChild;
+    const bool about_children =
+        job.kind == Job::Kind::CreateChild || job.kind == Job::Kind::RekeyChild || job.kind == Job::Kind::DeleteChild;
     if (about_children) successor.jobs_.push_back(std::move(job));
   }
   jobs_.clear();
@@ -341,7 +346,8 @@ void IkeSa::hand_over(IkeSa& successor, Effects& out) {
     if (auto* create = std::get_if<CreateChildRequest>(&*request_)) {
       ctx_.child_spis.erase(create->offer.spi);
       successor.jobs_.push_back(create->offer.job);
-      if (ChildSa* old = successor.find_child(create->offer.rekeys); old != nullptr && old->phase == ChildSaPhase::Rekeying) old->phase = ChildSaPhase::Installed;
+      if (ChildSa* old = successor.find_child(create->offer.rekeys); old != nullptr && old->phase == ChildSaPhase::Rekeying)
+        old->phase = ChildSaPhase::Installed;
       request_.reset();
       window_.finish();
     } else if (auto* removal = std::get_if<DeleteChildRequest>(&*request_)) {
@@ -371,7 +377,8 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
   if (changing) return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
   if (peer_rekey_) {
     // The window is one: whoever rekeys again has given up what it rekeyed to before.
-    if (IkeSa* abandoned = ctx_.find_ike(peer_rekey_->successor); abandoned != nullptr && abandoned->predecessor_ == id_) abandoned->lose_collision(now, out);
+    if (IkeSa* abandoned = ctx_.find_ike(peer_rekey_->successor); abandoned != nullptr && abandoned->predecessor_ == id_)
+      abandoned->lose_collision(now, out);
     peer_rekey_.reset();
   }
   const auto* sa = find_payload<wire::SaPayload>(payloads);
@@ -379,12 +386,14 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
   const auto* ke = find_payload<wire::KePayload>(payloads);
   auto choice = choose_proposal(vpn_->ike.proposals, sa->proposals, KeyExchangeUse::Negotiate);
   if (!choice) {
-    log(out, Subsystem::Ike, 0, "rekey of the IKE SA refused: " + explain_mismatch(vpn_->ike.proposals, sa->proposals, KeyExchangeUse::Negotiate));
+    log(out, Subsystem::Ike, 0,
+        "rekey of the IKE SA refused: " + explain_mismatch(vpn_->ike.proposals, sa->proposals, KeyExchangeUse::Negotiate));
     return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
   }
   const wire::KeGroup group = group_of(*choice);
   if (ke == nullptr || ke->group != group) return refuse_request(header, NotifyType::InvalidKePayload, group_octets(group), out);
-  const auto chosen = std::find_if(sa->proposals.begin(), sa->proposals.end(), [&](const auto& one) { return one.number == choice->number; });
+  const auto chosen =
+      std::find_if(sa->proposals.begin(), sa->proposals.end(), [&](const auto& one) { return one.number == choice->number; });
   Reader reader(chosen->spi);
   const wire::IkeSpi peer_new_spi = reader.u64().value_or(0);
   auto own_ke = crypto::KeyExchange::create(group, ctx_.entropy);
@@ -407,10 +416,10 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
   peer_rekey_ = PeerRekey{successor->id_, lowest(nonce->data, own_nonce)};
   rekey_at_.reset();
   set_phase(IkeSaPhase::Rekeying, out);
-  send_response(header,
-                {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce},
-                 wire::KePayload{group, to_bytes((*own_ke)->public_value())}},
-                out);
+  send_response(
+      header,
+      {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce}, wire::KePayload{group, to_bytes((*own_ke)->public_value())}},
+      out);
 }
 
 void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
@@ -440,7 +449,8 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
   const auto* nonce = find_payload<wire::NoncePayload>(payloads);
   const auto* ke = find_payload<wire::KePayload>(payloads);
   auto choice = sa->proposals.size() == 1 ? accept_choice(offer.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate) : std::nullopt;
-  if (!choice || ke == nullptr || ke->group != group_of(*choice) || offer.ke->group() != ke->group) return failed("the peer chose what was not offered");
+  if (!choice || ke == nullptr || ke->group != group_of(*choice) || offer.ke->group() != ke->group)
+    return failed("the peer chose what was not offered");
   Reader reader(choice->spi);
   const wire::IkeSpi peer_new_spi = reader.u64().value_or(0);
   if (peer_new_spi == 0 || !reader.empty()) return failed("the peer's answer has no new SPI");
@@ -452,8 +462,10 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
   const bool loses = peer_rekey_ && ours_loses(lowest(offer.nonce, nonce->data), peer_rekey_->lowest_nonce);
   IkeSa* successor = make_successor(Role::Initiator, offer.spi, peer_new_spi, std::move(*choice), std::move(*keys), now, out);
   if (loses || closing) {
-    // Closing: the peer has the new one as well, and takes it for the one that stays. Losing: the peer deletes this IKE SA in favour of its own.
-    log(out, Subsystem::Ike, 1, closing ? "rekeyed while being closed: the new IKE SA goes too" : "both ends rekeyed the IKE SA: the peer's stays");
+    // Closing: the peer has the new one as well, and takes it for the one that stays. Losing: the peer deletes this IKE SA in favour of its
+    // own.
+    log(out, Subsystem::Ike, 1,
+        closing ? "rekeyed while being closed: the new IKE SA goes too" : "both ends rekeyed the IKE SA: the peer's stays");
     successor->jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, 0});
     successor->set_phase(IkeSaPhase::Rekeyed, out);
     return successor->pump(now, out);

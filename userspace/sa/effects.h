@@ -48,11 +48,11 @@ struct Notice {
   enum class Kind : std::uint8_t { IkeUp, IkeDown, IkeFailed, IkeRekeyed, ChildUp, ChildDown, ChildFailed, ChildRekeyed };
   Kind kind{};
   std::string vpn;
-  std::string policy;        // of the Child kinds
-  std::uint32_t ike = 0;     // unique ids; 0 where it does not apply
+  std::string policy;     // of the Child kinds
+  std::uint32_t ike = 0;  // unique ids; 0 where it does not apply
   std::uint32_t child = 0;
-  std::uint32_t reqid = 0;   // of the Child kinds
-  std::string reason;        // of the Failed and Down kinds: a sentence without a final stop
+  std::uint32_t reqid = 0;  // of the Child kinds
+  std::string reason;       // of the Failed and Down kinds: a sentence without a final stop
 };
 
 using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, ClaimPolicies, ReleasePolicies, Notice, LogLine>;

@@ -70,8 +70,8 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
     dies_at_ = now + Duration(vpn_->ike.rekey_time) * 11 / 10;
   }
   log(out, Subsystem::Ike, 0,
-      "IKE SA established between " + local_.address.to_string() + " [" + local_id_.to_string() + "] and " + remote_.address.to_string() + " [" +
-          remote_id_.to_string() + "], " + to_string(choice_));
+      "IKE SA established between " + local_.address.to_string() + " [" + local_id_.to_string() + "] and " + remote_.address.to_string() +
+          " [" + remote_id_.to_string() + "], " + to_string(choice_));
   notice(out, Notice::Kind::IkeUp);
 }
 
@@ -105,8 +105,10 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
   }
   const model::PresharedKey* key = ctx_.psks.find(local_id_, remote_id_);
   if (key == nullptr) return refuse("no pre-shared key for " + remote_id_.to_string());
-  if (auth->method != wire::AuthMethod::SharedKeyMic) return refuse("it used authentication method " + std::to_string(static_cast<int>(auth->method)) + ", pre-shared-key is configured");
-  if (!constant_time_equal(auth->data, auth_octets(*key, false))) return refuse("the pre-shared key of " + remote_id_.to_string() + " does not match ours");
+  if (auth->method != wire::AuthMethod::SharedKeyMic)
+    return refuse("it used authentication method " + std::to_string(static_cast<int>(auth->method)) + ", pre-shared-key is configured");
+  if (!constant_time_equal(auth->data, auth_octets(*key, false)))
+    return refuse("the pre-shared key of " + remote_id_.to_string() + " does not match ours");
 
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   init_.reset();
@@ -119,7 +121,8 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
     } else if (const auto selection = accept_answer(*request.child, payloads, KeyExchangeUse::Ignore); !selection) {
       offer_failed(*request.child, selection.error().message, now, out);
     } else {
-      ChildPlan plan{selection->policy, selection->choice, request.child->spi, spi_of(selection->choice), selection->local, selection->remote};
+      ChildPlan plan{selection->policy,         selection->choice, request.child->spi,
+                     spi_of(selection->choice), selection->local,  selection->remote};
       plan.initiator = true;
       plan.nonce_i = nonce_i;
       plan.nonce_r = nonce_r;
@@ -147,18 +150,24 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
   const VpnPtr vpn = ctx_.index.find({local_.address, remote_.address, remote_id_, demanded == nullptr ? nullptr : &demanded_id, choice_});
   if (!vpn) {
     return refuse_authentication(header,
-                                 "no VPN for remote identity " + remote_id_.to_string() + (demanded == nullptr ? "" : ", local identity " + demanded_id.to_string()) +
-                                     ", addresses " + local_.address.to_string() + " and " + remote_.address.to_string() + ", IKE proposal " + to_string(choice_),
+                                 "no VPN for remote identity " + remote_id_.to_string() +
+                                     (demanded == nullptr ? "" : ", local identity " + demanded_id.to_string()) + ", addresses " +
+                                     local_.address.to_string() + " and " + remote_.address.to_string() + ", IKE proposal " +
+                                     to_string(choice_),
                                  now, out);
   }
   local_id_ = local_identity(*vpn, local_.address);
   if (auth == nullptr) return refuse_authentication(header, "it asks for EAP, pre-shared-key is configured", now, out);
   if (auth->method != wire::AuthMethod::SharedKeyMic) {
-    return refuse_authentication(header, "it used authentication method " + std::to_string(static_cast<int>(auth->method)) + ", pre-shared-key is configured", now, out);
+    return refuse_authentication(
+        header, "it used authentication method " + std::to_string(static_cast<int>(auth->method)) + ", pre-shared-key is configured", now,
+        out);
   }
   const model::PresharedKey* key = ctx_.psks.find(local_id_, remote_id_);
   if (key == nullptr) {
-    return refuse_authentication(header, "no pre-shared key for local identity " + local_id_.to_string() + " and remote identity " + remote_id_.to_string(), now, out);
+    return refuse_authentication(
+        header, "no pre-shared key for local identity " + local_id_.to_string() + " and remote identity " + remote_id_.to_string(), now,
+        out);
   }
   if (!constant_time_equal(auth->data, auth_octets(*key, false))) {
     return refuse_authentication(header, "the pre-shared key of " + remote_id_.to_string() + " does not match ours", now, out);
@@ -178,7 +187,8 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
     log(out, Subsystem::Child, 0, "CHILD SA refused: " + selection.error().reason);
     answer.push_back(wire::NotifyPayload{selection.error().notify, wire::ProtocolId::None, {}, selection.error().data});
   } else {
-    ChildPlan plan{selection->policy, selection->choice, ctx_.new_child_spi(), spi_of(selection->choice), selection->local, selection->remote};
+    ChildPlan plan{selection->policy,         selection->choice, ctx_.new_child_spi(),
+                   spi_of(selection->choice), selection->local,  selection->remote};
     plan.nonce_i = nonce_i;
     plan.nonce_r = nonce_r;
     if (install_child(plan, now, out) == nullptr) {

@@ -32,7 +32,8 @@ class IkeSa {
  public:
   // `local` and `remote` are where the first datagram goes from and to, or came to and from
   static std::unique_ptr<IkeSa> as_initiator(Context& context, VpnPtr vpn, const Endpoint& local, const Endpoint& remote, TimePoint now);
-  static std::unique_ptr<IkeSa> as_responder(Context& context, const Endpoint& local, const Endpoint& remote, wire::IkeSpi peer_spi, TimePoint now);
+  static std::unique_ptr<IkeSa> as_responder(Context& context, const Endpoint& local, const Endpoint& remote, wire::IkeSpi peer_spi,
+                                             TimePoint now);
   IkeSa(const IkeSa&) = delete;
   IkeSa& operator=(const IkeSa&) = delete;
   ~IkeSa();
@@ -40,7 +41,8 @@ class IkeSa {
   // Initiator: sends IKE_SA_INIT. `policies` are set up in order, the first in IKE_AUTH. `attempt` counts from 1 (keying-tries).
   void start(std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out);
   // Responder: `request` was checked, and `choice` is out of it. Sends the response; an error means nothing was sent.
-  Status accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now, Effects& out);
+  Status accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now,
+                     Effects& out);
 
   void receive(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
   // an IKE_SA_INIT request seen before: the response again
@@ -84,10 +86,10 @@ class IkeSa {
   struct Job {
     enum class Kind : std::uint8_t { CreateChild, RekeyChild, DeleteChild, RekeyIke, DeleteIke, AuthenticationFailed, Liveness };
     Kind kind{};
-    std::string policy;         // CreateChild
-    std::uint32_t child = 0;    // RekeyChild, DeleteChild
-    wire::KeGroup group{};      // CreateChild, RekeyChild, RekeyIke: asked for by INVALID_KE_PAYLOAD; None: our first
-    std::uint32_t rounds = 0;   // how often it was begun
+    std::string policy;        // CreateChild
+    std::uint32_t child = 0;   // RekeyChild, DeleteChild
+    wire::KeGroup group{};     // CreateChild, RekeyChild, RekeyIke: asked for by INVALID_KE_PAYLOAD; None: our first
+    std::uint32_t rounds = 0;  // how often it was begun
   };
   struct DelayedJob {
     TimePoint at;
@@ -102,7 +104,7 @@ class IkeSa {
     std::uint32_t spi = 0;     // inbound
     std::vector<wire::Proposal> proposals;
     Selectors local, remote;
-    Bytes nonce;               // empty in IKE_AUTH
+    Bytes nonce;                              // empty in IKE_AUTH
     std::unique_ptr<crypto::KeyExchange> ke;  // null without PFS
     // of the CHILD SA it replaces, when that one was removed before the answer came: see ChildSa
     std::uint32_t replaced_by = 0;
@@ -120,10 +122,18 @@ class IkeSa {
 
   // The request under way.
   struct InitRequest {};
-  struct AuthRequest { std::optional<ChildOffer> child; };
-  struct CreateChildRequest { ChildOffer offer; };
-  struct RekeyIkeRequest { IkeOffer offer; };
-  struct DeleteChildRequest { std::uint32_t child = 0; };
+  struct AuthRequest {
+    std::optional<ChildOffer> child;
+  };
+  struct CreateChildRequest {
+    ChildOffer offer;
+  };
+  struct RekeyIkeRequest {
+    IkeOffer offer;
+  };
+  struct DeleteChildRequest {
+    std::uint32_t child = 0;
+  };
   struct DeleteIkeRequest {};
   struct AuthenticationFailedRequest {};
   struct LivenessRequest {};
@@ -174,7 +184,9 @@ class IkeSa {
   void retry_later(Job job, TimePoint now);
   bool queued(Job::Kind kind, std::uint32_t child = 0) const;
   template <typename R>
-  bool requesting() const { return request_ && std::holds_alternative<R>(*request_); }
+  bool requesting() const {
+    return request_ && std::holds_alternative<R>(*request_);
+  }
   bool being_handed_over() const;
   bool may_begin(const Job& job) const;
   void pump(TimePoint now, Effects& out);
@@ -206,8 +218,10 @@ class IkeSa {
   void on_create_child_response(CreateChildRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
   void on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
   void offer_failed(const ChildOffer& offer, const std::string& reason, TimePoint now, Effects& out);
-  bool try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now, Effects& out);
-  IkeSa* make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now, Effects& out);
+  bool try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now,
+                       Effects& out);
+  IkeSa* make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now,
+                        Effects& out);
   void hand_over(IkeSa& successor, Effects& out);
   void lose_collision(TimePoint now, Effects& out);
 
@@ -222,11 +236,11 @@ class IkeSa {
     wire::Proposal choice;
     std::uint32_t spi_in = 0, spi_out = 0;
     Selectors local, remote;
-    bool initiator = false;          // of the exchange that makes it
+    bool initiator = false;  // of the exchange that makes it
     ByteView nonce_i = {}, nonce_r = {};
     const Secret* shared_secret = nullptr;  // PFS; null: none
-    ChildSa* rekeyed = nullptr;      // the one it replaces
-    bool outbound_now = true;        // false: when the peer is ready (rekey, responder)
+    ChildSa* rekeyed = nullptr;             // the one it replaces
+    bool outbound_now = true;               // false: when the peer is ready (rekey, responder)
   };
   // null: could not be; the reason was logged, spi_in was given back
   ChildSa* install_child(const ChildPlan& plan, TimePoint now, Effects& out);

@@ -98,9 +98,14 @@ void IkeSa::on_delete_payload(const wire::DeletePayload& payload, std::vector<st
     remove_child(*child, replaced ? "rekeyed" : "the peer deletes it", true, now, out);
     if (replaced || ours_to_close) continue;
     switch (vpn_->ipsec.close_action) {
-      case model::StartAction::None: break;
-      case model::StartAction::Trap: ctx_.follow_ups.push_back({FollowUp::Kind::Trap, vpn_->name, policy, 0, 0, {}}); break;
-      case model::StartAction::Start: ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, policy, 0, 0, {}}); break;
+      case model::StartAction::None:
+        break;
+      case model::StartAction::Trap:
+        ctx_.follow_ups.push_back({FollowUp::Kind::Trap, vpn_->name, policy, 0, 0, {}});
+        break;
+      case model::StartAction::Start:
+        ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, policy, 0, 0, {}});
+        break;
     }
   }
 }

@@ -76,17 +76,20 @@ Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& see
   return expand(choice, seed, *prf, skeyseed);
 }
 
-Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old) {
+Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret,
+                                        const IkeKeys& old) {
   const auto prf = prf_of(choice);
   if (!prf) return fail(prf.error());
   const Secret skeyseed = old.prf(old.sk_d.view(), {shared_secret.view(), seed.nonce_i, seed.nonce_r});
   return expand(choice, seed, *prf, skeyseed);
 }
 
-Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r, const Secret& shared_secret) {
+Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r,
+                                    const Secret& shared_secret) {
   std::size_t encryption_size = 0;
   std::size_t integrity_size = 0;
-  for (const auto& [type, size] : {std::pair{TransformType::Encryption, &encryption_size}, std::pair{TransformType::Integrity, &integrity_size}}) {
+  for (const auto& [type, size] :
+       {std::pair{TransformType::Encryption, &encryption_size}, std::pair{TransformType::Integrity, &integrity_size}}) {
     const wire::Transform* transform = find_transform(choice, type);
     if (transform == nullptr) continue;
     const model::Algorithm* algorithm = model::find_algorithm(*transform);

@@ -35,6 +35,7 @@ struct ChildKeys {
   Secret encryption_r, integrity_r;
 };
 // RFC 7296 2.17; `shared_secret` is empty without PFS. Error of Fault::Configuration: an algorithm that is not known.
-Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r, const Secret& shared_secret);
+Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r,
+                                    const Secret& shared_secret);
 
 }  // namespace svti::sa

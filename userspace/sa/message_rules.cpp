@@ -22,23 +22,28 @@ constexpr std::size_t kMany = wire::kMaxPayloads;
 
 // Notify, Vendor ID and unknown payloads may stand anywhere.
 constexpr std::array kInit = {
-    PayloadRule{PayloadType::SecurityAssociation, 1, 1}, PayloadRule{PayloadType::KeyExchange, 1, 1}, PayloadRule{PayloadType::Nonce, 1, 1},
+    PayloadRule{PayloadType::SecurityAssociation, 1, 1},
+    PayloadRule{PayloadType::KeyExchange, 1, 1},
+    PayloadRule{PayloadType::Nonce, 1, 1},
     PayloadRule{PayloadType::CertificateRequest, 0, kMany},
 };
 constexpr std::array kAuthRequest = {
-    PayloadRule{PayloadType::IdInitiator, 1, 1},         PayloadRule{PayloadType::IdResponder, 0, 1}, PayloadRule{PayloadType::Authentication, 0, 1},
-    PayloadRule{PayloadType::SecurityAssociation, 0, 1}, PayloadRule{PayloadType::TsInitiator, 0, 1}, PayloadRule{PayloadType::TsResponder, 0, 1},
-    PayloadRule{PayloadType::Certificate, 0, kMany},     PayloadRule{PayloadType::CertificateRequest, 0, kMany},
+    PayloadRule{PayloadType::IdInitiator, 1, 1},     PayloadRule{PayloadType::IdResponder, 0, 1},
+    PayloadRule{PayloadType::Authentication, 0, 1},  PayloadRule{PayloadType::SecurityAssociation, 0, 1},
+    PayloadRule{PayloadType::TsInitiator, 0, 1},     PayloadRule{PayloadType::TsResponder, 0, 1},
+    PayloadRule{PayloadType::Certificate, 0, kMany}, PayloadRule{PayloadType::CertificateRequest, 0, kMany},
     PayloadRule{PayloadType::Configuration, 0, 1},
 };
 constexpr std::array kAuthResponse = {
-    PayloadRule{PayloadType::IdResponder, 1, 1},         PayloadRule{PayloadType::Authentication, 1, 1}, PayloadRule{PayloadType::Certificate, 0, kMany},
-    PayloadRule{PayloadType::SecurityAssociation, 0, 1}, PayloadRule{PayloadType::TsInitiator, 0, 1},    PayloadRule{PayloadType::TsResponder, 0, 1},
+    PayloadRule{PayloadType::IdResponder, 1, 1},     PayloadRule{PayloadType::Authentication, 1, 1},
+    PayloadRule{PayloadType::Certificate, 0, kMany}, PayloadRule{PayloadType::SecurityAssociation, 0, 1},
+    PayloadRule{PayloadType::TsInitiator, 0, 1},     PayloadRule{PayloadType::TsResponder, 0, 1},
     PayloadRule{PayloadType::Configuration, 0, 1},
 };
 constexpr std::array kCreateChild = {
-    PayloadRule{PayloadType::SecurityAssociation, 1, 1}, PayloadRule{PayloadType::Nonce, 1, 1},       PayloadRule{PayloadType::KeyExchange, 0, 1},
-    PayloadRule{PayloadType::TsInitiator, 0, 1},         PayloadRule{PayloadType::TsResponder, 0, 1}, PayloadRule{PayloadType::Configuration, 0, 1},
+    PayloadRule{PayloadType::SecurityAssociation, 1, 1}, PayloadRule{PayloadType::Nonce, 1, 1},
+    PayloadRule{PayloadType::KeyExchange, 0, 1},         PayloadRule{PayloadType::TsInitiator, 0, 1},
+    PayloadRule{PayloadType::TsResponder, 0, 1},         PayloadRule{PayloadType::Configuration, 0, 1},
 };
 constexpr std::array kInformational = {
     PayloadRule{PayloadType::Delete, 0, kMany},
@@ -47,10 +52,14 @@ constexpr std::array kInformational = {
 
 std::span<const PayloadRule> rules_of(ExchangeType exchange, bool response) {
   switch (exchange) {
-    case ExchangeType::IkeSaInit: return kInit;
-    case ExchangeType::IkeAuth: return response ? std::span<const PayloadRule>(kAuthResponse) : std::span<const PayloadRule>(kAuthRequest);
-    case ExchangeType::CreateChildSa: return kCreateChild;
-    case ExchangeType::Informational: return kInformational;
+    case ExchangeType::IkeSaInit:
+      return kInit;
+    case ExchangeType::IkeAuth:
+      return response ? std::span<const PayloadRule>(kAuthResponse) : std::span<const PayloadRule>(kAuthRequest);
+    case ExchangeType::CreateChildSa:
+      return kCreateChild;
+    case ExchangeType::Informational:
+      return kInformational;
   }
   return {};
 }
@@ -85,7 +94,9 @@ std::optional<RuleViolation> check_message(ExchangeType exchange, bool response,
   const bool lenient = replaces_success(exchange, response, payloads);
   for (const PayloadRule& rule : rules) {
     const std::size_t found = count(payloads, rule.type);
-    if (found > rule.most) return syntax(std::to_string(found) + " " + wire::to_string(rule.type) + " payloads where " + std::to_string(rule.most) + " may stand");
+    if (found > rule.most)
+      return syntax(std::to_string(found) + " " + wire::to_string(rule.type) + " payloads where " + std::to_string(rule.most) +
+                    " may stand");
     if (found < rule.least && !lenient) return syntax("no " + wire::to_string(rule.type) + " payload");
   }
   for (const wire::Payload& payload : payloads) {

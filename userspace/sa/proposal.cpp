@@ -14,15 +14,21 @@ using wire::TransformType;
 
 namespace {
 
-constexpr std::array kTypes = {TransformType::Encryption, TransformType::Prf, TransformType::Integrity, TransformType::KeyExchange, TransformType::Esn};
+constexpr std::array kTypes = {TransformType::Encryption, TransformType::Prf, TransformType::Integrity, TransformType::KeyExchange,
+                               TransformType::Esn};
 
 std::string_view name_of(TransformType type) {
   switch (type) {
-    case TransformType::Encryption: return "encryption algorithm";
-    case TransformType::Prf: return "pseudo-random function";
-    case TransformType::Integrity: return "integrity algorithm";
-    case TransformType::KeyExchange: return "key exchange group";
-    case TransformType::Esn: return "extended sequence number setting";
+    case TransformType::Encryption:
+      return "encryption algorithm";
+    case TransformType::Prf:
+      return "pseudo-random function";
+    case TransformType::Integrity:
+      return "integrity algorithm";
+    case TransformType::KeyExchange:
+      return "key exchange group";
+    case TransformType::Esn:
+      return "extended sequence number setting";
   }
   return "transform type";
 }
@@ -34,8 +40,9 @@ bool means_absent(const Transform& transform) {
 
 std::vector<Transform> of_type(const Proposal& proposal, TransformType type) {
   std::vector<Transform> out;
-  std::copy_if(proposal.transforms.begin(), proposal.transforms.end(), std::back_inserter(out),
-               [&](const Transform& transform) { return transform.type == type && !transform.unknown_attribute && !means_absent(transform); });
+  std::copy_if(proposal.transforms.begin(), proposal.transforms.end(), std::back_inserter(out), [&](const Transform& transform) {
+    return transform.type == type && !transform.unknown_attribute && !means_absent(transform);
+  });
   return out;
 }
 
@@ -50,9 +57,8 @@ bool allows_absence(const Proposal& proposal, TransformType type) {
 }
 
 bool knows_types(const Proposal& proposal) {
-  return std::all_of(proposal.transforms.begin(), proposal.transforms.end(), [](const Transform& transform) {
-    return std::find(kTypes.begin(), kTypes.end(), transform.type) != kTypes.end();
-  });
+  return std::all_of(proposal.transforms.begin(), proposal.transforms.end(),
+                     [](const Transform& transform) { return std::find(kTypes.begin(), kTypes.end(), transform.type) != kTypes.end(); });
 }
 
 // nullopt: no transform of this type in common; else the one chosen, or none when both do without

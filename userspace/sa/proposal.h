@@ -17,7 +17,8 @@ enum class KeyExchangeUse {
 
 // Responder: the first of our proposals that one of theirs can meet; within it, for each type our order decides. The result
 // has their number, no SPI, and one transform of each type. Nothing: no proposal fits.
-std::optional<wire::Proposal> choose_proposal(const std::vector<wire::Proposal>& ours, const std::vector<wire::Proposal>& theirs, KeyExchangeUse ke);
+std::optional<wire::Proposal> choose_proposal(const std::vector<wire::Proposal>& ours, const std::vector<wire::Proposal>& theirs,
+                                              KeyExchangeUse ke);
 
 // Initiator: is `answer` one choice out of what we offered (RFC 7296 2.7: number, protocol, one transform of each offered type)?
 // Returns it in normal form (no NONE integrity, no NONE key exchange).

@@ -53,7 +53,8 @@ std::vector<Side> sides_of(const TrafficSelector& selector) {
   return out;
 }
 
-void add_pair(const Side& local, const Side& remote, std::uint8_t protocol, const PolicyTarget& target, std::vector<model::SetPolicy>& out) {
+void add_pair(const Side& local, const Side& remote, std::uint8_t protocol, const PolicyTarget& target,
+              std::vector<model::SetPolicy>& out) {
   for (const Direction direction : {Direction::Out, Direction::In, Direction::Forward}) {
     const bool outbound = direction == Direction::Out;
     const Side& source = outbound ? local : remote;

@@ -18,15 +18,16 @@ class VpnIndex {
   VpnIndex() = default;
   explicit VpnIndex(const model::Configuration& configuration);
 
-  // IKE_SA_INIT: what may be offered to this pair of addresses: the proposal lists, each list once, of the VPNs with this remote address first
+  // IKE_SA_INIT: what may be offered to this pair of addresses: the proposal lists, each list once, of the VPNs with this remote address
+  // first
   std::vector<const std::vector<wire::Proposal>*> ike_proposals(const IpAddress& local, const IpAddress& remote) const;
 
   struct Peer {
     const IpAddress& local;
     const IpAddress& remote;
-    const model::Identity& id;                // IDi
-    const model::Identity* demanded;          // IDr, null when the peer names none
-    const wire::Proposal& ike_choice;         // what IKE_SA_INIT agreed on
+    const model::Identity& id;         // IDi
+    const model::Identity* demanded;   // IDr, null when the peer names none
+    const wire::Proposal& ike_choice;  // what IKE_SA_INIT agreed on
   };
   // IKE_AUTH: the VPN that fits best: exact identities before patterns, a fixed remote address before any. Null: none.
   VpnPtr find(const Peer& peer) const;
@@ -37,10 +38,10 @@ class VpnIndex {
   };
   using List = std::vector<VpnPtr>;
 
-  std::unordered_map<IpAddress, List> by_address_;            // VPNs with a remote address
-  std::unordered_map<model::Identity, List, IdHash> by_id_;   // VPNs without one, with an exact remote-id
-  List open_;                                                 // VPNs with neither
-  List open_proposals_;                                       // of VPNs without a remote address, one of each (local address, proposals)
+  std::unordered_map<IpAddress, List> by_address_;           // VPNs with a remote address
+  std::unordered_map<model::Identity, List, IdHash> by_id_;  // VPNs without one, with an exact remote-id
+  List open_;                                                // VPNs with neither
+  List open_proposals_;                                      // of VPNs without a remote address, one of each (local address, proposals)
 };
 
 // the identity we claim: local-id, or the local address

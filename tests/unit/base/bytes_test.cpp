@@ -47,7 +47,8 @@ BOOST_AUTO_TEST_CASE(hexadecimal_goes_both_ways_and_refuses_the_rest) {
 }
 
 BOOST_AUTO_TEST_CASE(base64_of_rfc_4648_section_10) {
-  for (const auto& [text, encoded] : {std::pair{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"foobar", "Zm9vYmFy"}}) {
+  for (const auto& [text, encoded] :
+       {std::pair{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"foobar", "Zm9vYmFy"}}) {
     BOOST_TEST(as_text(*from_base64(encoded)) == text);
   }
   BOOST_TEST(as_text(*from_base64("Zg")) == "f");  // the guide's secrets come with and without padding

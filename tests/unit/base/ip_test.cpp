@@ -8,10 +8,12 @@ using namespace svti;
 BOOST_AUTO_TEST_SUITE(ip)
 
 BOOST_AUTO_TEST_CASE(addresses_parse_and_print_in_the_canonical_form) {
-  for (const auto& [text, canonical] : {std::pair{"192.0.2.1", "192.0.2.1"}, {"2001:DB8:0:0::1", "2001:db8::1"}, {"::", "::"}, {"0.0.0.0", "0.0.0.0"}}) {
+  for (const auto& [text, canonical] :
+       {std::pair{"192.0.2.1", "192.0.2.1"}, {"2001:DB8:0:0::1", "2001:db8::1"}, {"::", "::"}, {"0.0.0.0", "0.0.0.0"}}) {
     BOOST_TEST(IpAddress::parse(text)->to_string() == canonical);
   }
-  for (const char* bad : {"", "192.0.2", "192.0.2.256", "192.0.2.1/24", "fe80::1%eth0", " 192.0.2.1"}) BOOST_TEST(!IpAddress::parse(bad), bad);
+  for (const char* bad : {"", "192.0.2", "192.0.2.256", "192.0.2.1/24", "fe80::1%eth0", " 192.0.2.1"})
+    BOOST_TEST(!IpAddress::parse(bad), bad);
   BOOST_TEST(!IpAddress::parse(std::string_view("192.0.2.1\0x", 11)));
 }
 

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::uint64_t kTrap = 1'000'000;
 
-model::SetPolicy outbound(const std::string& destination, std::uint32_t svti_id, std::uint32_t reqid, const std::string& peer = "198.51.100.1") {
+model::SetPolicy outbound(const std::string& destination, std::uint32_t svti_id, std::uint32_t reqid,
+                          const std::string& peer = "198.51.100.1") {
   model::SetPolicy policy;
   policy.id.direction = model::Direction::Out;
   policy.id.source = *Prefix::parse("192.168.0.0/24");
@@ -26,15 +27,18 @@ model::SetPolicy outbound(const std::string& destination, std::uint32_t svti_id,
 std::vector<std::string> brief(const PolicyTable::Requests& requests) {
   std::vector<std::string> out;
   for (const model::KernelRequest& request : requests) {
-    if (const auto* one = std::get_if<model::SetPolicy>(&request)) out.push_back("set " + one->id.destination.to_string() + " reqid " + std::to_string(one->reqid));
+    if (const auto* one = std::get_if<model::SetPolicy>(&request))
+      out.push_back("set " + one->id.destination.to_string() + " reqid " + std::to_string(one->reqid));
     if (const auto* one = std::get_if<model::DeletePolicy>(&request)) out.push_back("unset " + one->id.destination.to_string());
     const auto route = [](const char* verb, const model::RouteId& id) {
       return verb + (id.svti_id == 0 ? std::string("throw ") : "svti " + std::to_string(id.svti_id) + " ") + id.destination.to_string();
     };
     if (const auto* one = std::get_if<model::AddRoute>(&request)) out.push_back(route("+", one->id));
     if (const auto* one = std::get_if<model::DeleteRoute>(&request)) out.push_back(route("-", one->id));
-    if (const auto* one = std::get_if<model::AddRule>(&request)) out.push_back(std::string("+rule ") + (one->id.family == IpFamily::V4 ? "4" : "6"));
-    if (const auto* one = std::get_if<model::DeleteRule>(&request)) out.push_back(std::string("-rule ") + (one->id.family == IpFamily::V4 ? "4" : "6"));
+    if (const auto* one = std::get_if<model::AddRule>(&request))
+      out.push_back(std::string("+rule ") + (one->id.family == IpFamily::V4 ? "4" : "6"));
+    if (const auto* one = std::get_if<model::DeleteRule>(&request))
+      out.push_back(std::string("-rule ") + (one->id.family == IpFamily::V4 ? "4" : "6"));
   }
   return out;
 }
@@ -53,7 +57,8 @@ BOOST_AUTO_TEST_SUITE(policy_table)
 
 BOOST_AUTO_TEST_CASE(a_policy_stays_until_its_last_owner_lets_go) {
   PolicyTable table;
-  BOOST_TEST(brief(table.claim(kTrap, {outbound("192.168.99.0/24", 100, 1)})) == Lines{"set 192.168.99.0/24 reqid 1"}, boost::test_tools::per_element());
+  BOOST_TEST(brief(table.claim(kTrap, {outbound("192.168.99.0/24", 100, 1)})) == Lines{"set 192.168.99.0/24 reqid 1"},
+             boost::test_tools::per_element());
   BOOST_TEST(table.claim(1, {outbound("192.168.99.0/24", 100, 1)}).empty());  // the same: nothing to tell the kernel
   BOOST_TEST(table.claim(2, {outbound("192.168.99.0/24", 100, 1)}).empty());
   BOOST_TEST(table.release(1).empty());
@@ -65,7 +70,8 @@ BOOST_AUTO_TEST_CASE(a_policy_stays_until_its_last_owner_lets_go) {
 BOOST_AUTO_TEST_CASE(the_latest_claim_is_in_force_and_the_one_before_comes_back) {
   PolicyTable table;
   table.claim(1, {outbound("192.168.99.0/24", 100, 1)});
-  BOOST_TEST(brief(table.claim(2, {outbound("192.168.99.0/24", 100, 2)})) == Lines{"set 192.168.99.0/24 reqid 2"}, boost::test_tools::per_element());
+  BOOST_TEST(brief(table.claim(2, {outbound("192.168.99.0/24", 100, 2)})) == Lines{"set 192.168.99.0/24 reqid 2"},
+             boost::test_tools::per_element());
   BOOST_TEST(brief(table.release(2)) == Lines{"set 192.168.99.0/24 reqid 1"}, boost::test_tools::per_element());
 }
 
@@ -73,13 +79,15 @@ BOOST_AUTO_TEST_CASE(a_new_claim_replaces_the_owners_old_one) {
   PolicyTable table;
   table.claim(1, {outbound("192.168.1.0/24", 100, 1), outbound("192.168.2.0/24", 100, 1)});
   const Lines expected = {"set 192.168.3.0/24 reqid 1", "unset 192.168.1.0/24"};
-  BOOST_TEST(brief(table.claim(1, {outbound("192.168.2.0/24", 100, 1), outbound("192.168.3.0/24", 100, 1)})) == expected, boost::test_tools::per_element());
+  BOOST_TEST(brief(table.claim(1, {outbound("192.168.2.0/24", 100, 1), outbound("192.168.3.0/24", 100, 1)})) == expected,
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(equal_selectors_on_two_svtis_are_two_policies) {
   PolicyTable table;
   table.claim(1, {outbound("192.168.99.0/24", 100, 1)});
-  BOOST_TEST(brief(table.claim(2, {outbound("192.168.99.0/24", 200, 2)})) == Lines{"set 192.168.99.0/24 reqid 2"}, boost::test_tools::per_element());
+  BOOST_TEST(brief(table.claim(2, {outbound("192.168.99.0/24", 200, 2)})) == Lines{"set 192.168.99.0/24 reqid 2"},
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(routes_and_rule_come_and_go_with_the_policy) {
@@ -113,7 +121,8 @@ BOOST_AUTO_TEST_CASE(two_svtis_that_want_one_destination_share_the_route_in_turn
 
 BOOST_AUTO_TEST_CASE(policies_without_an_svti_make_no_route) {
   PolicyTable table = with_routes();
-  BOOST_TEST(brief(table.claim(1, {outbound("192.168.99.0/24", 0, 1)})) == Lines{"set 192.168.99.0/24 reqid 1"}, boost::test_tools::per_element());
+  BOOST_TEST(brief(table.claim(1, {outbound("192.168.99.0/24", 0, 1)})) == Lines{"set 192.168.99.0/24 reqid 1"},
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(turning_routes_off_and_on_takes_them_away_and_brings_them_back) {
