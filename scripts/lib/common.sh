@@ -6,7 +6,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 export ROOT
 # One preset builds everything that tests and demo use; SVTI_BUILD names another build folder.
 SVTI_BUILD=${SVTI_BUILD:-$ROOT/build/dev}
-SVTI_MODULES=${SVTI_MODULES:-$ROOT/build/kmod}  # KERNEL/kmod/svti.ko
+SVTI_MODULES=${SVTI_MODULES:-$ROOT/build/kmod}  # KERNEL/svti.ko
 PROGRAM=$(basename "$0")
 
 say() { printf '%s: %s\n' "$PROGRAM" "$*" >&2; }
@@ -80,7 +80,7 @@ svti_stage() {
 			say "$SVTI_BUILD/$program is missing: what needs it will fail"
 		fi
 	done
-	[ ! -e "$SVTI_MODULES/$1/kmod/svti.ko" ] || cp "$SVTI_MODULES/$1/kmod/svti.ko" "$2/"
+	cp "$SVTI_MODULES/$1/svti.ko" "$2/" || die "no svti.ko for $1 in $SVTI_MODULES: run scripts/build --module"
 	cp -r "$ROOT/tests/vm" "$2/tests"
 	cp "$ROOT"/scripts/lib/* "$2/"
 }

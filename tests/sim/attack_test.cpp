@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inputs that broke other IKE daemons (tests named after the row in the list of past vulnerabilities), sent to a responder. Each must end with
-// no crash, no authentication, no state that was not there before, and no more octets out than came in.
+// Inputs that broke other IKE daemons (tests named after the row in the list of past vulnerabilities), sent to a responder. Each must end
+// with no crash, no authentication, no state that was not there before, and no more octets out than came in.
 //
-// Rows that need what this version has not: EAP (3, 4, 12, 14, 15, 16, 23), certificates and signatures (9, 10, 11, 13, 19, 20, 24, 25, 26, 27),
-// RADIUS and TLS (17, 18), fragments (21), TCP (22), IKEv1 phases (28).
+// Rows that need what this version has not: EAP (3, 4, 12, 14, 15, 16, 23), certificates and signatures (9, 10, 11, 13, 19, 20, 24, 25, 26,
+// 27), RADIUS and TLS (17, 18), fragments (21), TCP (22), IKEv1 phases (28).
 #include <boost/test/unit_test.hpp>
 
 #include "sim/pair.h"
@@ -145,7 +145,8 @@ BOOST_AUTO_TEST_CASE(cve_2026_78135_and_cve_2014_2338_nothing_but_ike_auth_is_ac
 BOOST_AUTO_TEST_CASE(a_peer_whose_authentication_failed_can_do_nothing_more) {
   Attack attack;
   attack.init();
-  BOOST_TEST((attack.refusal(attack.peer.request(ExchangeType::IkeAuth, attack.peer.auth_payloads("wrong"), 1)) == NotifyType::AuthenticationFailed));
+  BOOST_TEST((attack.refusal(attack.peer.request(ExchangeType::IkeAuth, attack.peer.auth_payloads("wrong"), 1)) ==
+              NotifyType::AuthenticationFailed));
   const Payloads child = {esp_offer(), wire::NoncePayload{Bytes(32, 1)}, kTsi, kTsr};
   BOOST_TEST(attack.ask(attack.peer.request(ExchangeType::IkeAuth, attack.peer.auth_payloads(), 2)).empty());
   BOOST_TEST(attack.ask(attack.peer.request(ExchangeType::CreateChildSa, child, 2)).empty());
@@ -222,8 +223,8 @@ BOOST_AUTO_TEST_CASE(cve_2009_1958_and_cve_2013_6467_every_payload_may_be_missin
     BOOST_TEST(attack.ask(attack.peer.init(twice)).empty());
     attack.check_nothing_left();
   }
-  for (const PayloadType type : {PayloadType::IdInitiator, PayloadType::Authentication, PayloadType::SecurityAssociation, PayloadType::TsInitiator,
-                                 PayloadType::TsResponder}) {
+  for (const PayloadType type : {PayloadType::IdInitiator, PayloadType::Authentication, PayloadType::SecurityAssociation,
+                                 PayloadType::TsInitiator, PayloadType::TsResponder}) {
     for (const bool twice : {false, true}) {
       BOOST_TEST_CONTEXT(wire::to_string(type) << (twice ? " twice" : " missing")) {
         Attack attack;
@@ -254,7 +255,8 @@ BOOST_AUTO_TEST_CASE(cve_2023_41913_key_exchange_data_of_a_wrong_length_is_refus
     std::size_t right_size = 0;
     (void)changed<wire::KePayload>(attack.peer.init_payloads(), [&](const wire::KePayload& ke) { right_size = ke.data.size(); });
     for (const std::size_t size : {std::size_t{0}, std::size_t{1}, right_size - 1, right_size + 1, std::size_t{60000}}) {
-      const auto answers = attack.ask(attack.peer.init(changed<wire::KePayload>(attack.peer.init_payloads(), [&](wire::KePayload& ke) { ke.data.resize(size, 7); })));
+      const auto answers = attack.ask(
+          attack.peer.init(changed<wire::KePayload>(attack.peer.init_payloads(), [&](wire::KePayload& ke) { ke.data.resize(size, 7); })));
       BOOST_TEST(answers.empty());
       attack.check_nothing_left();
     }
@@ -273,9 +275,11 @@ BOOST_AUTO_TEST_CASE(cve_2015_3240_public_values_of_zero_one_and_minus_one_are_r
       BOOST_TEST(attack.ask(attack.peer.init(changed<wire::KePayload>(attack.peer.init_payloads(), weak))).empty());
       attack.check_nothing_left();
     }
-    BOOST_TEST(attack.ask(attack.peer.init(changed<wire::KePayload>(attack.peer.init_payloads(), [](wire::KePayload& ke) {
-      std::fill(ke.data.begin(), ke.data.end(), std::uint8_t{0xff});
-    }))).size() <= (std::string_view(group) == "curve25519" ? 1U : 0U));  // 2^255 - 1 is a point of Curve25519 like any other
+    BOOST_TEST(
+        attack
+            .ask(attack.peer.init(changed<wire::KePayload>(
+                attack.peer.init_payloads(), [](wire::KePayload& ke) { std::fill(ke.data.begin(), ke.data.end(), std::uint8_t{0xff}); })))
+            .size() <= (std::string_view(group) == "curve25519" ? 1U : 0U));  // 2^255 - 1 is a point of Curve25519 like any other
   }
 }
 
@@ -283,7 +287,8 @@ BOOST_AUTO_TEST_CASE(cve_2015_3240_public_values_of_zero_one_and_minus_one_are_r
 BOOST_AUTO_TEST_CASE(cve_2024_2357_a_missing_pre_shared_key_is_a_refusal) {
   Attack attack("");
   attack.init();
-  BOOST_TEST((attack.refusal(attack.peer.request(ExchangeType::IkeAuth, attack.peer.auth_payloads(""))) == NotifyType::AuthenticationFailed));
+  BOOST_TEST(
+      (attack.refusal(attack.peer.request(ExchangeType::IkeAuth, attack.peer.auth_payloads(""))) == NotifyType::AuthenticationFailed));
   attack.check_unauthenticated();
   attack.world.run_for(seconds(60));
   attack.check_nothing_left();
@@ -294,7 +299,8 @@ BOOST_AUTO_TEST_CASE(cve_2023_38710_rekey_proposals_that_make_no_sense_are_refus
   const wire::NoncePayload nonce{Bytes(32, 1)};
   const wire::KePayload ke{wire::KeGroup::Curve25519, Bytes(32, 9)};
   wire::SaPayload no_dh = ike_offer();
-  std::erase_if(no_dh.proposals[0].transforms, [](const wire::Transform& transform) { return transform.type == wire::TransformType::KeyExchange; });
+  std::erase_if(no_dh.proposals[0].transforms,
+                [](const wire::Transform& transform) { return transform.type == wire::TransformType::KeyExchange; });
   wire::SaPayload no_spi = ike_offer();
   no_spi.proposals[0].spi.clear();
   wire::SaPayload zero_spi = ike_offer();
@@ -308,15 +314,15 @@ BOOST_AUTO_TEST_CASE(cve_2023_38710_rekey_proposals_that_make_no_sense_are_refus
 
   const Payloads survivable[] = {
       {no_dh, nonce, ke},
-      {ike_offer(), nonce},                                                                       // no KE
-      {ike_offer(), nonce, wire::KePayload{wire::KeGroup::Modp2048, Bytes(256, 9)}},              // KE of another group
+      {ike_offer(), nonce},                                                           // no KE
+      {ike_offer(), nonce, wire::KePayload{wire::KeGroup::Modp2048, Bytes(256, 9)}},  // KE of another group
       {ah, nonce, kTsi, kTsr},
-      {esp_then_ike, nonce, ke},                                                                  // a CHILD SA by its first proposal, an IKE SA by its second
-      {rekey_sa(0xdeadbeef), esp_offer(), nonce, kTsi, kTsr},                                     // a CHILD SA that is not there
+      {esp_then_ike, nonce, ke},                               // a CHILD SA by its first proposal, an IKE SA by its second
+      {rekey_sa(0xdeadbeef), esp_offer(), nonce, kTsi, kTsr},  // a CHILD SA that is not there
       {rekey_sa(0), esp_offer(), nonce, kTsi, kTsr},
-      {esp_offer({0, 0, 0, 0}), nonce, kTsi, kTsr},                                               // an SPI that RFC 4303 reserves
+      {esp_offer({0, 0, 0, 0}), nonce, kTsi, kTsr},  // an SPI that RFC 4303 reserves
       {esp_offer({0, 0, 0, 255}), nonce, kTsi, kTsr},
-      {esp_offer(), nonce},                                                                       // no traffic selectors
+      {esp_offer(), nonce},  // no traffic selectors
       {esp_offer(), nonce, kTsi},
       {wire::NotifyPayload{NotifyType::RekeySa, ProtocolId::Esp, {}, {}}, esp_offer(), nonce, kTsi, kTsr},  // REKEY_SA without an SPI
   };
@@ -360,7 +366,8 @@ BOOST_AUTO_TEST_CASE(cve_2023_38711_and_others_repeated_deletes_are_answered_onc
   Attack attack;
   attack.authenticate();
   const wire::DeletePayload theirs{ProtocolId::Esp, {0xc0ffee01, 0xc0ffee01, 0xdeadbeef, 0}};
-  const auto answers = attack.responder.inject(attack.peer.request(ExchangeType::Informational, {theirs, theirs, wire::DeletePayload{ProtocolId::Ah, {0xc0ffee01}}}));
+  const auto answers = attack.responder.inject(
+      attack.peer.request(ExchangeType::Informational, {theirs, theirs, wire::DeletePayload{ProtocolId::Ah, {0xc0ffee01}}}));
   BOOST_TEST_REQUIRE(answers.size() == 1U);
   const auto payloads = attack.peer.open(answers[0].payload);
   std::size_t spis = 0;
@@ -384,7 +391,8 @@ BOOST_AUTO_TEST_CASE(cve_2023_38712_and_others_messages_cut_short_anywhere_insid
     Attack attack;
     attack.init();
     const Bytes own = wire::encode_payloads(attack.peer.auth_payloads());
-    const auto answers = attack.responder.inject(attack.peer.request_raw(ExchangeType::IkeAuth, wire::first_type(payloads), ByteView(own).first(size)));
+    const auto answers =
+        attack.responder.inject(attack.peer.request_raw(ExchangeType::IkeAuth, wire::first_type(payloads), ByteView(own).first(size)));
     BOOST_TEST(answers.size() <= 1U);
     attack.check_unauthenticated();
   }
@@ -409,7 +417,8 @@ BOOST_AUTO_TEST_CASE(an_ike_sa_init_cut_short_at_any_octet_is_not_answered_with_
 BOOST_AUTO_TEST_CASE(cve_2020_1763_unprotected_requests_to_an_ike_sa_are_neither_answered_nor_believed) {
   Attack attack;
   attack.authenticate();
-  for (const ExchangeType exchange : {ExchangeType::Informational, ExchangeType::IkeAuth, ExchangeType::CreateChildSa, ExchangeType::IkeSaInit}) {
+  for (const ExchangeType exchange :
+       {ExchangeType::Informational, ExchangeType::IkeAuth, ExchangeType::CreateChildSa, ExchangeType::IkeSaInit}) {
     for (const std::uint32_t message_id : {0U, 1U, 2U, 3U}) {
       for (const bool response : {false, true}) {
         wire::Header header;
@@ -448,7 +457,8 @@ BOOST_AUTO_TEST_CASE(cve_2019_10155_a_message_with_any_octet_changed_is_dropped)
 BOOST_AUTO_TEST_CASE(cve_2016_5391_an_ike_proposal_without_key_exchange_is_refused) {
   Attack attack;
   const auto answers = attack.ask(attack.peer.init(changed<wire::SaPayload>(attack.peer.init_payloads(), [](wire::SaPayload& sa) {
-    std::erase_if(sa.proposals[0].transforms, [](const wire::Transform& transform) { return transform.type == wire::TransformType::KeyExchange; });
+    std::erase_if(sa.proposals[0].transforms,
+                  [](const wire::Transform& transform) { return transform.type == wire::TransformType::KeyExchange; });
   })));
   BOOST_TEST_REQUIRE(answers.size() == 1U);
   BOOST_TEST(has_notify(wire::parse_message(answers[0].payload)->payloads, NotifyType::NoProposalChosen));
@@ -519,7 +529,10 @@ BOOST_AUTO_TEST_CASE(the_same_request_twice_gets_the_same_answer_and_another_wit
   BOOST_TEST_REQUIRE(first.size() == 1U);
   BOOST_TEST_REQUIRE(again.size() == 1U);
   BOOST_TEST((first[0].payload == again[0].payload));
-  BOOST_TEST(attack.ask(attack.peer.init(changed<wire::NoncePayload>(attack.peer.init_payloads(), [](wire::NoncePayload& nonce) { nonce.data[0] ^= 1; }))).empty());
+  BOOST_TEST(attack
+                 .ask(attack.peer.init(
+                     changed<wire::NoncePayload>(attack.peer.init_payloads(), [](wire::NoncePayload& nonce) { nonce.data[0] ^= 1; })))
+                 .empty());
   BOOST_TEST(attack.responder.core().ike_sas() == 1U);
 }
 
@@ -527,7 +540,8 @@ BOOST_AUTO_TEST_CASE(the_same_request_twice_gets_the_same_answer_and_another_wit
 BOOST_AUTO_TEST_CASE(a_replayed_request_gets_the_old_answer_and_older_ones_get_none) {
   Attack attack;
   attack.authenticate();
-  const model::Datagram first = attack.peer.request(ExchangeType::CreateChildSa, {esp_offer(), wire::NoncePayload{Bytes(32, 1)}, kTsi, kTsr});
+  const model::Datagram first =
+      attack.peer.request(ExchangeType::CreateChildSa, {esp_offer(), wire::NoncePayload{Bytes(32, 1)}, kTsi, kTsr});
   const auto answer = attack.responder.inject(first);
   const auto again = attack.responder.inject(first);
   BOOST_TEST_REQUIRE(again.size() == 1U);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IKE_SA_INIT and IKE_AUTH: algorithms, retries, NAT, authentication, what becomes of the first CHILD SA. RFC 7296 1.2, 2.6 to 2.9, 2.15, 2.21, 2.23.
+// IKE_SA_INIT and IKE_AUTH: algorithms, retries, NAT, authentication, what becomes of the first CHILD SA. RFC 7296 1.2, 2.6
+// to 2.9, 2.15, 2.21, 2.23.
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -44,13 +45,15 @@ void record(World& world) {
 BOOST_AUTO_TEST_SUITE(handshake)
 
 const std::vector<std::string> kIkeChoices = {
-    "aes128-cbc/hmac-sha1/modp2048",       "aes192-cbc/hmac-sha256/modp3072",   "aes256-cbc/hmac-sha384/modp4096",   "aes256-cbc/hmac-sha512/ecp256",
-    "aes128-cbc/hmac-sha256/ecp384",       "aes128-cbc/hmac-sha256/ecp521",     "aes128-cbc/hmac-sha256/curve25519", "aes128-gcm-128/hmac-sha256/curve25519",
-    "aes192-gcm-96/hmac-sha384/ecp256",    "aes256-gcm-64/hmac-sha512/ecp384",  "aes256-gcm-128/hmac-sha1/modp2048",
+    "aes128-cbc/hmac-sha1/modp2048",     "aes192-cbc/hmac-sha256/modp3072",       "aes256-cbc/hmac-sha384/modp4096",
+    "aes256-cbc/hmac-sha512/ecp256",     "aes128-cbc/hmac-sha256/ecp384",         "aes128-cbc/hmac-sha256/ecp521",
+    "aes128-cbc/hmac-sha256/curve25519", "aes128-gcm-128/hmac-sha256/curve25519", "aes192-gcm-96/hmac-sha384/ecp256",
+    "aes256-gcm-64/hmac-sha512/ecp384",  "aes256-gcm-128/hmac-sha1/modp2048",
 };
 const std::vector<std::string> kEspChoices = {
-    "aes128-cbc/hmac-sha1",   "aes192-cbc/hmac-sha256", "aes256-cbc/hmac-sha384", "aes256-cbc/hmac-sha512", "aes128-cbc/hmac-sha256", "aes256-cbc/hmac-sha1",
-    "aes128-gcm-64",          "aes128-gcm-128",         "aes192-gcm-96",          "aes256-gcm-64",          "aes256-gcm-128",
+    "aes128-cbc/hmac-sha1",   "aes192-cbc/hmac-sha256", "aes256-cbc/hmac-sha384", "aes256-cbc/hmac-sha512",
+    "aes128-cbc/hmac-sha256", "aes256-cbc/hmac-sha1",   "aes128-gcm-64",          "aes128-gcm-128",
+    "aes192-gcm-96",          "aes256-gcm-64",          "aes256-gcm-128",
 };
 
 // IKE_SA_INIT { SA, KE, Ni } -->  <-- { SA, KE, Nr };  IKE_AUTH { IDi, AUTH, SA, TSi, TSr } -->  <-- { IDr, AUTH, SA, TSi, TSr }
@@ -60,7 +63,8 @@ BOOST_DATA_TEST_CASE(two_exchanges_bring_up_both_sas_with_every_algorithm_and_bo
   Pair pair(proposes(ike, esp), proposes(ike, esp));
   record(pair.world);
   pair.connect();
-  const std::vector<std::string> expected = {"IKE_SA_INIT request 0", "IKE_SA_INIT response 0", "IKE_AUTH request 1", "IKE_AUTH response 1"};
+  const std::vector<std::string> expected = {"IKE_SA_INIT request 0", "IKE_SA_INIT response 0", "IKE_AUTH request 1",
+                                             "IKE_AUTH response 1"};
   BOOST_TEST(recorded == expected, boost::test_tools::per_element());
   BOOST_TEST(pair.carries());
   BOOST_TEST(pair.right.rekey("left", "net").has_value());
@@ -88,17 +92,19 @@ BOOST_AUTO_TEST_CASE(the_responders_preference_decides_among_several_proposals) 
 //                                            <-- { N(INVALID_KE_PAYLOAD, ecp256) }
 // IKE_SA_INIT { SA, KE(ecp256), Ni } -->     <-- { SA, KE, Nr }
 BOOST_AUTO_TEST_CASE(invalid_ke_payload_makes_the_initiator_try_the_group_the_peer_wants) {
-  Pair pair(proposes("aes128-gcm-128/hmac-sha256/curve25519,ecp256", "aes128-gcm-128"), proposes("aes128-gcm-128/hmac-sha256/ecp256", "aes128-gcm-128"));
+  Pair pair(proposes("aes128-gcm-128/hmac-sha256/curve25519,ecp256", "aes128-gcm-128"),
+            proposes("aes128-gcm-128/hmac-sha256/ecp256", "aes128-gcm-128"));
   record(pair.world);
   pair.connect();
-  const std::vector<std::string> expected = {"IKE_SA_INIT request 0", "IKE_SA_INIT response 0", "IKE_SA_INIT request 0",
-                                             "IKE_SA_INIT response 0", "IKE_AUTH request 1", "IKE_AUTH response 1"};
+  const std::vector<std::string> expected = {"IKE_SA_INIT request 0",  "IKE_SA_INIT response 0", "IKE_SA_INIT request 0",
+                                             "IKE_SA_INIT response 0", "IKE_AUTH request 1",     "IKE_AUTH response 1"};
   BOOST_TEST(recorded == expected, boost::test_tools::per_element());
   BOOST_TEST(pair.carries());
 }
 
 BOOST_AUTO_TEST_CASE(a_doubled_invalid_ke_payload_answer_changes_nothing) {
-  Pair pair(proposes("aes128-gcm-128/hmac-sha256/curve25519,ecp256", "aes128-gcm-128"), proposes("aes128-gcm-128/hmac-sha256/ecp256", "aes128-gcm-128"));
+  Pair pair(proposes("aes128-gcm-128/hmac-sha256/curve25519,ecp256", "aes128-gcm-128"),
+            proposes("aes128-gcm-128/hmac-sha256/ecp256", "aes128-gcm-128"));
   pair.world.weather.duplication = 1.0;
   pair.connect();
   BOOST_TEST(pair.carries());
@@ -121,7 +127,9 @@ BOOST_AUTO_TEST_CASE(a_cookie_is_asked_for_once_as_many_ike_sas_as_the_threshold
   global.block_threshold = 0;
   Pair pair({}, {}, global);
   // IKE_SA_INIT goes through, IKE_AUTH does not: half open at the responder
-  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) { return header.exchange == ExchangeType::IkeAuth; };
+  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) {
+    return header.exchange == ExchangeType::IkeAuth;
+  };
   for (int i = 0; i < 2; ++i) {
     BOOST_TEST(pair.left.initiate("right").has_value());
     pair.world.run_for(milliseconds(100));
@@ -137,7 +145,8 @@ BOOST_AUTO_TEST_CASE(a_cookie_is_asked_for_once_as_many_ike_sas_as_the_threshold
 BOOST_AUTO_TEST_CASE(a_cookie_and_another_group_may_be_asked_for_one_after_the_other) {
   model::GlobalOptions global;
   global.cookie_threshold = model::GlobalOptions::kCookieAlways;
-  Pair pair(proposes("aes128-gcm-128/hmac-sha256/curve25519,ecp256", "aes128-gcm-128"), proposes("aes128-gcm-128/hmac-sha256/ecp256", "aes128-gcm-128"), global);
+  Pair pair(proposes("aes128-gcm-128/hmac-sha256/curve25519,ecp256", "aes128-gcm-128"),
+            proposes("aes128-gcm-128/hmac-sha256/ecp256", "aes128-gcm-128"), global);
   pair.connect();
   BOOST_TEST(pair.left.logged("the peer asks for a cookie"));
   BOOST_TEST(pair.left.logged("the peer asks for another key exchange group: 19"));
@@ -234,10 +243,12 @@ BOOST_AUTO_TEST_CASE(without_a_key_the_responder_refuses_and_names_both_identiti
 }
 
 BOOST_AUTO_TEST_CASE(a_responder_that_is_somebody_else_is_told_so_and_both_forget_the_ike_sa) {
-  Pair pair([](model::Vpn& vpn) { vpn.remote_id = model::Identity::any(); }, [](model::Vpn& vpn) { vpn.local_id = identity("right.example.org"); });
+  Pair pair([](model::Vpn& vpn) { vpn.remote_id = model::Identity::any(); },
+            [](model::Vpn& vpn) { vpn.local_id = identity("right.example.org"); });
   pair.connect();
   BOOST_TEST(pair.left.ike_sas()[0].remote_id == "right.example.org");
-  Pair other([](model::Vpn& vpn) { vpn.remote_id = identity("*.example.com"); }, [](model::Vpn& vpn) { vpn.local_id = identity("right.example.org"); });
+  Pair other([](model::Vpn& vpn) { vpn.remote_id = identity("*.example.com"); },
+             [](model::Vpn& vpn) { vpn.local_id = identity("right.example.org"); });
   BOOST_TEST(other.left.initiate("right").has_value());
   other.world.run_for(seconds(60));
   BOOST_TEST(reason_of(other.left, Notice::Kind::IkeFailed) == "it says it is right.example.org, remote-id is *.example.com");
@@ -349,7 +360,9 @@ BOOST_AUTO_TEST_CASE(initial_contact_after_a_crash_leaves_one_set) {
 
 BOOST_AUTO_TEST_CASE(a_half_open_ike_sa_is_forgotten_after_30_seconds) {
   Pair pair;
-  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) { return header.exchange == ExchangeType::IkeAuth; };
+  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) {
+    return header.exchange == ExchangeType::IkeAuth;
+  };
   BOOST_TEST(pair.left.initiate("right").has_value());
   pair.world.run_for(seconds(29));
   BOOST_TEST(pair.right.core().ike_sas() == 1U);
@@ -362,7 +375,9 @@ BOOST_AUTO_TEST_CASE(one_address_cannot_have_more_half_open_ike_sas_than_block_t
   global.block_threshold = 2;
   global.cookie_threshold = 0;
   Pair pair({}, {}, global);
-  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) { return header.exchange == ExchangeType::IkeAuth; };
+  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) {
+    return header.exchange == ExchangeType::IkeAuth;
+  };
   for (int i = 0; i < 4; ++i) {
     BOOST_TEST(pair.left.initiate("right").has_value());
     pair.world.run_for(milliseconds(100));
@@ -378,7 +393,9 @@ BOOST_AUTO_TEST_CASE(all_addresses_together_cannot_have_more_half_open_ike_sas_t
   global.cookie_threshold = 0;
   global.init_limit_half_open = 3;
   Pair pair({}, {}, global);
-  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) { return header.exchange == ExchangeType::IkeAuth; };
+  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) {
+    return header.exchange == ExchangeType::IkeAuth;
+  };
   for (int i = 0; i < 5; ++i) {
     BOOST_TEST(pair.left.initiate("right").has_value());
     pair.world.run_for(milliseconds(100));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Liveness, what follows when a CHILD SA or the peer is gone, and changes of configuration. RFC 7296 1.4, 2.4; the guide's dpd-action and close-action.
+// Liveness, what follows when a CHILD SA or the peer is gone, and changes of configuration. RFC 7296 1.4, 2.4; the guide's dpd-action and
+// close-action.
 #include <boost/test/unit_test.hpp>
 
 #include "sim/pair.h"

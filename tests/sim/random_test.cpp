@@ -30,7 +30,7 @@ const Packet kToLeft{address("10.2.0.1"), address("10.1.0.1")};
 
 // What one run is about; all of it drawn from the seed.
 struct Course {
-  bool gentle = false;    // nothing but rekeys, and a network that loses: no packet may be lost
+  bool gentle = false;       // nothing but rekeys, and a network that loses: no packet may be lost
   bool both_active = false;  // either end initiates: two IKE SAs may come of it, which is no violation
   Weather weather;
   Duration length{};
@@ -43,7 +43,9 @@ class Run {
 
  private:
   SeededEntropy& chance() { return world_.chance(); }
-  seconds some_seconds(int least, int most) { return seconds(least + static_cast<int>(chance().below(static_cast<std::uint64_t>(most - least)))); }
+  seconds some_seconds(int least, int most) {
+    return seconds(least + static_cast<int>(chance().below(static_cast<std::uint64_t>(most - least))));
+  }
   model::Vpn vary(model::Vpn vpn, bool initiates);
   void storm();
   void something_happens();
@@ -105,7 +107,9 @@ Run::Run(std::uint64_t seed) : world_(seed) {
 
 // an IKE SA or a CHILD SA was lost, as the nodes themselves say
 bool Run::interrupted() const {
-  const auto ended = [](const Node& node) { return node.count(Notice::Kind::IkeDown) + node.count(Notice::Kind::ChildDown) + node.count(Notice::Kind::IkeFailed) != 0; };
+  const auto ended = [](const Node& node) {
+    return node.count(Notice::Kind::IkeDown) + node.count(Notice::Kind::ChildDown) + node.count(Notice::Kind::IkeFailed) != 0;
+  };
   return disturbed_ || ended(*left_) || ended(*right_);
 }
 
@@ -115,8 +119,10 @@ void Run::traffic() {
   for (Node* from : {left_, right_}) {
     if (!from->up()) continue;
     world_.send_packet(*from, from == left_ ? kToRight : kToLeft, [this, from, must_arrive](Probe outcome) {
-      if (outcome == Probe::Clear && (from == left_ || course_.both_active)) world_.violation("a packet of " + from->name() + " would leave in clear");
-      if (must_arrive && outcome != Probe::Delivered && (strict_ || !interrupted())) world_.violation("a packet of " + from->name() + " is lost over a rekey");
+      if (outcome == Probe::Clear && (from == left_ || course_.both_active))
+        world_.violation("a packet of " + from->name() + " would leave in clear");
+      if (must_arrive && outcome != Probe::Delivered && (strict_ || !interrupted()))
+        world_.violation("a packet of " + from->name() + " is lost over a rekey");
     });
   }
 }
@@ -124,8 +130,10 @@ void Run::traffic() {
 void Run::something_happens() {
   const auto rekey = [&](Node& node, bool child) { (void)node.rekey(peer_of(node), child ? "net" : ""); };
   switch (chance().below(course_.gentle ? 6 : 10)) {
-    case 0: return rekey(either(), true);
-    case 1: return rekey(either(), false);
+    case 0:
+      return rekey(either(), true);
+    case 1:
+      return rekey(either(), false);
     case 2:  // both at once
       rekey(*left_, true);
       return rekey(*right_, true);
@@ -156,7 +164,9 @@ void Run::something_happens() {
       world_.note("network", "*** parted");
       world_.part(*left_, *right_);
       return world_.after(some_seconds(5, 400), [this] { world_.join(); });
-    default: (void)left_->initiate("right"); return;
+    default:
+      (void)left_->initiate("right");
+      return;
   }
 }
 
@@ -181,7 +191,8 @@ bool Run::mirrored() const {
     if (twin == theirs.end() || twin->children.size() != one.children.size()) return false;
     for (const auto& child : one.children) {
       const bool paired = std::any_of(twin->children.begin(), twin->children.end(), [&](const auto& other) {
-        return other.spi_in == child.spi_out && other.spi_out == child.spi_in && other.local_ts == child.remote_ts && other.remote_ts == child.local_ts;
+        return other.spi_in == child.spi_out && other.spi_out == child.spi_in && other.local_ts == child.remote_ts &&
+               other.remote_ts == child.local_ts;
       });
       if (!paired) return false;
     }
@@ -226,8 +237,11 @@ void Run::settle() {
   for (Node* node : {left_, right_}) {
     if (!node->up()) continue;
     for (const auto& sa : node->core().state(world_.now()).ike_sas) {
-      std::string line = "left over: IKE SA [" + std::to_string(sa.unique_id) + "] " + std::string(model::kIkeSaPhaseNames[static_cast<std::size_t>(sa.phase)]);
-      for (const auto& child : sa.children) line += ", CHILD SA {" + std::to_string(child.unique_id) + "} " + std::string(model::kChildSaPhaseNames[static_cast<std::size_t>(child.phase)]);
+      std::string line = "left over: IKE SA [" + std::to_string(sa.unique_id) + "] " +
+                         std::string(model::kIkeSaPhaseNames[static_cast<std::size_t>(sa.phase)]);
+      for (const auto& child : sa.children)
+        line += ", CHILD SA {" + std::to_string(child.unique_id) + "} " +
+                std::string(model::kChildSaPhaseNames[static_cast<std::size_t>(child.phase)]);
       world_.note(node->name(), line);
     }
     world_.note(node->name(), std::to_string(node->kernel().sad().size()) + " SAs in the kernel");
@@ -301,8 +315,8 @@ BOOST_AUTO_TEST_CASE(whatever_happens_the_two_ends_agree_again_and_nothing_is_le
     }
     if (violated && (runs == 0 || failed == 20)) break;
   }
-  std::printf("sim: %llu exchanges, %llu seeds, %llu with violations\n", static_cast<unsigned long long>(exchanges), static_cast<unsigned long long>(seeds),
-              static_cast<unsigned long long>(failed));
+  std::printf("sim: %llu exchanges, %llu seeds, %llu with violations\n", static_cast<unsigned long long>(exchanges),
+              static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(failed));
   BOOST_TEST(exchanges > seeds);  // a run without exchanges would prove nothing
 }
 

@@ -29,8 +29,8 @@ const Moment kChildAndIke = [](Pair& pair) {
   BOOST_TEST(pair.right.rekey("left").has_value());
 };
 
-// Loses the n-th datagram after the moment, for every n until there is no n-th any more; under traffic of which nothing may be lost. Returns
-// how often left's rekey survived and how often right's.
+// Loses the n-th datagram after the moment, for every n until there is no n-th any more; under traffic of which nothing may be lost.
+// Returns how often left's rekey survived and how often right's.
 struct Survivors {
   int ours = 0, theirs = 0;
 };
@@ -223,7 +223,9 @@ BOOST_AUTO_TEST_CASE(the_responders_outbound_sa_changes_only_when_the_peer_delet
   pair.connect();
   const std::uint32_t old_spi = pair.right.child_sas()[0].spi_out;
   const auto used = [&] { return pair.right.kernel().outbound(*pair.right.kernel().lookup(model::Direction::Out, kToLeft))->sa.id.spi; };
-  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) { return header.exchange == ExchangeType::Informational; };
+  pair.world.lose = [](const Node&, const wire::Header& header, const model::Datagram&) {
+    return header.exchange == ExchangeType::Informational;
+  };
   BOOST_TEST(pair.left.rekey("right", "net").has_value());
   pair.world.run_for(seconds(2));
   BOOST_TEST(pair.right.child_sas().size() == 2U);

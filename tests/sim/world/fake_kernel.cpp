@@ -77,8 +77,9 @@ const model::SetPolicy* FakeKernel::lookup(model::Direction direction, const Pac
 const FakeKernel::Sa* FakeKernel::outbound(const model::SetPolicy& policy) const {
   const Sa* best = nullptr;
   for (const auto& [id, entry] : sad_) {
-    const bool usable = entry.sa.direction == model::Direction::Out && entry.sa.reqid == policy.reqid && id.destination == policy.tunnel_destination &&
-                        entry.sa.source == policy.tunnel_source && entry.sa.if_id == policy.id.if_id;
+    const bool usable = entry.sa.direction == model::Direction::Out && entry.sa.reqid == policy.reqid &&
+                        id.destination == policy.tunnel_destination && entry.sa.source == policy.tunnel_source &&
+                        entry.sa.if_id == policy.id.if_id;
     if (usable && (best == nullptr || entry.order > best->order)) best = &entry;
   }
   return best;

@@ -26,7 +26,7 @@ class FakeKernel {
     std::uint64_t order = 0;  // of installation: the newest outbound SA is used
   };
   struct Policy {
-    model::SetPolicy set;            // the form of the claim made last
+    model::SetPolicy set;  // the form of the claim made last
     std::set<std::uint64_t> owners;
   };
 

@@ -26,7 +26,12 @@ Bytes nat_hash(wire::IkeSpi spi_i, const Endpoint& endpoint) {
 bool has_notify(const std::vector<wire::Payload>& payloads, NotifyType type) { return sa::find_notify(payloads, type) != nullptr; }
 
 ScriptedPeer::ScriptedPeer(Entropy& entropy, const Endpoint& local, const Endpoint& remote, std::string_view proposal)
-    : entropy_(entropy), local_(local), remote_(remote), proposal_(ike_proposal(proposal)), nonce_i_(entropy.bytes(32)), spi_i_(entropy.u64() | 1) {
+    : entropy_(entropy),
+      local_(local),
+      remote_(remote),
+      proposal_(ike_proposal(proposal)),
+      nonce_i_(entropy.bytes(32)),
+      spi_i_(entropy.u64() | 1) {
   ke_ = crypto::KeyExchange::create(sa::first_group({proposal_}), entropy).value();
 }
 
@@ -64,7 +69,8 @@ bool ScriptedPeer::accept_init(ByteView response) {
 ScriptedPeer::Payloads ScriptedPeer::auth_payloads(std::string_view secret) const {
   const model::Identity id = model::Identity::of(local_.address);
   const wire::IdPayload idi{PayloadType::IdInitiator, id.type, id.data};
-  const Secret auth = auth::shared_key_auth(keys_->prf, Secret(as_bytes(secret)), init_message_, nonce_r_, keys_->sk_pi, wire::encode_id_body(idi));
+  const Secret auth =
+      auth::shared_key_auth(keys_->prf, Secret(as_bytes(secret)), init_message_, nonce_r_, keys_->sk_pi, wire::encode_id_body(idi));
   wire::Proposal esp = esp_proposal(kCheapEsp);
   esp.spi = {0xc0, 0xff, 0xee, 0x01};
   return {idi, wire::AuthPayload{wire::AuthMethod::SharedKeyMic, to_bytes(auth.view())}, wire::SaPayload{{esp}},
@@ -80,7 +86,8 @@ Bytes ScriptedPeer::seal(wire::Header header, PayloadType first, ByteView plaint
   return message;
 }
 
-model::Datagram ScriptedPeer::request_raw(wire::ExchangeType exchange, PayloadType first, ByteView plaintext, std::optional<std::uint32_t> message_id) {
+model::Datagram ScriptedPeer::request_raw(wire::ExchangeType exchange, PayloadType first, ByteView plaintext,
+                                          std::optional<std::uint32_t> message_id) {
   wire::Header header;
   header.initiator_spi = spi_i_;
   header.responder_spi = spi_r_;

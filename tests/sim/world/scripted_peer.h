@@ -34,7 +34,8 @@ class ScriptedPeer {
   // any request, protected; without a message id the next one
   model::Datagram request(wire::ExchangeType exchange, const Payloads& payloads, std::optional<std::uint32_t> message_id = {});
   // the same with the decrypted octets given as they are
-  model::Datagram request_raw(wire::ExchangeType exchange, wire::PayloadType first, ByteView plaintext, std::optional<std::uint32_t> message_id = {});
+  model::Datagram request_raw(wire::ExchangeType exchange, wire::PayloadType first, ByteView plaintext,
+                              std::optional<std::uint32_t> message_id = {});
   // what is inside a protected message of the responder; nothing when it cannot be opened
   std::optional<Payloads> open(ByteView datagram);
   // an answer without payloads to a request of the responder
@@ -58,7 +59,6 @@ class ScriptedPeer {
   std::optional<sa::IkeKeys> keys_;
   std::uint32_t next_message_id_ = 1;
 };
-
 
 bool has_notify(const std::vector<wire::Payload>& payloads, wire::NotifyType type);
 

@@ -152,7 +152,8 @@ void World::perform(Node& node, Effects effects) {
       send(node, send_it->datagram);
     } else if (auto* install = std::get_if<sa::InstallSa>(&effect)) {
       check_pair(node, install->sa);
-      if (const std::string wrong = node.kernel_.install(install->child, std::move(install->sa)); !wrong.empty()) violation(node.name() + ": " + wrong);
+      if (const std::string wrong = node.kernel_.install(install->child, std::move(install->sa)); !wrong.empty())
+        violation(node.name() + ": " + wrong);
     } else if (const auto* remove = std::get_if<sa::RemoveSa>(&effect)) {
       if (const std::string wrong = node.kernel_.remove(remove->id); !wrong.empty()) violation(node.name() + ": " + wrong);
     } else if (auto* claim = std::get_if<sa::ClaimPolicies>(&effect)) {
@@ -175,7 +176,8 @@ void World::check_message_id(const Node& from, const wire::Header& header, const
   const Slot slot{header.initiator_spi, header.responder_spi, header.from_initiator, header.response, header.message_id};
   const std::size_t hash = std::hash<std::string_view>{}(as_text(datagram.payload));
   const auto [known, fresh] = sent_.try_emplace(slot, hash);
-  if (!fresh && known->second != hash) violation(from.name() + " sends another message under a number that it has used: " + to_string(header));
+  if (!fresh && known->second != hash)
+    violation(from.name() + " sends another message under a number that it has used: " + to_string(header));
   if (fresh && header.response) ++exchanges_;
 }
 
@@ -309,9 +311,9 @@ Probe World::receive_esp(const Esp& esp) {
   const FakeKernel::Sa* found = receiver->kernel_.find({to, esp.sa.id.spi, esp.sa.id.protocol});
   if (found == nullptr) return lost("no such SA");
   const model::AddSa& sa = found->sa;
-  const bool agreed = sa.direction == model::Direction::In && sa.encryption == esp.sa.encryption && sa.integrity == esp.sa.integrity && sa.mode == esp.sa.mode &&
-                      sa.esn == esp.sa.esn && same(sa.encryption_key, esp.sa.encryption_key) && same(sa.integrity_key, esp.sa.integrity_key) &&
-                      sa.encapsulation.has_value() == esp.sa.encapsulation.has_value();
+  const bool agreed = sa.direction == model::Direction::In && sa.encryption == esp.sa.encryption && sa.integrity == esp.sa.integrity &&
+                      sa.mode == esp.sa.mode && sa.esn == esp.sa.esn && same(sa.encryption_key, esp.sa.encryption_key) &&
+                      same(sa.integrity_key, esp.sa.integrity_key) && sa.encapsulation.has_value() == esp.sa.encapsulation.has_value();
   if (!agreed) return lost("the ends do not agree on algorithms or keys");
   const model::SetPolicy* policy = receiver->kernel_.lookup(model::Direction::In, esp.packet);
   if (policy == nullptr) return lost("no policy for the inner packet");
@@ -343,8 +345,9 @@ void World::check_pair(const Node& node, const model::AddSa& sa) {
     if (other.get() == &node) continue;
     for (const auto& [id, entry] : other->kernel_.sad()) {
       if (id.spi != sa.id.spi || entry.sa.direction == sa.direction) continue;
-      const bool agreed = entry.sa.encryption == sa.encryption && entry.sa.integrity == sa.integrity && same(entry.sa.encryption_key, sa.encryption_key) &&
-                          same(entry.sa.integrity_key, sa.integrity_key) && entry.sa.esn == sa.esn;
+      const bool agreed = entry.sa.encryption == sa.encryption && entry.sa.integrity == sa.integrity &&
+                          same(entry.sa.encryption_key, sa.encryption_key) && same(entry.sa.integrity_key, sa.integrity_key) &&
+                          entry.sa.esn == sa.esn;
       if (!agreed) violation(node.name() + " and " + other->name() + " do not agree on an SA: " + model::describe(model::DeleteSa{id}));
     }
   }
@@ -367,7 +370,8 @@ void World::check(Node& node) {
       violation(node.name() + " has an outbound SA that no CHILD SA owns: " + model::describe(model::DeleteSa{id}));
     }
   }
-  for (const std::uint32_t spi : inbound) violation(node.name() + " has a CHILD SA whose inbound SA is not in the kernel: SPI " + std::to_string(spi));
+  for (const std::uint32_t spi : inbound)
+    violation(node.name() + " has a CHILD SA whose inbound SA is not in the kernel: SPI " + std::to_string(spi));
 }
 
 }  // namespace svti::sim
