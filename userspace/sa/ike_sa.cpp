@@ -25,6 +25,8 @@ template <typename... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+template <typename... F>
+Overloaded(F...) -> Overloaded<F...>;  // clang 14 does not deduce it by itself
 
 void keep_earliest(std::optional<TimePoint>& earliest, const std::optional<TimePoint>& candidate) {
   if (candidate && (!earliest || *candidate < *earliest)) earliest = candidate;

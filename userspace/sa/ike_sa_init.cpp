@@ -37,7 +37,7 @@ void IkeSa::start(std::vector<std::string> policies, std::uint32_t attempt, Time
   wanted_ = std::move(policies);
   attempt_ = attempt;
   local_id_ = local_identity(*vpn_, local_.address);
-  init_.emplace();
+  init_ = InitExchange{};
   init_->nonce_i = ctx_.entropy.bytes(kNonceSize);
   init_->group = first_group(vpn_->ike.proposals);
   log(out, Subsystem::Ike, 0, "initiating IKE SA to " + remote_.address.to_string());
@@ -183,7 +183,7 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   if (!own_ke) return fail(own_ke.error());
   const auto shared = (*own_ke)->shared_secret(ke->data);
   if (!shared) return fail(shared.error());
-  init_.emplace();
+  init_ = InitExchange{};
   init_->nonce_i = nonce->data;
   init_->nonce_r = ctx_.entropy.bytes(kNonceSize);
   init_->peer_message = datagram.payload;

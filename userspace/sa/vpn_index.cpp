@@ -37,7 +37,7 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
     } else {
       open_.push_back(vpn);
     }
-    const bool known = std::any_of(open_proposals_.begin(), open_proposals_.end(), [&](const VpnPtr& other) {
+    const bool known = std::any_of(open_proposals_.begin(), open_proposals_.end(), [&vpn = vpn](const VpnPtr& other) {
       return other->local_address == vpn->local_address && other->version == vpn->version && other->ike.proposals == vpn->ike.proposals;
     });
     if (!known) open_proposals_.push_back(vpn);
