@@ -26,9 +26,11 @@ DAMAGE = {
 
 def damaged(good):
     """(bad text, number of the bad line, words of the refusal) for each kind of damage."""
+    lines = good.splitlines()
     for before, after, words in DAMAGE.values():
-        line = next(n for n, text in enumerate(good.splitlines(), 1) if text.strip() == before)
-        yield good.replace(before, after, 1), line, words
+        line = next(n for n, text in enumerate(lines) if text.strip() == before)
+        bad = [*lines[:line], lines[line].replace(before, after), *lines[line + 1 :]]
+        yield "\n".join(bad) + "\n", line + 1, words
 
 
 def test_iked_config_refused_at_start(lab):
