@@ -66,6 +66,8 @@ BOOST_DATA_TEST_CASE(two_exchanges_bring_up_both_sas_with_every_algorithm_and_bo
   const std::vector<std::string> expected = {"IKE_SA_INIT request 0", "IKE_SA_INIT response 0", "IKE_AUTH request 1",
                                              "IKE_AUTH response 1"};
   BOOST_TEST(recorded == expected, boost::test_tools::per_element());
+  BOOST_TEST(pair.right.logged("received IKE_AUTH request 1 { IDi AUTH N(INITIAL_CONTACT) SA TSi TSr }"));
+  BOOST_TEST(pair.left.logged("received IKE_AUTH response 1 { IDr AUTH SA TSi TSr }"));
   BOOST_TEST(pair.carries());
   BOOST_TEST(pair.right.rekey("left", "net").has_value());
   pair.world.run_for(seconds(1));
@@ -196,6 +198,10 @@ BOOST_AUTO_TEST_CASE(behind_a_nat_on_the_initiators_side_both_move_to_port_4500_
   BOOST_TEST(pair.left.logged("we are behind a NAT"));
   BOOST_TEST(pair.right.logged("the peer is behind a NAT"));
   BOOST_TEST(pair.carries());
+  // RFC 3948 4: whoever is behind the NAT keeps its mapping alive, every 20 seconds
+  pair.world.run_for(seconds(100));
+  BOOST_TEST(pair.left.keepalives() == 5U);
+  BOOST_TEST(pair.right.keepalives() == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(udp_encapsulation_that_is_configured_makes_both_ends_see_a_nat) {

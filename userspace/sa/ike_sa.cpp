@@ -68,7 +68,8 @@ std::unique_ptr<IkeSa> IkeSa::as_initiator(Context& context, VpnPtr vpn, const E
   return sa;
 }
 
-std::unique_ptr<IkeSa> IkeSa::as_responder(Context& context, const Endpoint& local, const Endpoint& remote, wire::IkeSpi peer_spi, TimePoint now) {
+std::unique_ptr<IkeSa> IkeSa::as_responder(Context& context, const Endpoint& local, const Endpoint& remote, wire::IkeSpi peer_spi,
+                                           TimePoint now) {
   std::unique_ptr<IkeSa> sa(new IkeSa(context, Role::Responder, nullptr, local, remote, now));
   sa->spi_i_ = peer_spi;
   sa->spi_r_ = context.new_ike_spi();
@@ -111,8 +112,12 @@ wire::Header IkeSa::header(ExchangeType exchange, bool response, std::uint32_t m
   return out;
 }
 
-crypto::SkCipher& IkeSa::outbound_cipher() { return role_ == Role::Initiator ? keys_->initiator_to_responder : keys_->responder_to_initiator; }
-crypto::SkCipher& IkeSa::inbound_cipher() { return role_ == Role::Initiator ? keys_->responder_to_initiator : keys_->initiator_to_responder; }
+crypto::SkCipher& IkeSa::outbound_cipher() {
+  return role_ == Role::Initiator ? keys_->initiator_to_responder : keys_->responder_to_initiator;
+}
+crypto::SkCipher& IkeSa::inbound_cipher() {
+  return role_ == Role::Initiator ? keys_->responder_to_initiator : keys_->initiator_to_responder;
+}
 
 Result<Bytes> IkeSa::protect(ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads) {
   const Bytes plaintext = wire::encode_payloads(payloads);
@@ -147,7 +152,9 @@ void IkeSa::send_request(ExchangeType exchange, const Payloads& payloads, Reques
   ++next_request_id_;
   request_ = std::move(request);
   count_message(exchange, false, false);
-  log(out, Subsystem::Encoding, 2, "sending " + wire::to_string(exchange) + " request " + std::to_string(message_id) + " to " + remote_.to_string());
+  log(out, Subsystem::Encoding, 2,
+      "sending " + wire::to_string(exchange) + " request " + std::to_string(message_id) + " to " + remote_.to_string() + " " +
+          names_of(payloads, false));
   if (exchange == ExchangeType::IkeSaInit) init_->our_message = *message;
   last_sent_ = now;
   window_.begin(now, message_id, {local_, remote_, *message}, ctx_.retransmission());
@@ -161,6 +168,9 @@ void IkeSa::send_response(const wire::Header& request, const Payloads& payloads,
     return;
   }
   count_message(request.exchange, true, false);
+  log(out, Subsystem::Encoding, 2,
+      "sending " + wire::to_string(request.exchange) + " response " + std::to_string(request.message_id) + " to " + remote_.to_string() +
+          " " + names_of(payloads, true));
   last_response_ = *message;
   transmit(std::move(*message), out);
 }
@@ -185,7 +195,8 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   if (dead_) return;
   const wire::Header& header = message.header;
   if (!keys_) {
-    if (role_ == Role::Initiator && header.exchange == ExchangeType::IkeSaInit && header.response) on_init_response(message, datagram, now, out);
+    if (role_ == Role::Initiator && header.exchange == ExchangeType::IkeSaInit && header.response)
+      on_init_response(message, datagram, now, out);
     return;
   }
   const auto* encrypted = message.payloads.size() == 1 ? std::get_if<wire::EncryptedPayload>(&message.payloads.front()) : nullptr;
@@ -197,7 +208,8 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   const auto plaintext = inbound_cipher().open(ByteView(datagram.payload).first(prefix), encrypted->body);
   if (!plaintext) {
     ctx_.count(model::Counter::Invalid, vpn_.get());
-    log(out, Subsystem::Encoding, 1, wire::to_string(header.exchange) + " from " + datagram.remote.to_string() + " dropped: " + plaintext.error().message);
+    log(out, Subsystem::Encoding, 1,
+        wire::to_string(header.exchange) + " from " + datagram.remote.to_string() + " dropped: " + plaintext.error().message);
     return;
   }
   if (!header.response && header.message_id + 1 == expected_request_id_ && !last_response_.empty()) {
@@ -228,7 +240,9 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
     ctx_.count(model::Counter::Invalid, vpn_.get());
     log(out, Subsystem::Encoding, 1, wire::to_string(header.exchange) + " is malformed: " + payloads.error().message);
   }
-  log(out, Subsystem::Encoding, 2, "received " + wire::to_string(header.exchange) + (header.response ? " response " : " request ") + std::to_string(header.message_id));
+  log(out, Subsystem::Encoding, 2,
+      "received " + wire::to_string(header.exchange) + (header.response ? " response " : " request ") + std::to_string(header.message_id) +
+          (payloads ? " " + names_of(*payloads, header.response) : std::string()));
   if (header.response) {
     if (!payloads) return destroy("its response is malformed", now, out);
     on_response(header, *payloads, now, out);
@@ -245,7 +259,8 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
 }
 
 // Before authentication nothing but IKE_AUTH is a request (CVE-2026-78135, CVE-2014-2338), and only a responder gets one. Anything else is
-// dropped rather than refused: an honest peer may have authenticated us already, and sends it again when its own IKE_AUTH response got lost.
+// dropped rather than refused: an honest peer may have authenticated us already, and sends it again when its own IKE_AUTH response got
+// lost.
 bool IkeSa::accepts_request(ExchangeType exchange) const {
   if (phase_ == IkeSaPhase::Connecting) return role_ == Role::Responder && exchange == ExchangeType::IkeAuth;
   return phase_ != IkeSaPhase::Created && vpn_ != nullptr;
@@ -265,10 +280,14 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
   }
   take_over_from_predecessor(payloads, out);
   switch (header.exchange) {
-    case ExchangeType::IkeAuth: return on_auth_request(header, payloads, now, out);
-    case ExchangeType::CreateChildSa: return on_create_child_request(header, payloads, now, out);
-    case ExchangeType::Informational: return on_informational_request(header, payloads, now, out);
-    case ExchangeType::IkeSaInit: break;
+    case ExchangeType::IkeAuth:
+      return on_auth_request(header, payloads, now, out);
+    case ExchangeType::CreateChildSa:
+      return on_create_child_request(header, payloads, now, out);
+    case ExchangeType::Informational:
+      return on_informational_request(header, payloads, now, out);
+    case ExchangeType::IkeSaInit:
+      break;
   }
   log(out, Subsystem::Ike, 1, "request of the unknown type " + wire::to_string(header.exchange) + " refused");
   refuse_as_malformed(header, "request of an unknown type", now, out);
@@ -280,7 +299,8 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
   window_.finish();
   if (const auto violation = check_message(header.exchange, true, payloads)) {
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " response refused: " + violation->reason);
-    if (const auto* create = std::get_if<CreateChildRequest>(&request)) offer_failed(create->offer, "the peer's answer is malformed", now, out);
+    if (const auto* create = std::get_if<CreateChildRequest>(&request))
+      offer_failed(create->offer, "the peer's answer is malformed", now, out);
     if (phase_ == IkeSaPhase::Connecting) return fail_connect("the peer's answer is malformed: " + violation->reason, now, out, false);
     return destroy(violation->reason, now, out);
   }
@@ -289,7 +309,8 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
     ctx_.child_spis.erase(std::get<CreateChildRequest>(request).offer.spi);
     return;
   }
-  const bool fatal = find_notify(payloads, NotifyType::AuthenticationFailed) != nullptr || find_notify(payloads, NotifyType::InvalidSyntax) != nullptr;
+  const bool fatal =
+      find_notify(payloads, NotifyType::AuthenticationFailed) != nullptr || find_notify(payloads, NotifyType::InvalidSyntax) != nullptr;
   if (fatal && established()) return destroy("the peer answered " + wire::to_string(find_error(payloads)->type), now, out);
   std::visit(Overloaded{
                  [](InitRequest&) {},
@@ -347,10 +368,14 @@ void IkeSa::pump(TimePoint now, Effects& out) {
 void IkeSa::begin(Job job, TimePoint now, Effects& out) {
   ++job.rounds;
   switch (job.kind) {
-    case Job::Kind::CreateChild: return begin_create_child(job, now, out);
-    case Job::Kind::RekeyChild: return begin_create_child(job, now, out);
-    case Job::Kind::RekeyIke: return begin_rekey_ike(job, now, out);
-    case Job::Kind::Liveness: return send_request(ExchangeType::Informational, {}, LivenessRequest{}, now, out);
+    case Job::Kind::CreateChild:
+      return begin_create_child(job, now, out);
+    case Job::Kind::RekeyChild:
+      return begin_create_child(job, now, out);
+    case Job::Kind::RekeyIke:
+      return begin_rekey_ike(job, now, out);
+    case Job::Kind::Liveness:
+      return send_request(ExchangeType::Informational, {}, LivenessRequest{}, now, out);
     case Job::Kind::DeleteChild: {
       ChildSa* child = find_child(job.child);
       if (child == nullptr) return;
@@ -361,7 +386,8 @@ void IkeSa::begin(Job job, TimePoint now, Effects& out) {
       return send_request(ExchangeType::Informational, {wire::DeletePayload{wire::ProtocolId::Ike, {}}}, DeleteIkeRequest{}, now, out);
     case Job::Kind::AuthenticationFailed:
       // RFC 7296 2.21.2: the initiator that cannot accept the responder says so in an exchange of its own
-      return send_request(ExchangeType::Informational, {wire::NotifyPayload{NotifyType::AuthenticationFailed, wire::ProtocolId::None, {}, {}}},
+      return send_request(ExchangeType::Informational,
+                          {wire::NotifyPayload{NotifyType::AuthenticationFailed, wire::ProtocolId::None, {}, {}}},
                           AuthenticationFailedRequest{}, now, out);
   }
 }
@@ -414,8 +440,10 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
   if (rekey_at_ && *rekey_at_ <= now) rekey(now, out);
   std::vector<std::uint32_t> rekeys, deaths;
   for (const auto& child : children_) {
-    if (child->dies_at && *child->dies_at <= now) deaths.push_back(child->unique_id);
-    else if (child->rekey_at && *child->rekey_at <= now) rekeys.push_back(child->unique_id);
+    if (child->dies_at && *child->dies_at <= now)
+      deaths.push_back(child->unique_id);
+    else if (child->rekey_at && *child->rekey_at <= now)
+      rekeys.push_back(child->unique_id);
   }
   for (const std::uint32_t child : rekeys) rekey_child(child, now, out);
   for (const std::uint32_t child : deaths) delete_child(child, "it reached the end of its life", now, out);
@@ -451,8 +479,9 @@ bool IkeSa::serves(const std::string& policy) const {
 }
 
 void IkeSa::want_child(const std::string& policy, TimePoint now, Effects& out) {
-  const bool queued_already = std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) { return job.policy == policy; }) ||
-                              std::any_of(delayed_.begin(), delayed_.end(), [&](const DelayedJob& delayed) { return delayed.job.policy == policy; });
+  const bool queued_already =
+      std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) { return job.policy == policy; }) ||
+      std::any_of(delayed_.begin(), delayed_.end(), [&](const DelayedJob& delayed) { return delayed.job.policy == policy; });
   const auto* requested = requesting<CreateChildRequest>() ? &std::get<CreateChildRequest>(*request_).offer : nullptr;
   if (serves(policy) || queued_already || (requested != nullptr && requested->policy == policy)) return;
   if (phase_ == IkeSaPhase::Created || phase_ == IkeSaPhase::Connecting) {

@@ -65,9 +65,11 @@ class IkeSa {
   bool dead() const { return dead_; }
   model::IkeSaPhase phase() const { return phase_; }
   bool established() const { return phase_ == model::IkeSaPhase::Established || phase_ == model::IkeSaPhase::Rekeying; }
-  // made by the peer's rekey, and the peer has not shown yet that this is the IKE SA that stays (RFC 7296 2.8.1)
+  // made by the peer's rekey, and the peer has not shown yet that this is the IKE SA that stays (RFC 7296 2.8.2)
   bool awaits_hand_over() const { return predecessor_ != 0 && ctx_.find_ike(predecessor_) != nullptr; }
   bool half_open() const { return !dead_ && role_ == Role::Responder && phase_ == model::IkeSaPhase::Connecting; }
+  // over, and kept only to give its last answer again to a peer that missed it
+  bool finished() const { return phase_ == model::IkeSaPhase::Deleting && give_up_at_.has_value(); }
   TimePoint created_at() const { return created_at_; }
   TimePoint established_at() const { return established_at_; }
   wire::IkeSpi our_spi() const { return role_ == Role::Initiator ? spi_i_ : spi_r_; }

@@ -108,6 +108,39 @@ std::optional<RuleViolation> check_message(ExchangeType exchange, bool response,
   return std::nullopt;
 }
 
+std::string names_of(const std::vector<wire::Payload>& payloads, bool response) {
+  const auto name = [&](const wire::Payload& payload) -> std::string {
+    if (const auto* notify = std::get_if<wire::NotifyPayload>(&payload)) return "N(" + wire::to_string(notify->type) + ")";
+    switch (wire::type_of(payload)) {
+      case PayloadType::SecurityAssociation:
+        return "SA";
+      case PayloadType::KeyExchange:
+        return response ? "KEr" : "KEi";
+      case PayloadType::IdInitiator:
+        return "IDi";
+      case PayloadType::IdResponder:
+        return "IDr";
+      case PayloadType::Authentication:
+        return "AUTH";
+      case PayloadType::Nonce:
+        return response ? "Nr" : "Ni";
+      case PayloadType::Delete:
+        return "D";
+      case PayloadType::VendorId:
+        return "V";
+      case PayloadType::TsInitiator:
+        return "TSi";
+      case PayloadType::TsResponder:
+        return "TSr";
+      default:
+        return wire::to_string(wire::type_of(payload));
+    }
+  };
+  std::string out = "{ ";
+  for (const wire::Payload& payload : payloads) out += name(payload) + " ";
+  return out + "}";
+}
+
 const wire::IdPayload* find_id(const std::vector<wire::Payload>& payloads, PayloadType type) {
   for (const wire::Payload& payload : payloads) {
     const auto* id = std::get_if<wire::IdPayload>(&payload);

@@ -20,6 +20,9 @@ struct RuleViolation {
 // needs none of the payloads that its success would have.
 std::optional<RuleViolation> check_message(wire::ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads);
 
+// The payloads as the RFC writes them, "{ N(REKEY_SA) SA Ni KEi TSi TSr }". For the log.
+std::string names_of(const std::vector<wire::Payload>& payloads, bool response);
+
 template <typename P>
 const P* find_payload(const std::vector<wire::Payload>& payloads) {
   for (const wire::Payload& payload : payloads) {

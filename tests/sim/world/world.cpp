@@ -160,6 +160,8 @@ void World::perform(Node& node, Effects effects) {
       node.kernel_.claim(claim->owner, std::move(claim->policies));
     } else if (const auto* release = std::get_if<sa::ReleasePolicies>(&effect)) {
       if (const std::string wrong = node.kernel_.release(release->owner); !wrong.empty()) violation(node.name() + ": " + wrong);
+    } else if (std::holds_alternative<sa::SendKeepalive>(effect)) {
+      ++node.keepalives_;
     } else if (auto* notice = std::get_if<sa::Notice>(&effect)) {
       node.notices_.push_back(std::move(*notice));
     } else if (auto* line = std::get_if<LogLine>(&effect)) {

@@ -33,6 +33,7 @@ class Node {
   // of this life, in order
   const std::vector<sa::Notice>& notices() const { return notices_; }
   std::size_t count(sa::Notice::Kind kind) const;
+  std::size_t keepalives() const { return keepalives_; }
   // some line of this life's log contains `text`
   bool logged(std::string_view text) const;
   const std::vector<std::string>& log() const { return log_; }
@@ -68,8 +69,8 @@ class Node {
   model::ConfigurationPtr configuration_;
   std::vector<sa::Notice> notices_;
   std::vector<std::string> log_;
+  std::size_t keepalives_ = 0;
   std::vector<model::Datagram>* captured_ = nullptr;
-  std::set<std::uint32_t> install_fails_;
 };
 
 // how the network treats a datagram
