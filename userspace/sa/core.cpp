@@ -538,6 +538,10 @@ bool Core::carries(std::uint32_t reqid) const {
   });
 }
 
+std::size_t Core::ike_sas() const {
+  return static_cast<std::size_t>(std::count_if(sas_.begin(), sas_.end(), [](const auto& entry) { return !entry.second->finished(); }));
+}
+
 std::optional<Core::TrapOwner> Core::trap_owner(std::uint32_t reqid) const {
   const auto found = trap_of_reqid_.find(reqid);
   if (found == trap_of_reqid_.end()) return std::nullopt;
@@ -546,12 +550,14 @@ std::optional<Core::TrapOwner> Core::trap_owner(std::uint32_t reqid) const {
 
 model::RuntimeState Core::state(TimePoint now) const {
   model::RuntimeState out;
-  out.ike_sas_total = sas_.size();
   out.ike_sas_half_open = half_open();
   out.counters = ctx_.counters;
   out.vpn_counters = ctx_.vpn_counters;
   for (const auto& [name, vpn] : ctx_.config->vpns) out.vpn_counters.try_emplace(name);
-  for (const auto& [id, sa] : sas_) out.ike_sas.push_back(sa->state(now));
+  for (const auto& [id, sa] : sas_) {
+    if (!sa->finished()) out.ike_sas.push_back(sa->state(now));
+  }
+  out.ike_sas_total = out.ike_sas.size();
   return out;
 }
 

@@ -64,7 +64,7 @@ class Core {
   // children's byte and packet counts are the kernel's and left 0
   model::RuntimeState state(TimePoint now) const;
   const model::ConfigurationPtr& configuration() const { return ctx_.config; }
-  std::size_t ike_sas() const { return sas_.size(); }
+  std::size_t ike_sas() const;  // without those that are over and only answer retransmissions
 
  private:
   struct Trap {
