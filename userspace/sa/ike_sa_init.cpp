@@ -15,9 +15,9 @@ using wire::PayloadType;
 
 namespace {
 
-constexpr std::size_t kNonceSize = 32;     // at least half the key size of every PRF we have (RFC 7296 2.10)
-constexpr std::uint32_t kMaxRounds = 5;    // cookie and group may each be asked for more than once; a peer that goes on is refused
-constexpr std::size_t kMaxCookieSize = 64; // RFC 7296 2.6
+constexpr std::size_t kNonceSize = 32;      // at least half the key size of every PRF we have (RFC 7296 2.10)
+constexpr std::uint32_t kMaxRounds = 5;     // cookie and group may each be asked for more than once; a peer that goes on is refused
+constexpr std::size_t kMaxCookieSize = 64;  // RFC 7296 2.6
 
 // RFC 7296 2.23: SHA-1 over SPIs as in the header, address and port
 Bytes nat_detection_hash(wire::IkeSpi spi_i, wire::IkeSpi spi_r, const Endpoint& endpoint) {
@@ -66,7 +66,8 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
 void IkeSa::add_nat_detection(Payloads& payloads) const {
   // udp-encap: a source hash that cannot match makes the peer see a NAT (the guide's "udp-encap")
   const bool forced = vpn_ && vpn_->ike.udp_encap;
-  payloads.push_back(status(NotifyType::NatDetectionSourceIp, forced ? ctx_.entropy.bytes(20) : nat_detection_hash(spi_i_, spi_r_, local_)));
+  payloads.push_back(
+      status(NotifyType::NatDetectionSourceIp, forced ? ctx_.entropy.bytes(20) : nat_detection_hash(spi_i_, spi_r_, local_)));
   payloads.push_back(status(NotifyType::NatDetectionDestinationIp, nat_detection_hash(spi_i_, spi_r_, remote_)));
 }
 
@@ -104,7 +105,8 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   }
   count_message(ExchangeType::IkeSaInit, true, true);
   if (const auto* cookie = find_notify(payloads, NotifyType::Cookie)) {
-    if (cookie->data.empty() || cookie->data.size() > kMaxCookieSize) return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: cookie of an impossible size");
+    if (cookie->data.empty() || cookie->data.size() > kMaxCookieSize)
+      return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: cookie of an impossible size");
     if (cookie->data == init_->cookie) return log(out, Subsystem::Ike, 2, "IKE_SA_INIT response ignored: this cookie was sent already");
     if (init_->rounds >= kMaxRounds) return fail_connect("the peer asks for cookies without end", now, out, false);
     log(out, Subsystem::Ike, 2, "the peer asks for a cookie");
@@ -114,9 +116,11 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   if (const auto* other = find_notify(payloads, NotifyType::InvalidKePayload)) {
     Reader reader(other->data);
     const auto group = static_cast<wire::KeGroup>(reader.u16().value_or(0));
-    if (reader.empty() && group == init_->group) return log(out, Subsystem::Ike, 2, "IKE_SA_INIT response ignored: this group was sent already");
+    if (reader.empty() && group == init_->group)
+      return log(out, Subsystem::Ike, 2, "IKE_SA_INIT response ignored: this group was sent already");
     const bool usable = reader.empty() && offers_group(vpn_->ike.proposals, group);
-    if (!usable || init_->rounds >= kMaxRounds) return fail_connect("the peer asks for a key exchange group that was not offered", now, out, false);
+    if (!usable || init_->rounds >= kMaxRounds)
+      return fail_connect("the peer asks for a key exchange group that was not offered", now, out, false);
     log(out, Subsystem::Ike, 1, "the peer asks for another key exchange group: " + std::to_string(static_cast<int>(group)));
     init_->group = group;
     return send_init(now, out);
@@ -130,7 +134,8 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   const auto* sa = find_payload<wire::SaPayload>(payloads);
   const auto* ke = find_payload<wire::KePayload>(payloads);
   const auto* nonce = find_payload<wire::NoncePayload>(payloads);
-  const auto choice = sa->proposals.size() == 1 ? accept_choice(vpn_->ike.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate) : std::nullopt;
+  const auto choice =
+      sa->proposals.size() == 1 ? accept_choice(vpn_->ike.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate) : std::nullopt;
   if (!choice) return fail_connect("the peer chose " + to_string(sa->proposals) + ", which was not offered", now, out, false);
   const wire::Transform* group = find_transform(*choice, wire::TransformType::KeyExchange);
   if (group == nullptr || ke->group != init_->group || group->id != static_cast<std::uint16_t>(ke->group)) {
@@ -176,7 +181,8 @@ void IkeSa::fail_connect(const std::string& reason, TimePoint now, Effects& out,
   die(out);
 }
 
-Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now, Effects& out) {
+Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now,
+                          Effects& out) {
   const auto* ke = find_payload<wire::KePayload>(request.payloads);
   const auto* nonce = find_payload<wire::NoncePayload>(request.payloads);
   auto own_ke = crypto::KeyExchange::create(ke->group, ctx_.entropy);
