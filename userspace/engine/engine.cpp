@@ -251,17 +251,16 @@ void Engine::drop_orphans(std::uint32_t reqid, const std::string& why) {
   const auto found = orphans_.find(reqid);
   if (found == orphans_.end()) return;
   log(Subsystem::Kernel, 1, std::to_string(found->second.size()) + " SAs of a former run are removed: " + why);
-  std::vector<model::SaId> sas = std::move(found->second);
+  const auto leaving = leaving_.emplace(leaving_.end(), Leaving{steady_timer(loop_), std::move(found->second)});
   orphans_.erase(found);
   drop_orphan_policies(reqid);
   // as with a rekeyed CHILD SA: packets under way may still need them
-  auto timer = orphan_timers_.emplace(orphan_timers_.end(), loop_);
-  timer->expires_after(core_.configuration()->global.delete_rekeyed_delay);
-  timer->async_wait([this, timer, sas = std::move(sas)](const boost::system::error_code& error) {
+  leaving->timer.expires_after(core_.configuration()->global.delete_rekeyed_delay);
+  leaving->timer.async_wait([this, leaving](const boost::system::error_code& error) {
     if (error) return;
-    for (const model::SaId& id : sas) submit(model::DeleteSa{id});
+    for (const model::SaId& id : leaving->sas) submit(model::DeleteSa{id});
     kernel_.flush();
-    orphan_timers_.erase(timer);
+    leaving_.erase(leaving);
   });
 }
 
@@ -475,6 +474,9 @@ void Engine::shut_down() {
   perform(std::move(effects));
   for (auto& [reqid, sas] : orphans_) {
     for (const model::SaId& id : sas) submit(model::DeleteSa{id});
+  }
+  for (const Leaving& leaving : std::exchange(leaving_, {})) {
+    for (const model::SaId& id : leaving.sas) submit(model::DeleteSa{id});
   }
   for (auto& [reqid, policies] : orphan_policies_) {
     for (const model::PolicyId& id : policies) submit(model::DeletePolicy{id});

@@ -93,7 +93,12 @@ class Engine final : public Service, private model::KernelEvents {
   std::optional<model::KernelInventory> left_;   // found at start(), not yet reconciled
   std::map<std::uint32_t, std::vector<model::SaId>> orphans_;
   std::map<std::uint32_t, std::vector<model::PolicyId>> orphan_policies_;
-  std::list<boost::asio::steady_timer> orphan_timers_;
+  // orphans whose place is taken, kept a little for packets under way
+  struct Leaving {
+    boost::asio::steady_timer timer;
+    std::vector<model::SaId> sas;
+  };
+  std::list<Leaving> leaving_;
   std::unique_ptr<boost::asio::steady_timer> stop_timer_;
   std::function<void()> stopped_;
   bool stopping_ = false;
