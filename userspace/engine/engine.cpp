@@ -475,7 +475,7 @@ void Engine::shut_down() {
   for (auto& [reqid, sas] : orphans_) {
     for (const model::SaId& id : sas) submit(model::DeleteSa{id});
   }
-  for (const Leaving& leaving : std::exchange(leaving_, {})) {
+  for (const Leaving& leaving : leaving_) {
     for (const model::SaId& id : leaving.sas) submit(model::DeleteSa{id});
   }
   for (auto& [reqid, policies] : orphan_policies_) {
