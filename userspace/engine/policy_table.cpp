@@ -32,6 +32,9 @@ void PolicyTable::count_route(const SetPolicy& policy, int change) {
   };
   count({policy.id.destination, policy.id.if_id});
   if (policy.id.destination.contains(policy.tunnel_destination)) count({Prefix::host(policy.tunnel_destination), 0});
+  // Wider than our own side of the policy: what comes out of the tunnel for us must not be routed back into it.
+  const Prefix& ours = policy.id.source;
+  if (policy.id.destination != ours && policy.id.destination.contains(ours)) count({ours, 0});
 }
 
 PolicyTable::Requests PolicyTable::claim(std::uint64_t owner, const std::vector<SetPolicy>& policies) {

@@ -4,7 +4,8 @@
 // A policy has one place in the kernel and may have several owners: a trap, a CHILD SA, the CHILD SA it is being rekeyed to. The kernel has
 // the form that the latest claim gave it, until the last owner lets go. A route exists while an outbound policy of an SVTI leads to its
 // destination, the rule while there is a route of its family. A destination that covers the peer's own address gets a throw route for
-// the peer beside it: IKE and ESP to the peer must not be routed into the tunnel they carry.
+// the peer beside it: IKE and ESP to the peer must not be routed into the tunnel they carry. So does one that covers our own side of the
+// policy (remote 0.0.0.0/0, or 10.0.0.0/8 of a site that is 10.1.0.0/16): the site keeps the routes it has.
 #pragma once
 
 #include <cstdint>

@@ -99,15 +99,27 @@ BOOST_AUTO_TEST_CASE(routes_and_rule_come_and_go_with_the_policy) {
   BOOST_TEST(brief(table.release(1)) == down, boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(a_default_route_gets_the_way_to_the_peer_thrown_out_first) {
+BOOST_AUTO_TEST_CASE(a_default_route_gets_the_way_to_the_peer_and_to_our_own_site_thrown_out_first) {
   PolicyTable table = with_routes();
-  const Lines up = {"set 0.0.0.0/0 reqid 1", "+throw 198.51.100.1/32", "+svti 100 0.0.0.0/0", "+rule 4"};
+  const Lines up = {"set 0.0.0.0/0 reqid 1", "+throw 192.168.0.0/24", "+throw 198.51.100.1/32", "+svti 100 0.0.0.0/0", "+rule 4"};
   BOOST_TEST(brief(table.claim(1, {outbound("0.0.0.0/0", 100, 1)})) == up, boost::test_tools::per_element());
   // a second CHILD SA of the same: nothing new, and nothing gone while one is left
   BOOST_TEST(table.claim(2, {outbound("0.0.0.0/0", 100, 1)}).empty());
   BOOST_TEST(table.release(1).empty());
-  const Lines down = {"unset 0.0.0.0/0", "-rule 4", "-svti 100 0.0.0.0/0", "-throw 198.51.100.1/32"};
+  const Lines down = {"unset 0.0.0.0/0", "-rule 4", "-svti 100 0.0.0.0/0", "-throw 192.168.0.0/24", "-throw 198.51.100.1/32"};
   BOOST_TEST(brief(table.release(2)) == down, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_site_within_the_remote_selector_keeps_its_own_routes) {
+  // hub and spoke: the spoke is 192.168.0.0/24, all sites together are 192.168.0.0/16
+  PolicyTable table = with_routes();
+  const Lines up = {"set 192.168.0.0/16 reqid 1", "+throw 192.168.0.0/24", "+svti 100 192.168.0.0/16", "+rule 4"};
+  BOOST_TEST(brief(table.claim(1, {outbound("192.168.0.0/16", 100, 1)})) == up, boost::test_tools::per_element());
+  const Lines down = {"unset 192.168.0.0/16", "-rule 4", "-svti 100 192.168.0.0/16", "-throw 192.168.0.0/24"};
+  BOOST_TEST(brief(table.release(1)) == down, boost::test_tools::per_element());
+  // the same on both sides: who is where is not for routes to say, but the route is wanted
+  const Lines same = {"set 192.168.0.0/24 reqid 1", "+svti 100 192.168.0.0/24", "+rule 4"};
+  BOOST_TEST(brief(table.claim(1, {outbound("192.168.0.0/24", 100, 1)})) == same, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(two_svtis_that_want_one_destination_share_the_route_in_turn) {
