@@ -11,6 +11,10 @@ using wire::TrafficSelector;
 
 namespace {
 
+// IANA protocol numbers
+constexpr std::uint8_t kIcmp = 1;
+constexpr std::uint8_t kIcmpV6 = 58;
+
 struct PortMask {
   std::uint16_t port = 0;
   std::uint16_t mask = 0;
@@ -39,35 +43,66 @@ std::uint32_t computed_priority(const model::PolicyId& id) {
   return width;
 }
 
-struct Side {
-  Prefix prefix;
-  PortMask ports;
+// The two port fields of an outbound policy. Inbound they change places, but for ICMP's.
+struct Ports {
+  PortMask local;
+  PortMask remote;
 };
 
-std::vector<Side> sides_of(const TrafficSelector& selector) {
-  std::vector<Side> out;
-  const auto masks = port_masks(selector.start_port, selector.end_port);
-  for (const Prefix& prefix : selector.prefixes()) {
-    for (const PortMask& mask : masks) out.push_back({prefix, mask});
+bool is_icmp(std::uint8_t protocol) { return protocol == kIcmp || protocol == kIcmpV6; }
+
+// Types and codes first..last, each type * 256 + code, with the type where the kernel has the source port and the code where it
+// has the destination port.
+std::vector<Ports> icmp_masks(std::uint32_t first, std::uint32_t last) {
+  std::vector<Ports> out;
+  while (first <= last) {
+    const std::uint32_t type = first >> 8;
+    const std::uint32_t whole_types = (first & 0xff) == 0 ? (last + 1 - first) >> 8 : 0;
+    if (whole_types == 256) return {Ports{}};
+    if (whole_types > 0) {
+      for (const PortMask& types : port_masks(type, type + whole_types - 1)) out.push_back({types, {}});
+      first += whole_types << 8;
+      continue;
+    }
+    const std::uint32_t end = std::min(last, first | 0xff);
+    for (const PortMask& codes : port_masks(first & 0xff, end & 0xff)) {
+      out.push_back({{static_cast<std::uint16_t>(type), 0xffff}, codes});
+    }
+    first = end + 1;
   }
   return out;
 }
 
-void add_pair(const Side& local, const Side& remote, std::uint8_t protocol, const PolicyTarget& target,
+// RFC 4301 4.4.1.1: an ICMP packet has one type and code, which both selectors have to allow.
+std::vector<Ports> ports_of(const TrafficSelector& local, const TrafficSelector& remote, std::uint8_t protocol) {
+  if (is_icmp(protocol)) {
+    if (local.opaque_port() || remote.opaque_port()) return {};
+    return icmp_masks(std::max(local.start_port, remote.start_port), std::min(local.end_port, remote.end_port));
+  }
+  std::vector<Ports> out;
+  const auto remote_masks = port_masks(remote.start_port, remote.end_port);
+  for (const PortMask& mine : port_masks(local.start_port, local.end_port)) {
+    for (const PortMask& yours : remote_masks) out.push_back({mine, yours});
+  }
+  return out;
+}
+
+void add_pair(const Prefix& local, const Prefix& remote, std::uint8_t protocol, const Ports& ports, const PolicyTarget& target,
               std::vector<model::SetPolicy>& out) {
   for (const Direction direction : {Direction::Out, Direction::In, Direction::Forward}) {
     const bool outbound = direction == Direction::Out;
-    const Side& source = outbound ? local : remote;
-    const Side& destination = outbound ? remote : local;
+    const bool as_written = outbound || is_icmp(protocol);
+    const PortMask& source_port = as_written ? ports.local : ports.remote;
+    const PortMask& destination_port = as_written ? ports.remote : ports.local;
     model::SetPolicy set;
     set.id = {direction,
-              source.prefix,
-              destination.prefix,
+              outbound ? local : remote,
+              outbound ? remote : local,
               protocol,
-              source.ports.port,
-              source.ports.mask,
-              destination.ports.port,
-              destination.ports.mask,
+              source_port.port,
+              source_port.mask,
+              destination_port.port,
+              destination_port.mask,
               outbound ? target.policy->svti_id_out : target.policy->svti_id_in};
     set.action = target.policy->action;
     set.priority = target.policy->priority != 0 ? target.policy->priority : computed_priority(set.id);
@@ -117,11 +152,14 @@ std::vector<model::SetPolicy> policies_for(const Selectors& local, const Selecto
       if (mine.start.family() != yours.start.family()) continue;
       if (mine.protocol != 0 && yours.protocol != 0 && mine.protocol != yours.protocol) continue;
       const std::uint8_t protocol = mine.protocol != 0 ? mine.protocol : yours.protocol;
-      const auto local_sides = sides_of(mine);
-      const auto remote_sides = sides_of(yours);
-      if (out.size() + 3 * local_sides.size() * remote_sides.size() > kMaxPolicies) return {};
-      for (const Side& local_side : local_sides) {
-        for (const Side& remote_side : remote_sides) add_pair(local_side, remote_side, protocol, target, out);
+      const auto local_prefixes = mine.prefixes();
+      const auto remote_prefixes = yours.prefixes();
+      const auto ports = ports_of(mine, yours, protocol);
+      if (out.size() + 3 * local_prefixes.size() * remote_prefixes.size() * ports.size() > kMaxPolicies) return {};
+      for (const Prefix& local_prefix : local_prefixes) {
+        for (const Prefix& remote_prefix : remote_prefixes) {
+          for (const Ports& pair : ports) add_pair(local_prefix, remote_prefix, protocol, pair, target, out);
+        }
       }
     }
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Proposals, traffic selectors, message rules and the choice of a VPN. RFC 7296 1.2, 2.5, 2.7, 2.9, 3.3.
+#include <fmt/format.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include "model/algorithm.h"
@@ -171,6 +173,28 @@ BOOST_AUTO_TEST_CASE(a_port_range_becomes_the_fewest_masks) {
   BOOST_TEST(policies[0].id.source_port == 1000);
   BOOST_TEST(policies[0].id.source_port_mask == 0xfff8);
   BOOST_TEST(policies[0].id.protocol == 17);
+}
+
+// RFC 4301 4.4.1.1; in the kernel the type stands in the source port and the code in the destination port, in each direction
+BOOST_AUTO_TEST_CASE(types_and_codes_of_icmp_stand_where_the_kernel_has_them) {
+  const model::SecurityPolicy policy = security_policy("net", "10.1.0.0/24", "10.2.0.0/24");
+  const auto ports = [&](std::uint16_t first, std::uint16_t last, std::uint8_t protocol = 1) {
+    const Selectors local = {wire::TrafficSelector::of(prefix("10.1.0.0/24"), protocol, first, last)};
+    std::string out;
+    for (const auto& set : policies_for(local, selectors({"10.2.0.0/24"}), {&policy, address(kLeft), address(kRight), 5})) {
+      if (set.id.direction == model::Direction::Forward) continue;
+      out += fmt::format("{}{}/{:x} {}/{:x}", out.empty() ? "" : ", ", set.id.source_port, set.id.source_port_mask, set.id.destination_port,
+                         set.id.destination_port_mask);
+    }
+    return out;
+  };
+  BOOST_TEST(ports(8 * 256, 8 * 256) == "8/ffff 0/ffff, 8/ffff 0/ffff");          // an echo request, out and in
+  BOOST_TEST(ports(3 * 256, 3 * 256 + 255, 58) == "3/ffff 0/0, 3/ffff 0/0");      // time exceeded, any code
+  BOOST_TEST(ports(0, 65535) == "0/0 0/0, 0/0 0/0");                              // any ICMP
+  BOOST_TEST(ports(3 * 256 + 4, 3 * 256 + 5) == "3/ffff 4/fffe, 3/ffff 4/fffe");  // codes 4 and 5
+  BOOST_TEST(ports(3 * 256 + 254, 5 * 256 + 255) ==                               // from the middle of a type
+             "3/ffff 254/fffe, 3/ffff 254/fffe, 4/fffe 0/0, 4/fffe 0/0");
+  BOOST_TEST(ports(65535, 0).empty());  // OPAQUE: no type and code to be seen
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_cannot_make_us_fill_the_kernel) {
