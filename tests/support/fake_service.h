@@ -105,6 +105,7 @@ class FakeService : public engine::Service {
   std::string loaded_file;
   mutable engine::ShowConfigOptions shown;
   std::vector<Attempt> attempts;
+  std::vector<LogLevel> log_levels;
   std::vector<LogSink> log_sinks;  // empty functions: unsubscribed
   std::size_t states_asked = 0;
 
@@ -142,7 +143,8 @@ class FakeService : public engine::Service {
   void rekey(const std::string& vpn, const std::string& policy, Done done) override {
     attempt("rekey " + vpn + " " + policy, {}, std::move(done));
   }
-  std::function<void()> subscribe_log(LogLevel, LogSink sink) override {
+  std::function<void()> subscribe_log(LogLevel level, LogSink sink) override {
+    log_levels.push_back(level);
     log_sinks.push_back(std::move(sink));
     return [this, index = log_sinks.size() - 1] { log_sinks[index] = nullptr; };
   }

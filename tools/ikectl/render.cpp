@@ -103,6 +103,19 @@ std::string log_line(const vici::Message& event) {
   return out + printable(event.text("msg"), kLineLimit);
 }
 
+std::string follow_line(const vici::Message& event) {
+  std::string out = fmt::format("[{}] ", printable(event.text("subsystem")));
+  if (const std::string_view vpn = event.text("vpn"); !vpn.empty()) out += printable(vpn) + ": ";
+  return out + printable(event.text("msg"), kLineLimit);
+}
+
+std::string follow_json(const vici::Message& event) {
+  Json json{{"subsystem", event.text("subsystem")}, {"level", event.number("level", 0).value_or(0)}};
+  if (const std::string* vpn = event.find("vpn")) json["vpn"] = *vpn;
+  json["msg"] = event.text("msg");
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string outcome_json(std::string_view vpn, std::string_view policy, const Status& outcome) {
   Json json{{"vpn", vpn}};
   if (!policy.empty()) json["policy"] = policy;

@@ -23,6 +23,10 @@ std::string load_json(const vici::Message& response);
 // "[IKE] hq: message" of a log or control-log event
 std::string log_line(const vici::Message& event);
 
+// "[ike] hq: message" of a svti-log event, and the same as a JSON object without a newline
+std::string follow_line(const vici::Message& event);
+std::string follow_json(const vici::Message& event);
+
 // {"vpn", "policy", "success", "error"} with a newline; policy and error only where there is one
 std::string outcome_json(std::string_view vpn, std::string_view policy, const Status& outcome);
 

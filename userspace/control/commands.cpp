@@ -21,7 +21,7 @@ const std::map<std::string_view, Reply (*)(const Call&)>& commands() {
   return kAll;
 }
 
-constexpr std::string_view kEvents[] = {"log", "control-log", "list-sa", "svti-config", "svti-state"};
+constexpr std::string_view kEvents[] = {"log", "control-log", "list-sa", "svti-config", "svti-state", "svti-change", "svti-log"};
 
 }  // namespace
 

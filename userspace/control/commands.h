@@ -24,6 +24,8 @@ class Requester {
   // to this client alone, and only if it listens to the event
   virtual void send_event(std::uint64_t request, std::string_view event, const vici::Message& message) = 0;
   virtual void respond(std::uint64_t request, const vici::Message& message) = 0;
+  // Keeps `held` until the client leaves or the server closes, whichever is first; then drops it. For what a request began and never ends.
+  virtual void hold(std::shared_ptr<void> held) = 0;
 };
 
 struct Call {

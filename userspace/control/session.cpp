@@ -27,6 +27,7 @@ void Session::close() {
   stall_timer_.cancel();
   streamed_.reset();
   events_.clear();
+  held_.clear();
 }
 
 void Session::break_off(const std::string& why) {

@@ -11,6 +11,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "control/commands.h"
 #include "vici/packet.h"
@@ -45,6 +47,7 @@ class Session : public Requester, public std::enable_shared_from_this<Session> {
   bool listens_to(std::string_view event) const override { return events_.contains(event); }
   void send_event(std::uint64_t request, std::string_view event, const vici::Message& message) override;
   void respond(std::uint64_t request, const vici::Message& message) override;
+  void hold(std::shared_ptr<void> held) override { held_.push_back(std::move(held)); }
 
  private:
   void read();
@@ -67,6 +70,7 @@ class Session : public Requester, public std::enable_shared_from_this<Session> {
   vici::SegmentReader segments_;
   std::set<std::string, std::less<>> events_;
   std::string upload_;
+  std::vector<std::shared_ptr<void>> held_;
 
   std::uint64_t request_ = 0;  // the latest
   bool answering_ = false;     // request_ has no response yet

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "control/command_table.h"
@@ -68,6 +69,48 @@ Reply show_state(const Call& call) {
   if (!known) return failure(fmt::format("no VPN \"{}\" is configured, and no SA of one is left", printable(vpn)));
   auto renderer = std::make_shared<StateRenderer>(std::move(state), *json ? StateFormat::Json : StateFormat::Text, vpn);
   return stream_text(call, "svti-state", [renderer] { return renderer->next(); });
+}
+
+Result<std::set<Subsystem>> wanted_subsystems(const vici::Message& parameters) {
+  vici::List names;
+  if (const vici::List* list = parameters.list("subsystem")) names = *list;
+  if (const std::string* value = parameters.find("subsystem")) names = {*value};
+  std::set<Subsystem> wanted;
+  for (const std::string& name : names) {
+    const auto found = std::find(kSubsystemNames.begin(), kSubsystemNames.end(), name);
+    if (found == kSubsystemNames.end()) {
+      return config_error(fmt::format("no log subsystem \"{}\": there are {}", printable(name), fmt::join(kSubsystemNames, ", ")));
+    }
+    wanted.insert(static_cast<Subsystem>(found - kSubsystemNames.begin()));
+  }
+  return wanted;
+}
+
+vici::Message log_line_event(const LogLine& line) {
+  vici::Message message;
+  message.add("subsystem", to_string(line.subsystem)).add_number("level", int{line.level});
+  if (!line.vpn.empty()) message.add("vpn", line.vpn);
+  message.add("msg", std::string_view(line.text).substr(0, vici::kMaxValueSize));
+  return message;
+}
+
+// Never answered: the lines come until the client leaves.
+Reply follow_log(const Call& call) {
+  const auto level = call.parameters.number("level", 1, 0, 4);
+  if (!level) return failure(level.error().message);
+  const auto subsystems = wanted_subsystems(call.parameters);
+  if (!subsystems) return failure(subsystems.error().message);
+  if (!call.requester->listens_to("svti-log")) return failure("the lines come in svti-log events: register for them first");
+
+  LogSink sink = [client = std::weak_ptr(call.requester), request = call.request, vpn = std::string(call.parameters.text("vpn")),
+                  wanted = *subsystems](const LogLine& line) {
+    if (!vpn.empty() && line.vpn != vpn) return;
+    if (!wanted.empty() && !wanted.contains(line.subsystem)) return;
+    if (const auto requester = client.lock()) requester->send_event(request, "svti-log", log_line_event(line));
+  };
+  auto end = call.service.subscribe_log(static_cast<LogLevel>(*level), std::move(sink));
+  call.requester->hold(std::shared_ptr<void>(nullptr, [end = std::move(end)](void*) { end(); }));
+  return Deferred{};
 }
 
 void add_diagnostics(vici::Message& message, const std::vector<config::Diagnostic>& diagnostics) {
@@ -146,6 +189,7 @@ constexpr Command kCommands[] = {
     {"svti-load-config", load_config},
     {"svti-show-config", show_config},
     {"svti-show-state", show_state},
+    {"svti-follow-log", follow_log},
 };
 
 }  // namespace

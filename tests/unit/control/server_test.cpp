@@ -322,6 +322,38 @@ BOOST_AUTO_TEST_CASE(log_lines_go_to_every_listener_and_are_followed_only_while_
   BOOST_TEST(rig.run_until([&] { return rig.service.log_subscribers() == 0; }));
 }
 
+BOOST_AUTO_TEST_CASE(the_log_is_followed_by_vpn_subsystem_and_level_until_the_client_leaves) {
+  Rig rig;
+  TestClient client(rig), other(rig);
+  BOOST_TEST(client.call("svti-follow-log").text("errmsg") == "the lines come in svti-log events: register for them first");
+  client.listen("svti-log");
+  BOOST_TEST(client.call("svti-follow-log", parameters({{"subsystem", "ipsek"}}))
+                 .text("errmsg")
+                 .starts_with("no log subsystem \"ipsek\": there are asn1, child"));
+  BOOST_TEST(client.call("svti-follow-log", parameters({{"level", "5"}})).text("errmsg") ==
+             "level is \"5\", it takes a number from 0 to 4");
+  BOOST_TEST(rig.service.log_subscribers() == 0U);
+  vici::Message filter = parameters({{"vpn", "vpn-hq"}, {"level", "2"}});
+  filter.add_list("subsystem", {"ike", "child"});
+  client.request("svti-follow-log", filter);
+  BOOST_REQUIRE(rig.run_until([&] { return rig.service.log_subscribers() == 1; }));
+  BOOST_TEST(rig.service.log_levels.back() == 2);
+  rig.service.log({Subsystem::Network, 1, "vpn-hq", "another subsystem"});
+  rig.service.log({Subsystem::Ike, 1, "vpn-lab", "another VPN"});
+  rig.service.log({Subsystem::Ike, 1, "", "no VPN"});
+  BOOST_TEST(client.quiet());
+  rig.service.log({Subsystem::Child, 2, "vpn-hq", "wanted"});
+  const Received event = client.receive();
+  BOOST_TEST(event.name == "svti-log");
+  BOOST_TEST(event.message.text("subsystem") == "child");
+  BOOST_TEST(event.message.text("level") == "2");
+  BOOST_TEST(event.message.text("vpn") == "vpn-hq");
+  BOOST_TEST(event.message.text("msg") == "wanted");
+  BOOST_TEST(other.call("version").text("version") == "1.2.3");
+  client.leave();
+  BOOST_TEST(rig.run_until([&] { return rig.service.log_subscribers() == 0; }));
+}
+
 BOOST_AUTO_TEST_CASE(a_listener_that_never_reads_is_dropped_and_the_others_miss_nothing) {
   Rig rig([](control::ServerOptions& options) { options.max_queued = 256 * 1024; });
   TestClient reader(rig), sleeper(rig);

@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/test/unit_test.hpp>
 #include <cstdio>
 #include <fstream>
@@ -151,6 +153,29 @@ BOOST_AUTO_TEST_CASE(ten_thousand_sas_are_shown) {
   Rig rig;
   rig.service.current.ike_sas.assign(10000, test::guide_ike_sa());
   BOOST_TEST(nlohmann::json::parse(rig.ikectl("show state --json").out).at("ike").at("ike-sa").size() == 10000U);
+}
+
+BOOST_AUTO_TEST_CASE(log_follows_what_its_filter_lets_through) {
+  Rig rig;
+  boost::asio::steady_timer timer(rig.loop);
+  std::function<void()> speak = [&] {
+    timer.expires_after(std::chrono::milliseconds(20));
+    timer.async_wait([&](const boost::system::error_code& stopped) {
+      if (stopped) return;
+      rig.service.log({Subsystem::Ike, 1, "hq", "IKE_SA_INIT sent"});
+      rig.service.log({Subsystem::Network, 1, "hq", "not asked for"});
+      speak();
+    });
+  };
+  boost::asio::post(rig.loop, speak);
+  const Outcome text = rig.ikectl("log --vpn hq --subsystem ike,child --level 2 | head -n 2");
+  BOOST_TEST(text.out == "[ike] hq: IKE_SA_INIT sent\n[ike] hq: IKE_SA_INIT sent\n");
+  const auto json = nlohmann::json::parse(rig.ikectl("log --json --subsystem network | head -n 1").out);
+  BOOST_TEST(json == nlohmann::json::parse(R"({"subsystem": "network", "level": 1, "vpn": "hq", "msg": "not asked for"})"));
+  const Outcome refused = rig.ikectl("log --subsystem ipsek");
+  BOOST_TEST(refused.code == 1);
+  BOOST_TEST(has(refused.err, "no log subsystem \"ipsek\": there are asn1, child, config"));
+  boost::asio::post(rig.loop, [&] { timer.cancel(); });
 }
 
 BOOST_AUTO_TEST_CASE(version_names_both_sides) {
