@@ -98,6 +98,7 @@ class FakeService : public engine::Service {
   std::string config_text = "ike\n    ..\n";
   model::RuntimeState current = guide_state();
   model::ConfigurationPtr running;
+  std::vector<model::Explanation> explanations;
   std::function<void(Attempt&)> on_attempt;  // may answer at once
 
   // seen by the test
@@ -142,6 +143,13 @@ class FakeService : public engine::Service {
   }
   void rekey(const std::string& vpn, const std::string& policy, Done done) override {
     attempt("rekey " + vpn + " " + policy, {}, std::move(done));
+  }
+  std::vector<model::Explanation> explain(const std::string&, const std::string& vpn) const override {
+    std::vector<model::Explanation> out;
+    for (const model::Explanation& one : explanations) {
+      if (one.vpn == vpn) out.push_back(one);
+    }
+    return out;
   }
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override {
     log_levels.push_back(level);

@@ -108,6 +108,8 @@ void Engine::perform(sa::Effects effects) {
       submit(policies_.release(release->owner), kFirstTrapOwner);
     } else if (auto* one = std::get_if<sa::Notice>(&effect)) {
       notices.push_back(std::move(*one));
+    } else if (auto* explained = std::get_if<sa::Explained>(&effect)) {
+      explanations_.record(std::move(explained->explanation));
     } else if (const auto* line = std::get_if<LogLine>(&effect)) {
       logger_.write(*line);
     }
@@ -303,6 +305,7 @@ LoadOutcome Engine::load(std::string_view text, std::string_view file_name) {
   apply_globals(after->global);
   sa::Effects effects;
   core_.apply(after, now(), effects);
+  explanations_.keep_only(*after);
   perform(std::move(effects));
   reconcile();
   out.applied = true;
@@ -463,6 +466,11 @@ void Engine::rekey(const std::string& vpn, const std::string& policy, Done done)
   const Status begun = core_.rekey(vpn, policy, now(), effects);
   perform(std::move(effects));
   done(begun);
+}
+
+std::vector<model::Explanation> Engine::explain(const std::string& vrf, const std::string& vpn) const {
+  if (vrf != "main") return {};
+  return vpn.empty() ? explanations_.strangers(now()) : explanations_.of(vpn, now());
 }
 
 void Engine::shut_down() {

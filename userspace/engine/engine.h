@@ -10,6 +10,7 @@
 
 #include "config/document.h"
 #include "crypto/system_entropy.h"
+#include "engine/explanations.h"
 #include "engine/logger.h"
 #include "engine/policy_table.h"
 #include "engine/service.h"
@@ -37,6 +38,7 @@ class Engine final : public Service, private model::KernelEvents {
   void initiate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) override;
   void terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) override;
   void rekey(const std::string& vpn, const std::string& policy, Done done) override;
+  std::vector<model::Explanation> explain(const std::string& vrf, const std::string& vpn) const override;
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override { return logger_.subscribe(level, std::move(sink)); }
   // Deletes all SAs, tells the peers, clears the kernel; a peer that does not answer is waited for shortly.
   void shut_down() override;
@@ -86,6 +88,7 @@ class Engine final : public Service, private model::KernelEvents {
   crypto::SystemEntropy entropy_;
   sa::Core core_;
   PolicyTable policies_;
+  Explanations explanations_;
   config::Document document_;
   boost::asio::steady_timer timer_;
   Waiters waiters_;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "config/document.h"
+#include "model/explanation.h"
 #include "model/state.h"
 
 namespace svti::engine {
@@ -48,6 +49,10 @@ class Service {
   virtual void terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) = 0;
   // Rekeys the VPN's IKE SA, or the CHILD SAs of `policy` when it is given.
   virtual void rekey(const std::string& vpn, const std::string& policy, Done done) = 0;
+
+  // Why the last negotiations of a VPN ended as they did, newest first: the last of its IKE SA, the last of each security-policy, and the
+  // last request refused to somebody who was not authenticated. `vpn` empty: those refused for whom no VPN was found, a bounded number.
+  virtual std::vector<model::Explanation> explain(const std::string& vrf, const std::string& vpn) const = 0;
 
   // Every log line at `level` or below goes to `sink` until the returned function is called.
   virtual std::function<void()> subscribe_log(LogLevel level, LogSink sink) = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "model/explanation.h"
 #include "model/kernel.h"
 #include "model/network.h"
 
@@ -55,7 +56,12 @@ struct Notice {
   std::string reason;       // of the Failed and Down kinds: a sentence without a final stop
 };
 
-using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, ClaimPolicies, ReleasePolicies, Notice, LogLine>;
+// A negotiation ended: why, for whoever asks later.
+struct Explained {
+  model::Explanation explanation;
+};
+
+using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, ClaimPolicies, ReleasePolicies, Notice, Explained, LogLine>;
 using Effects = std::vector<Effect>;
 
 }  // namespace svti::sa

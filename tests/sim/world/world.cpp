@@ -36,6 +36,7 @@ Node::Node(World& world, std::string name, const IpAddress& address, std::uint64
 
 void Node::be_born() {
   notices_.clear();
+  explanations_.clear();
   log_.clear();
   core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress&) { return std::optional(address_); });
 }
@@ -164,6 +165,8 @@ void World::perform(Node& node, Effects effects) {
       ++node.keepalives_;
     } else if (auto* notice = std::get_if<sa::Notice>(&effect)) {
       node.notices_.push_back(std::move(*notice));
+    } else if (auto* explained = std::get_if<sa::Explained>(&effect)) {
+      node.explanations_.push_back(std::move(explained->explanation));
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
       note(node.name(), line->text);
       node.log_.push_back(std::move(line->text));

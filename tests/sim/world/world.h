@@ -33,6 +33,7 @@ class Node {
   // of this life, in order
   const std::vector<sa::Notice>& notices() const { return notices_; }
   std::size_t count(sa::Notice::Kind kind) const;
+  const std::vector<model::Explanation>& explanations() const { return explanations_; }
   std::size_t keepalives() const { return keepalives_; }
   // some line of this life's log contains `text`
   bool logged(std::string_view text) const;
@@ -68,6 +69,7 @@ class Node {
   FakeKernel kernel_;
   model::ConfigurationPtr configuration_;
   std::vector<sa::Notice> notices_;
+  std::vector<model::Explanation> explanations_;
   std::vector<std::string> log_;
   std::size_t keepalives_ = 0;
   std::vector<model::Datagram>* captured_ = nullptr;
