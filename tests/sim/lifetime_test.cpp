@@ -192,4 +192,63 @@ BOOST_AUTO_TEST_CASE(reqids_left_by_the_last_life_are_taken_up) {
   BOOST_TEST(after.kernel().lookup(model::Direction::Out, kToRight)->reqid == 0x53001234U);
 }
 
+BOOST_AUTO_TEST_CASE(a_policy_with_options_of_its_own_keeps_to_them) {
+  Pair pair([](model::Vpn& vpn) {
+    vpn.ipsec.start_action = StartAction::None;
+    vpn.ipsec.rekey_time = seconds(3600);
+    model::IpsecPolicy own = vpn.ipsec;
+    own.start_action = StartAction::Start;
+    own.rekey_time = seconds(500);
+    own.rand_time = seconds(0);
+    own.life_time = seconds(700);
+    vpn.policies.front().ipsec = std::make_shared<const model::IpsecPolicy>(own);
+  });
+  pair.world.run_for(seconds(1));
+  pair.check_one_pair();
+  const model::ChildSaState child = pair.left.child_sas().at(0);
+  BOOST_TEST(child.rekey->count() == 499);
+  BOOST_TEST(child.life->count() == 699);
+  const std::uint32_t spi = child.spi_in;
+  pair.world.run_for(seconds(510));
+  pair.check_one_pair();
+  BOOST_TEST(pair.left.child_sas().at(0).spi_in != spi);
+}
+
+BOOST_AUTO_TEST_CASE(an_ike_sa_lives_over_time_longer_than_its_rekey_was_due) {
+  Pair pair([](model::Vpn& vpn) {
+    vpn.ike.rekey_time = seconds(1000);
+    vpn.ike.rand_time = seconds(0);
+    vpn.ike.over_time = seconds(50);
+  });
+  pair.connect();
+  BOOST_TEST(pair.left.ike_sas().at(0).rekey->count() == 999);
+  pair.right.crash();
+  pair.world.run_for(seconds(1040));
+  BOOST_TEST(pair.left.core().ike_sas() == 1U);
+  BOOST_TEST((pair.left.ike_sas().at(0).phase != model::IkeSaPhase::Deleting));
+  pair.world.run_for(seconds(20));
+  BOOST_TEST((pair.left.ike_sas().empty() || pair.left.ike_sas().at(0).phase == model::IkeSaPhase::Deleting));
+}
+
+BOOST_AUTO_TEST_CASE(a_trap_is_set_and_released_by_command) {
+  World world(1);
+  model::Vpn vpn = left_vpn();
+  vpn.ipsec.start_action = StartAction::None;
+  sa::Core& core = world.add("left", address(kLeft), configuration({.vpns = {vpn}})).core();
+  const std::string policy = vpn.policies.front().name;
+  sa::Effects out;
+  BOOST_TEST(!core.uninstall("right", {}, out));
+  BOOST_TEST(!core.install("nobody", {}, out));
+  BOOST_TEST(!core.install("right", "nothing", out));
+  BOOST_TEST(out.empty());
+  BOOST_TEST(core.install("right", policy, out).has_value());
+  BOOST_TEST(std::holds_alternative<sa::ClaimPolicies>(out.at(0)));
+  BOOST_TEST(core.trapped_policies("right") == std::vector{policy});
+  BOOST_TEST(core.install("right", {}, out).has_value());  // it is there already
+  out.clear();
+  BOOST_TEST(core.uninstall("right", {}, out).has_value());
+  BOOST_TEST(std::holds_alternative<sa::ReleasePolicies>(out.at(0)));
+  BOOST_TEST(core.trapped_policies("right").empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

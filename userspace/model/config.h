@@ -41,6 +41,8 @@ struct IkePolicy {
   UniqueSa unique_sa = UniqueSa::No;
   seconds reauth_time{0};
   seconds rekey_time{14400};
+  std::optional<seconds> over_time;  // from when a rekey was due to the end of the SA; none: a tenth of rekey_time
+  std::optional<seconds> rand_time;  // a rekey comes up to this much earlier; none: a tenth of rekey_time
   seconds dpd_delay{0};
   bool udp_encap = false;
   bool mobike = false;
@@ -59,6 +61,11 @@ struct IpsecPolicy {
   seconds rekey_time{3600};
   std::uint64_t rekey_bytes = 0;
   std::uint64_t rekey_packets = 0;
+  // the end of the SA where no rekey came; none: a tenth behind the rekey's
+  std::optional<seconds> life_time;
+  std::optional<std::uint64_t> life_bytes;
+  std::optional<std::uint64_t> life_packets;
+  std::optional<seconds> rand_time;  // a rekey comes up to this much earlier; none: a tenth of rekey_time
   bool encap_copy_dscp = true;
   bool decap_copy_dscp = false;
   bool encap_copy_df = true;
@@ -75,8 +82,9 @@ struct SecurityPolicy {
   std::uint32_t priority = 0;    // 0: computed from the selectors' width
   std::uint32_t svti_id_in = 0;  // 0: none
   std::uint32_t svti_id_out = 0;
+  std::shared_ptr<const IpsecPolicy> ipsec;  // where it differs from the VPN's; null: the VPN's
 
-  bool operator==(const SecurityPolicy&) const = default;
+  bool operator==(const SecurityPolicy& other) const;
 };
 
 struct Vpn {
@@ -92,6 +100,7 @@ struct Vpn {
   std::vector<SecurityPolicy> policies;  // in the order of the configuration
 
   const SecurityPolicy* find_policy(std::string_view policy_name) const;
+  const IpsecPolicy& ipsec_of(const SecurityPolicy& policy) const { return policy.ipsec ? *policy.ipsec : ipsec; }
   bool operator==(const Vpn&) const = default;
 };
 

@@ -18,6 +18,10 @@ namespace {
 
 std::uint64_t tenth_more(std::uint64_t value) { return value + value / 10; }
 
+seconds life_of(const model::IpsecPolicy& ipsec) {
+  return ipsec.life_time.value_or(seconds(tenth_more(static_cast<std::uint64_t>(ipsec.rekey_time.count()))));
+}
+
 }  // namespace
 
 std::uint32_t IkeSa::spi_of(const wire::Proposal& proposal) {
@@ -56,10 +60,10 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     one.local = narrow(selectors_of(policy.local_ts, local_.address), ts_r->selectors);
     one.remote = narrow(selectors_of(policy.remote_ts, remote_.address), ts_i->selectors);
     if (one.local.empty() || one.remote.empty()) continue;
-    const auto choice = choose_proposal(vpn_->ipsec.esp_proposals, sa->proposals, ke);
+    const std::vector<wire::Proposal>& ours = vpn_->ipsec_of(policy).esp_proposals;
+    const auto choice = choose_proposal(ours, sa->proposals, ke);
     if (!choice) {
-      return tl::unexpected(
-          Refusal{NotifyType::NoProposalChosen, {}, "no proposal fits: " + explain_mismatch(vpn_->ipsec.esp_proposals, sa->proposals, ke)});
+      return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, "no proposal fits: " + explain_mismatch(ours, sa->proposals, ke)});
     }
     one.choice = *choice;
     const auto chosen =
@@ -142,7 +146,7 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   child->inbound = {local_.address, plan.spi_in, wire::ProtocolId::Esp};
   child->outbound = {remote_.address, plan.spi_out, wire::ProtocolId::Esp};
 
-  const model::IpsecPolicy& ipsec = vpn_->ipsec;
+  const model::IpsecPolicy& ipsec = vpn_->ipsec_of(*plan.policy);
   const wire::Transform* integrity = find_transform(plan.choice, TransformType::Integrity);
   const wire::Transform* esn = find_transform(plan.choice, TransformType::Esn);
   const auto make = [&](bool inbound) {
@@ -168,11 +172,11 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
     sa.copy_dscp_in = ipsec.decap_copy_dscp;
     sa.copy_df = ipsec.encap_copy_df;
     // The core's own timer rekeys; the kernel's hard limit holds even when nobody is there to keep it.
-    if (ipsec.rekey_time.count() > 0) sa.hard_time = seconds(tenth_more(static_cast<std::uint64_t>(ipsec.rekey_time.count())));
+    sa.hard_time = life_of(ipsec);
     sa.soft_bytes = ipsec.rekey_bytes;
-    sa.hard_bytes = tenth_more(ipsec.rekey_bytes);
+    sa.hard_bytes = ipsec.life_bytes.value_or(tenth_more(ipsec.rekey_bytes));
     sa.soft_packets = ipsec.rekey_packets;
-    sa.hard_packets = tenth_more(ipsec.rekey_packets);
+    sa.hard_packets = ipsec.life_packets.value_or(tenth_more(ipsec.rekey_packets));
     return sa;
   };
   child->pending_outbound = make(false);
@@ -182,10 +186,8 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   out.emplace_back(ClaimPolicies{child->unique_id, std::move(policies)});
   child->phase = ChildSaPhase::Installed;
   child->installed_at = now;
-  if (ipsec.rekey_time.count() > 0) {
-    child->rekey_at = now + ctx_.jittered(ipsec.rekey_time);
-    child->dies_at = now + Duration(ipsec.rekey_time) * 11 / 10;
-  }
+  if (ipsec.rekey_time.count() > 0) child->rekey_at = now + ctx_.jittered(ipsec.rekey_time, ipsec.rand_time);
+  if (const seconds life = life_of(ipsec); life.count() > 0) child->dies_at = now + life;
   children_.push_back(std::move(child));
   ChildSa* made = children_.back().get();
   if (plan.outbound_now) activate_outbound(*made, out);

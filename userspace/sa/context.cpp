@@ -61,9 +61,10 @@ void Context::count(model::Counter counter, const model::Vpn* vpn) {
   if (vpn != nullptr) ++vpn_counters[vpn->name][counter];
 }
 
-Duration Context::jittered(seconds time) {
+Duration Context::jittered(seconds time, std::optional<seconds> spread) {
   const Duration whole = time;
-  return whole - Duration(static_cast<Duration::rep>(entropy.below(static_cast<std::uint64_t>(whole.count() / 10) + 1)));
+  const Duration most = spread ? std::min(Duration(*spread), whole) : whole / 10;
+  return whole - Duration(static_cast<Duration::rep>(entropy.below(static_cast<std::uint64_t>(most.count()) + 1)));
 }
 
 }  // namespace svti::sa

@@ -106,7 +106,8 @@ struct Context {
   std::uint32_t new_child_spi();
   void count(model::Counter counter, const model::Vpn* vpn);
   // a random part of at most a tenth, so that the ends do not rekey at the same moment
-  Duration jittered(seconds time);
+  // `time`, less a random part of up to `spread`; none: a tenth
+  Duration jittered(seconds time, std::optional<seconds> spread = {});
 };
 
 }  // namespace svti::sa

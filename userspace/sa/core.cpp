@@ -446,6 +446,51 @@ Status Core::rekey(const std::string& name, const std::string& policy, TimePoint
   return {};
 }
 
+Status Core::install(const std::string& name, const std::string& policy, Effects& out) {
+  const auto found = ctx_.config->vpns.find(name);
+  if (found == ctx_.config->vpns.end()) return config_error("there is no VPN " + name);
+  const VpnPtr& vpn = found->second;
+  if (!policy.empty() && vpn->find_policy(policy) == nullptr) return config_error("VPN " + name + " has no security-policy " + policy);
+  if (!vpn->remote_address) return config_error("VPN " + name + " has no remote-address: it can only respond");
+  bool any = false;
+  for (const model::SecurityPolicy& one : vpn->policies) {
+    if (!policy.empty() && one.name != policy) continue;
+    set_trap(vpn, one, out);
+    any |= traps_.contains({name, one.name});
+  }
+  if (!any) return config_error("VPN " + name + ": no trap could be set, the log says why");
+  return {};
+}
+
+Status Core::uninstall(const std::string& name, const std::string& policy, Effects& out) {
+  std::vector<TrapKey> keys;
+  for (const std::string& one : trapped_policies(name)) {
+    if (policy.empty() || one == policy) keys.emplace_back(name, one);
+  }
+  for (const TrapKey& key : keys) release_trap(key, out);
+  if (keys.empty()) return config_error("VPN " + name + " has no trap" + (policy.empty() ? "" : " for security-policy " + policy));
+  return {};
+}
+
+std::vector<std::string> Core::trapped_policies(const std::string& vpn) const {
+  std::vector<std::string> out;
+  for (auto trap = traps_.lower_bound({vpn, {}}); trap != traps_.end() && trap->first.first == vpn; ++trap)
+    out.push_back(trap->first.second);
+  return out;
+}
+
+Status Core::reset_counters(const std::string& vpn, bool all) {
+  if (!vpn.empty()) {
+    const auto counters = ctx_.vpn_counters.find(vpn);
+    if (counters == ctx_.vpn_counters.end() && !ctx_.config->vpns.contains(vpn)) return config_error("there is no VPN " + vpn);
+    if (counters != ctx_.vpn_counters.end()) counters->second = {};
+    return {};
+  }
+  ctx_.counters = {};
+  if (all) ctx_.vpn_counters.clear();
+  return {};
+}
+
 void Core::close(TimePoint now, Effects& out) {
   closed_ = true;
   std::vector<std::uint32_t> all;
@@ -484,12 +529,14 @@ void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& 
 
 void Core::start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out) {
   if (!vpn->remote_address || vpn->version != 2) return;  // it responds
-  const StartAction action = vpn->ipsec.start_action;
-  if (action == StartAction::None) return;
-  for (const model::SecurityPolicy& policy : vpn->policies) set_trap(vpn, policy, out);
-  if (action != StartAction::Start) return;
-  if (const Status status = initiate(vpn->name, {}, now, out); !status)
-    log(out, Subsystem::Ike, 0, vpn->name + ": " + status.error().message);
+  for (const model::SecurityPolicy& policy : vpn->policies) {
+    if (vpn->ipsec_of(policy).start_action != StartAction::None) set_trap(vpn, policy, out);
+  }
+  for (const model::SecurityPolicy& policy : vpn->policies) {
+    if (vpn->ipsec_of(policy).start_action != StartAction::Start) continue;
+    const Status status = initiate(vpn->name, policy.name, now, out);
+    if (!status) return log(out, Subsystem::Ike, 0, vpn->name + ": " + status.error().message);
+  }
 }
 
 void Core::stop_vpn(const std::string& name, const std::string& reason, TimePoint now, Effects& out) {

@@ -50,6 +50,14 @@ class Core {
   Status initiate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
   Status terminate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
   Status rekey(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
+  // Sets, or releases, the traps of a VPN or of one of its policies, whatever its start-action. Errors where there is none to set or
+  // release.
+  Status install(const std::string& vpn, const std::string& policy, Effects& out);
+  Status uninstall(const std::string& vpn, const std::string& policy, Effects& out);
+  // the policies of a VPN that have a trap
+  std::vector<std::string> trapped_policies(const std::string& vpn) const;
+  // Back to zero: those of one VPN, or with an empty name the global ones. `all`: every VPN's too.
+  Status reset_counters(const std::string& vpn, bool all);
   // Deletes all IKE SAs, telling the peers; traps are released. Nothing new begins until the next apply().
   void close(TimePoint now, Effects& out);
 

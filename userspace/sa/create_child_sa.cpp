@@ -61,7 +61,8 @@ std::optional<IkeSa::ChildOffer> IkeSa::make_offer(const Job& job, bool in_auth,
     return std::nullopt;
   }
   offer.rekeys = old == nullptr ? 0 : old->unique_id;
-  offer.proposals = in_auth ? without_key_exchange(vpn_->ipsec.esp_proposals) : vpn_->ipsec.esp_proposals;
+  const std::vector<wire::Proposal>& proposals = vpn_->ipsec_of(*policy).esp_proposals;
+  offer.proposals = in_auth ? without_key_exchange(proposals) : proposals;
   // A rekey asks for what was agreed on before: anything wider could be narrowed otherwise this time.
   offer.local = old == nullptr ? selectors_of(policy->local_ts, local_.address) : old->local;
   offer.remote = old == nullptr ? selectors_of(policy->remote_ts, remote_.address) : old->remote;
@@ -313,10 +314,7 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->peer_behind_nat_ = peer_behind_nat_;
   successor->phase_ = IkeSaPhase::Established;
   successor->established_at_ = now;
-  if (vpn_->ike.rekey_time.count() > 0) {
-    successor->rekey_at_ = now + ctx_.jittered(vpn_->ike.rekey_time);
-    successor->dies_at_ = now + Duration(vpn_->ike.rekey_time) * 11 / 10;
-  }
+  successor->begin_lifetime(now);
   ctx_.count(role == Role::Initiator ? model::Counter::IkeRekeyInit : model::Counter::IkeRekeyResp, vpn_.get());
   log(out, Subsystem::Ike, 0, "IKE SA rekeyed, now [" + std::to_string(successor->id_) + "]");
   successor->notice(out, Notice::Kind::IkeRekeyed);

@@ -61,14 +61,18 @@ void IkeSa::send_auth(TimePoint now, Effects& out) {
   send_request(ExchangeType::IkeAuth, payloads, std::move(request), now, out);
 }
 
+void IkeSa::begin_lifetime(TimePoint now) {
+  const model::IkePolicy& ike = vpn_->ike;
+  if (ike.rekey_time.count() == 0) return;
+  rekey_at_ = now + ctx_.jittered(ike.rekey_time, ike.rand_time);
+  dies_at_ = now + Duration(ike.rekey_time) + (ike.over_time ? Duration(*ike.over_time) : Duration(ike.rekey_time) / 10);
+}
+
 void IkeSa::become_established(TimePoint now, Effects& out) {
   established_at_ = now;
   give_up_at_.reset();
   set_phase(IkeSaPhase::Established, out);
-  if (vpn_->ike.rekey_time.count() > 0) {
-    rekey_at_ = now + ctx_.jittered(vpn_->ike.rekey_time);
-    dies_at_ = now + Duration(vpn_->ike.rekey_time) * 11 / 10;
-  }
+  begin_lifetime(now);
   log(out, Subsystem::Ike, 0,
       "IKE SA established between " + local_.address.to_string() + " [" + local_id_.to_string() + "] and " + remote_.address.to_string() +
           " [" + remote_id_.to_string() + "], " + to_string(choice_));

@@ -205,6 +205,7 @@ class IkeSa {
   void send_auth(TimePoint now, Effects& out);
   void on_auth_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_auth_response(AuthRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
+  void begin_lifetime(TimePoint now);  // its rekey and its end, as the configuration says
   void become_established(TimePoint now, Effects& out);
   Bytes auth_octets(const model::PresharedKey& key, bool ours) const;
   void refuse_authentication(const wire::Header& header, const std::string& reason, TimePoint now, Effects& out);

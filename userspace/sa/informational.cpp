@@ -94,10 +94,11 @@ void IkeSa::on_delete_payload(const wire::DeletePayload& payload, std::vector<st
     const bool replaced = child->replaced_by != 0 || child->phase == ChildSaPhase::Rekeyed;
     const bool ours_to_close = child->phase == ChildSaPhase::Deleting;
     const std::string policy = child->policy->name;
+    const model::StartAction close_action = vpn_->ipsec_of(*child->policy).close_action;
     // Our own rekey of it goes on: what it makes takes its place.
     remove_child(*child, replaced ? "rekeyed" : "the peer deletes it", true, now, out);
     if (replaced || ours_to_close) continue;
-    switch (vpn_->ipsec.close_action) {
+    switch (close_action) {
       case model::StartAction::None:
         break;
       case model::StartAction::Trap:
@@ -114,11 +115,12 @@ void IkeSa::close_children(const std::string& reason, bool peer_dead, TimePoint 
   while (!children_.empty()) {
     ChildSa& child = *children_.back();
     const std::string policy = child.policy->name;
+    const model::IpsecPolicy& ipsec = vpn_->ipsec_of(*child.policy);
     const bool replaced = child.phase == ChildSaPhase::Rekeyed || child.replaced_by != 0 || child.phase == ChildSaPhase::Deleting;
     remove_child(child, reason, true, now, out);
     if (replaced) continue;
-    const model::DpdAction dead = vpn_->ipsec.dpd_action;
-    const model::StartAction closed = vpn_->ipsec.close_action;
+    const model::DpdAction dead = ipsec.dpd_action;
+    const model::StartAction closed = ipsec.close_action;
     const bool start = peer_dead ? dead == model::DpdAction::Restart : closed == model::StartAction::Start;
     const bool trap = peer_dead ? dead == model::DpdAction::Trap : closed == model::StartAction::Trap;
     if (start) ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, policy, 0, 0, {}});
