@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A connection as a client loads it (load-conn), told in terms of the model: a VPN, its children security policies.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "crypto/credential.h"
+#include "model/config.h"
+#include "vici/message.h"
+
+namespace svti::control {
+
+// One end's way to authenticate, as list-conns shows it.
+struct AuthRound {
+  std::string section;     // "local-1", "remote-1"
+  std::string auth_class;  // "pre-shared key", "public key"
+  std::string id;          // as it was given; empty: by address, or any
+  std::vector<crypto::Certificate> certificates, cas;
+  std::vector<std::string> groups, cert_policies;
+
+  bool local() const { return section.starts_with("local"); }
+};
+
+struct Connection {
+  std::shared_ptr<const model::Vpn> vpn;
+  std::vector<AuthRound> rounds;
+  std::string refusal;                // why nobody can bring it up; empty: it is a VPN like others
+  std::vector<std::string> warnings;  // what was taken otherwise than it was written
+};
+
+// The section of load-conn named `name`. Errors are in the protocol's words: "unknown option: X, config discarded", "invalid value for: X,
+// config discarded", behind which we say more; what we know and do not support is refused by name.
+Result<Connection> parse_connection(const std::string& name, const vici::Section& section);
+
+}  // namespace svti::control

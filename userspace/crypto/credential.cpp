@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/credential.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <limits>
+#include <memory>
+#include <new>
+
+namespace svti::crypto {
+namespace {
+
+template <auto Free>
+struct Freed {
+  template <typename T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+template <typename T, auto Free>
+using Owned = std::unique_ptr<T, Freed<Free>>;
+
+using Bio = Owned<BIO, BIO_free_all>;
+using X509Ptr = Owned<X509, X509_free>;
+using CrlPtr = Owned<X509_CRL, X509_CRL_free>;
+using KeyPtr = Owned<EVP_PKEY, EVP_PKEY_free>;
+using PublicPtr = Owned<X509_PUBKEY, X509_PUBKEY_free>;
+
+// A parser that failed leaves its reasons in the thread's queue, for the next one to stumble over.
+struct ErrorQueue {
+  ErrorQueue() { ERR_clear_error(); }
+  ~ErrorQueue() { ERR_clear_error(); }
+  ErrorQueue(const ErrorQueue&) = delete;
+  ErrorQueue& operator=(const ErrorQueue&) = delete;
+};
+
+bool is_pem(ByteView octets) { return as_text(octets).find("-----BEGIN ") != std::string_view::npos; }
+
+Bio reader_of(ByteView octets) {
+  Bio bio(BIO_new_mem_buf(octets.data(), static_cast<int>(octets.size())));
+  if (!bio) throw std::bad_alloc();
+  return bio;
+}
+
+// no prompt on the daemon's terminal, ever
+int no_password(char*, int, int, void*) { return 0; }
+
+// PEM by `read_pem`, DER by `read_der`, which must take all octets
+template <typename Ptr, typename ReadPem, typename ReadDer>
+Ptr read(ByteView octets, ReadPem read_pem, ReadDer read_der) {
+  if (is_pem(octets)) {
+    const Bio bio = reader_of(octets);
+    return Ptr(read_pem(bio.get(), nullptr, no_password, nullptr));
+  }
+  const unsigned char* at = octets.data();
+  Ptr out(read_der(nullptr, &at, static_cast<long>(octets.size())));
+  if (at != octets.data() + octets.size()) out.reset();
+  return out;
+}
+
+template <typename T, typename Encode>
+Bytes encoded(T* object, Encode encode) {
+  unsigned char* octets = nullptr;
+  const int size = encode(object, &octets);
+  if (size < 0) throw std::bad_alloc();
+  Bytes out(octets, octets + size);
+  OPENSSL_free(octets);
+  return out;
+}
+
+std::string text_of(const X509_NAME* name) {
+  const Bio bio(BIO_new(BIO_s_mem()));
+  if (!bio) throw std::bad_alloc();
+  X509_NAME_print_ex(bio.get(), name, 0, (ASN1_STRFLGS_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) | XN_FLAG_SEP_CPLUS_SPC | XN_FLAG_FN_SN);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
+}
+
+Bytes sha1(const unsigned char* octets, std::size_t size) {
+  Bytes out(EVP_MAX_MD_SIZE);
+  unsigned length = 0;
+  if (EVP_Digest(octets, size, out.data(), &length, EVP_sha1(), nullptr) != 1) throw std::bad_alloc();
+  out.resize(length);
+  return out;
+}
+
+Bytes key_id_of(X509_PUBKEY* key) {
+  const unsigned char* bits = nullptr;
+  int size = 0;
+  if (key == nullptr || X509_PUBKEY_get0_param(nullptr, &bits, &size, nullptr, key) != 1) return {};
+  return sha1(bits, static_cast<std::size_t>(size));
+}
+
+Bytes key_id_of(EVP_PKEY* key) {
+  X509_PUBKEY* raw = nullptr;
+  if (X509_PUBKEY_set(&raw, key) != 1) return {};
+  const PublicPtr owned(raw);
+  return key_id_of(raw);
+}
+
+Result<Certificate> parse_x509(ByteView octets) {
+  const auto x509 = read<X509Ptr>(octets, PEM_read_bio_X509, d2i_X509);
+  if (!x509) return config_error("is not an X.509 certificate in DER or PEM");
+  Certificate out;
+  out.kind = CertificateKind::X509;
+  out.der = encoded(x509.get(), i2d_X509);
+  out.subject = text_of(X509_get_subject_name(x509.get()));
+  out.key_id = key_id_of(X509_get_X509_PUBKEY(x509.get()));
+  out.ca = X509_check_ca(x509.get()) == 1;
+  return out;
+}
+
+Result<Certificate> parse_crl(ByteView octets) {
+  const auto crl = read<CrlPtr>(octets, PEM_read_bio_X509_CRL, d2i_X509_CRL);
+  if (!crl) return config_error("is not a certificate revocation list in DER or PEM");
+  Certificate out;
+  out.kind = CertificateKind::Crl;
+  out.der = encoded(crl.get(), i2d_X509_CRL);
+  out.subject = text_of(X509_CRL_get_issuer(crl.get()));
+  return out;
+}
+
+Result<Certificate> parse_public_key(ByteView octets) {
+  const auto key = read<KeyPtr>(octets, PEM_read_bio_PUBKEY, d2i_PUBKEY);
+  if (!key) return config_error("is not a public key (SubjectPublicKeyInfo) in DER or PEM");
+  Certificate out;
+  out.kind = CertificateKind::PublicKey;
+  out.der = encoded(key.get(), i2d_PUBKEY);
+  out.key_id = key_id_of(key.get());
+  return out;
+}
+
+std::string type_of(const EVP_PKEY* key) {
+  switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_RSA:
+    case EVP_PKEY_RSA_PSS:
+      return "rsa";
+    case EVP_PKEY_EC:
+      return "ecdsa";
+    case EVP_PKEY_ED25519:
+      return "ed25519";
+    case EVP_PKEY_ED448:
+      return "ed448";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+Result<Certificate> parse_certificate(ByteView octets, CertificateKind kind) {
+  const ErrorQueue queue;
+  if (octets.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) return config_error("is too large");
+  switch (kind) {
+    case CertificateKind::X509:
+      return parse_x509(octets);
+    case CertificateKind::Crl:
+      return parse_crl(octets);
+    case CertificateKind::PublicKey:
+      break;
+  }
+  return parse_public_key(octets);
+}
+
+Result<PrivateKey> parse_private_key(ByteView octets) {
+  const ErrorQueue queue;
+  if (octets.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) return config_error("is too large");
+  const auto key = read<KeyPtr>(octets, PEM_read_bio_PrivateKey, d2i_AutoPrivateKey);
+  if (!key) return config_error("is not a private key in DER or PEM, or is encrypted");
+  PrivateKey out;
+  out.type = type_of(key.get());
+  if (out.type.empty()) return config_error("is a private key of a kind that is not supported: expected rsa, ecdsa, ed25519 or ed448");
+  out.key_id = key_id_of(key.get());
+  const Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> pkcs8(EVP_PKEY2PKCS8(key.get()));
+  if (!pkcs8) return config_error("is a private key that cannot be written as PKCS#8");
+  unsigned char* der = nullptr;
+  const int size = i2d_PKCS8_PRIV_KEY_INFO(pkcs8.get(), &der);
+  if (size < 0) throw std::bad_alloc();
+  out.der = Secret(ByteView(der, static_cast<std::size_t>(size)));
+  OPENSSL_clear_free(der, static_cast<std::size_t>(size));
+  return out;
+}
+
+}  // namespace svti::crypto
