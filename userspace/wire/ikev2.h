@@ -78,7 +78,15 @@ constexpr bool is_error(NotifyType type) { return static_cast<std::uint16_t>(typ
 
 enum class IdType : std::uint8_t { Ipv4Addr = 1, Fqdn = 2, Rfc822Addr = 3, Ipv6Addr = 5, DerAsn1Dn = 9, DerAsn1Gn = 10, KeyId = 11 };
 
-enum class AuthMethod : std::uint8_t { RsaSignature = 1, SharedKeyMic = 2, DssSignature = 3, DigitalSignature = 14 };
+enum class AuthMethod : std::uint8_t {
+  RsaSignature = 1,
+  SharedKeyMic = 2,
+  DssSignature = 3,
+  EcdsaP256 = 9,  // RFC 4754
+  EcdsaP384 = 10,
+  EcdsaP521 = 11,
+  DigitalSignature = 14  // RFC 7427
+};
 
 enum class TransformType : std::uint8_t { Encryption = 1, Prf = 2, Integrity = 3, KeyExchange = 4, Esn = 5 };
 

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Signatures of AUTH. Vectors: RFC 6979 A.2.5, RFC 8032 7.1; algorithm identifiers: RFC 7427 appendix A.
+#include "crypto/signature.h"
+
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include "crypto/owned.h"
+
+using namespace svti;
+using namespace svti::crypto;
+using wire::AuthMethod;
+
+namespace {
+
+Bytes hex(std::string_view digits) { return from_hex(digits).value(); }
+
+SigningKey new_key(const char* type, const char* group_or_bits = nullptr) {
+  EVP_PKEY* made = nullptr;
+  if (std::string_view(type) == "RSA")
+    made = EVP_RSA_gen(static_cast<unsigned>(std::stoul(group_or_bits)));
+  else
+    made = group_or_bits ? EVP_PKEY_Q_keygen(nullptr, nullptr, type, group_or_bits) : EVP_PKEY_Q_keygen(nullptr, nullptr, type);
+  const Owned<EVP_PKEY, EVP_PKEY_free> key(made);
+  const Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(EVP_PKEY2PKCS8(key.get()));
+  unsigned char* der = nullptr;
+  const int size = i2d_PKCS8_PRIV_KEY_INFO(info.get(), &der);
+  auto out = SigningKey::from_pkcs8(ByteView(der, static_cast<std::size_t>(size)));
+  OPENSSL_free(der);
+  BOOST_REQUIRE_MESSAGE(out, (out ? "" : out.error().message));
+  return *out;
+}
+
+VerifyingKey public_of(const SigningKey& key) { return VerifyingKey::from_spki(key.public_key()).value(); }
+
+const Bytes kOctets = hex("00112233445566778899aabbccddeeff");
+const std::vector<SignatureHash> kAll(supported_signature_hashes().begin(), supported_signature_hashes().end());
+
+std::string identifier_of(const Signature& signature) { return to_hex(ByteView(signature.data).subspan(1, signature.data.at(0))); }
+
+// AUTH data of method 14 with that identifier in front of the signature that `from` carries
+Signature with_identifier(const Signature& from, const Bytes& identifier) {
+  const auto size = static_cast<std::uint8_t>(identifier.size());
+  return {AuthMethod::DigitalSignature, concat({ByteView(&size, 1), identifier, ByteView(from.data).subspan(1U + from.data.at(0))})};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(signatures)
+
+BOOST_AUTO_TEST_CASE(what_one_key_signs_its_public_key_verifies_and_nothing_else) {
+  const SigningKey other = new_key("EC", "P-256");
+  for (const SigningKey& key : {new_key("RSA", "2048"), new_key("EC", "P-256"), new_key("EC", "P-384"), new_key("EC", "P-521"),
+                                new_key("ED25519"), new_key("ED448")}) {
+    BOOST_TEST_CONTEXT(to_string(key.type())) {
+      for (const RsaPadding padding : {RsaPadding::Pss, RsaPadding::Pkcs1}) {
+        const auto signature = key.sign(kOctets, kAll, padding);
+        BOOST_TEST_REQUIRE(signature.has_value());
+        BOOST_TEST((signature->method == AuthMethod::DigitalSignature));
+        BOOST_TEST(public_of(key).verify(*signature, kOctets).has_value());
+        Bytes changed = kOctets;
+        changed.back() ^= 1;
+        BOOST_TEST(!public_of(key).verify(*signature, changed).has_value());
+        BOOST_TEST(!public_of(other).verify(*signature, kOctets).has_value());
+        Signature broken = *signature;
+        broken.data.back() ^= 1;
+        BOOST_TEST(!public_of(key).verify(broken, kOctets).has_value());
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(algorithm_identifiers_are_those_of_rfc_7427) {
+  const SigningKey rsa = new_key("RSA", "2048");
+  const auto sha = [](SignatureHash hash) { return std::vector{hash}; };
+  const auto of = [&](const SigningKey& key, SignatureHash hash, RsaPadding padding = RsaPadding::Pkcs1) {
+    return identifier_of(key.sign(kOctets, sha(hash), padding).value());
+  };
+  BOOST_TEST(of(rsa, SignatureHash::Sha256) == "300d06092a864886f70d01010b0500");
+  BOOST_TEST(of(rsa, SignatureHash::Sha384) == "300d06092a864886f70d01010c0500");
+  BOOST_TEST(of(rsa, SignatureHash::Sha512) == "300d06092a864886f70d01010d0500");
+  BOOST_TEST(of(rsa, SignatureHash::Sha256, RsaPadding::Pss) ==
+             "304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d0609608648016503040201"
+             "0500a203020120");
+  BOOST_TEST(of(new_key("EC", "P-256"), SignatureHash::Sha256) == "300a06082a8648ce3d040302");
+  BOOST_TEST(of(new_key("EC", "P-384"), SignatureHash::Sha384) == "300a06082a8648ce3d040303");
+  BOOST_TEST(of(new_key("EC", "P-521"), SignatureHash::Sha512) == "300a06082a8648ce3d040304");
+  BOOST_TEST(of(new_key("ED25519"), SignatureHash::Identity) == "300506032b6570");
+  BOOST_TEST(of(new_key("ED448"), SignatureHash::Identity) == "300506032b6571");
+}
+
+BOOST_AUTO_TEST_CASE(without_announced_hashes_the_method_of_the_keys_kind_is_used) {
+  const auto sign = [](const SigningKey& key) { return key.sign(kOctets, {}, RsaPadding::Pss); };
+  const SigningKey rsa = new_key("RSA", "2048");
+  BOOST_TEST((sign(rsa)->method == AuthMethod::RsaSignature));
+  BOOST_TEST(public_of(rsa).verify(*sign(rsa), kOctets).has_value());
+  const SigningKey ec = new_key("EC", "P-521");
+  BOOST_TEST((sign(ec)->method == AuthMethod::EcdsaP521));
+  BOOST_TEST(sign(ec)->data.size() == 132U);
+  BOOST_TEST(public_of(ec).verify(*sign(ec), kOctets).has_value());
+  BOOST_TEST(!sign(new_key("ED25519")).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(rfc_6979_p256_verifies_as_method_9) {
+  const Bytes spki = hex(
+      "3059301306072a8648ce3d020106082a8648ce3d030107034200"
+      "0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299");
+  Signature signature{AuthMethod::EcdsaP256, hex("efd48b2aaCb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+                                                 "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8")};
+  const auto key = VerifyingKey::from_spki(spki);
+  BOOST_TEST_REQUIRE(key.has_value());
+  BOOST_TEST(key->verify(signature, as_bytes("sample")).has_value());
+  BOOST_TEST(!key->verify(signature, as_bytes("Sample")).has_value());
+  signature.data.pop_back();
+  BOOST_TEST(key->verify(signature, as_bytes("sample")).error().message.find("63 octets") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(rfc_8032_ed25519_verifies) {
+  const auto key = VerifyingKey::from_spki(hex("302a300506032b6570032100d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"));
+  BOOST_TEST_REQUIRE(key.has_value());
+  const Signature signature{AuthMethod::DigitalSignature,
+                            hex("07300506032b6570e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701"
+                                "cf9b46bd25bf5f0595bbe24655141438e7a100b")};
+  BOOST_TEST(key->verify(signature, {}).has_value());
+}
+
+// CVE-2026-50721: what a signature says of itself must not decide whether it is looked at
+BOOST_AUTO_TEST_CASE(weak_foreign_and_malformed_algorithms_are_refused) {
+  const SigningKey rsa = new_key("RSA", "2048");
+  const Signature good = rsa.sign(kOctets, kAll, RsaPadding::Pkcs1).value();
+  const auto refused = [&](const Signature& signature) {
+    const Status status = public_of(rsa).verify(signature, kOctets);
+    return status ? std::string("accepted") : status.error().message;
+  };
+  BOOST_TEST(refused(with_identifier(good, hex("300d06092a864886f70d0101050500"))).find("too weak") != std::string::npos);  // SHA-1
+  BOOST_TEST(refused(with_identifier(good, hex("300a06082a8648ce3d040302"))).find("the key is rsa") != std::string::npos);
+  BOOST_TEST(refused(with_identifier(good, hex("300d06092a864886f70d0101040500"))).find("not known") != std::string::npos);  // MD5
+  BOOST_TEST(refused(with_identifier(good, hex("300b06092a864886f70d01010a"))).find("not known") != std::string::npos);  // PSS with SHA-1
+  BOOST_TEST(refused(with_identifier(good, {})).find("not known") != std::string::npos);
+  BOOST_TEST(refused({AuthMethod::DigitalSignature, {}}).find("no whole algorithm") != std::string::npos);
+  BOOST_TEST(refused({AuthMethod::DigitalSignature, hex("ff30")}).find("no whole algorithm") != std::string::npos);
+  BOOST_TEST(refused({AuthMethod::EcdsaP256, Bytes(64)}).find("does not go with") != std::string::npos);
+  BOOST_TEST(refused({AuthMethod::RsaSignature, Bytes(256)}) == "the signature is wrong");
+  BOOST_TEST(refused({AuthMethod::RsaSignature, {}}) == "the signature is wrong");
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_are_too_weak_or_of_another_kind_are_refused) {
+  const auto refusal = [](const char* type, const char* parameter) {
+    const Owned<EVP_PKEY, EVP_PKEY_free> key(std::string_view(type) == "RSA" ? EVP_RSA_gen(1024)
+                                                                             : EVP_PKEY_Q_keygen(nullptr, nullptr, type, parameter));
+    unsigned char* der = nullptr;
+    const int size = i2d_PUBKEY(key.get(), &der);
+    const auto read = VerifyingKey::from_spki(ByteView(der, static_cast<std::size_t>(size)));
+    OPENSSL_free(der);
+    return read ? std::string("accepted") : read.error().message;
+  };
+  BOOST_TEST(refusal("RSA", "1024").find("1024 bits is too weak") != std::string::npos);
+  BOOST_TEST(refusal("EC", "secp256k1").find("another curve") != std::string::npos);
+  BOOST_TEST(!VerifyingKey::from_spki(hex("3000")).has_value());
+  BOOST_TEST(!SigningKey::from_pkcs8({}).has_value());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
