@@ -2,7 +2,6 @@
 #include "crypto/credential.h"
 
 #include <openssl/bio.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -12,32 +11,16 @@
 #include <memory>
 #include <new>
 
+#include "crypto/owned.h"
+
 namespace svti::crypto {
 namespace {
-
-template <auto Free>
-struct Freed {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-template <typename T, auto Free>
-using Owned = std::unique_ptr<T, Freed<Free>>;
 
 using Bio = Owned<BIO, BIO_free_all>;
 using X509Ptr = Owned<X509, X509_free>;
 using CrlPtr = Owned<X509_CRL, X509_CRL_free>;
 using KeyPtr = Owned<EVP_PKEY, EVP_PKEY_free>;
 using PublicPtr = Owned<X509_PUBKEY, X509_PUBKEY_free>;
-
-// A parser that failed leaves its reasons in the thread's queue, for the next one to stumble over.
-struct ErrorQueue {
-  ErrorQueue() { ERR_clear_error(); }
-  ~ErrorQueue() { ERR_clear_error(); }
-  ErrorQueue(const ErrorQueue&) = delete;
-  ErrorQueue& operator=(const ErrorQueue&) = delete;
-};
 
 bool is_pem(ByteView octets) { return as_text(octets).find("-----BEGIN ") != std::string_view::npos; }
 

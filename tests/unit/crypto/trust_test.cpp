@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chains of certificates: who is trusted, and why not. The bad ones of the guide are in tests/vectors/guide.
+#include "crypto/trust.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <iterator>
+
+#include "crypto/credential.h"
+#include "crypto/issuing.h"
+#include "crypto/owned.h"
+
+using namespace svti;
+using namespace svti::crypto;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::chrono::sys_seconds kNow = std::chrono::sys_days(std::chrono::year(2026) / 11 / 1);
+
+CertificateRequest request(std::string subject, bool authority = false) {
+  CertificateRequest out;
+  out.subject = std::move(subject);
+  out.not_before = kNow - 24h;
+  out.not_after = kNow + 24h * 365;
+  out.authority = authority;
+  return out;
+}
+
+struct Holder {
+  Secret key;
+  Bytes certificate;
+};
+
+Bytes public_key(const Secret& key) { return SigningKey::from_pkcs8(key.view()).value().public_key(); }
+
+Holder root(const std::string& name, KeyType type = KeyType::EcdsaP256) {
+  Secret key = new_private_key(type).value();
+  Bytes certificate = self_sign(request("C=CH, O=Example, CN=" + name, true), key.view()).value();
+  return {std::move(key), std::move(certificate)};
+}
+
+Holder issued(const CertificateRequest& what, const Holder& by, KeyType type = KeyType::EcdsaP256) {
+  Secret key = new_private_key(type).value();
+  auto certificate = issue(what, public_key(key), by.certificate, by.key.view());
+  BOOST_REQUIRE_MESSAGE(certificate, (certificate ? "" : certificate.error().message));
+  return {std::move(key), std::move(*certificate)};
+}
+
+struct Question {
+  std::vector<Bytes> authorities;
+  std::vector<Bytes> lists = {};
+  std::vector<Bytes> intermediates = {};
+  std::chrono::sys_seconds at = kNow;
+  RevocationPolicy policy = RevocationPolicy::Relaxed;
+};
+
+Result<VerifiedChain> ask(const Bytes& certificate, const Question& question) {
+  const auto trusted = TrustedAuthorities::make(question.authorities, question.lists);
+  BOOST_REQUIRE_MESSAGE(trusted, (trusted ? "" : trusted.error().message));
+  return trusted->verify(certificate, question.intermediates, question.at, question.policy);
+}
+
+// "ok", or why not
+std::string verdict(const Bytes& certificate, const Question& question) {
+  const auto chain = ask(certificate, question);
+  return chain ? "ok" : chain.error().message;
+}
+
+bool says(const std::string& text, std::string_view part) {
+  BOOST_TEST_MESSAGE(text);
+  return text.find(part) != std::string::npos;
+}
+
+// adds name constraints, which the issuing side of this product does not write
+void constrain(Holder& holder, const char* constraints) {
+  const unsigned char* at = holder.certificate.data();
+  const Owned<X509, X509_free> certificate(d2i_X509(nullptr, &at, static_cast<long>(holder.certificate.size())));
+  at = holder.key.view().data();
+  const Owned<EVP_PKEY, EVP_PKEY_free> key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(holder.key.size())));
+  const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, nullptr, NID_name_constraints, constraints));
+  X509_add_ext(certificate.get(), extension.get(), -1);
+  BOOST_REQUIRE(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0);
+  unsigned char* der = nullptr;
+  const int size = i2d_X509(certificate.get(), &der);
+  holder.certificate.assign(der, der + size);
+  OPENSSL_free(der);
+}
+
+// the PEM block of that label in a file of the guide's configurations
+std::string pem_in(const std::string& file, const std::string& label) {
+  std::ifstream in(std::string(SVTI_SOURCE_DIR "/tests/vectors/guide/") + file);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::string end = "-----END " + label + "-----";
+  const auto first = text.find("-----BEGIN " + label + "-----");
+  BOOST_REQUIRE(first != std::string::npos);
+  return text.substr(first, text.find(end, first) + end.size() - first) + "\n";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(trust)
+
+BOOST_AUTO_TEST_CASE(a_certificate_says_who_it_is) {
+  const Holder ca = root("ca");
+  CertificateRequest what = request("C=CH, O=\"Example, Ltd\", CN=gw");
+  what.alt_names = {{AltName::Kind::Dns, to_bytes(as_bytes("gw.example.net"))},
+                    {AltName::Kind::Email, to_bytes(as_bytes("ops@example.net"))},
+                    {AltName::Kind::Ip, from_hex("c0000201").value()}};
+  what.crl_uris = {"http://crl.example.net/ca.crl", "ldap://ldap.example.net/cn=ca"};
+  const auto facts = read_certificate(issued(what, ca, KeyType::Ed25519).certificate);
+  BOOST_TEST_REQUIRE(facts.has_value());
+  BOOST_TEST(facts->subject_text == "C=CH, O=Example\\, Ltd, CN=gw");
+  BOOST_TEST(facts->issuer_text == "C=CH, O=Example, CN=ca");
+  BOOST_TEST((facts->alt_names == what.alt_names));
+  BOOST_TEST((facts->crl_uris == what.crl_uris));
+  BOOST_TEST((facts->not_after == what.not_after));
+  BOOST_TEST(!facts->is_authority);
+  BOOST_TEST(equal(facts->subject, parse_name(what.subject).value()));
+  BOOST_TEST((VerifyingKey::from_spki(facts->public_key)->type() == KeyType::Ed25519));
+  BOOST_TEST(!read_certificate(from_hex("3003020100").value()).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(only_what_a_trusted_authority_signed_is_trusted) {
+  const Holder ours = root("ours");
+  const Holder theirs = root("theirs", KeyType::Ed25519);
+  const Holder same_name = root("ours");
+  const Bytes gw = issued(request("CN=gw"), ours, KeyType::Rsa).certificate;
+  BOOST_TEST(verdict(gw, {{ours.certificate}}) == "ok");
+  BOOST_TEST(verdict(gw, {{theirs.certificate, ours.certificate}}) == "ok");
+  BOOST_TEST(says(verdict(gw, {{theirs.certificate}}), "issued by \"C=CH, O=Example, CN=ours\", which is neither trusted"));
+  BOOST_TEST(verdict(gw, {{same_name.certificate}}) != "ok");
+  BOOST_TEST(verdict(gw, {}) != "ok");
+  BOOST_TEST(says(verdict(self_sign(request("CN=gw"), new_private_key(KeyType::EcdsaP256)->view()).value(), {{ours.certificate}}),
+                  "signed by itself"));
+  // CVE-2026-77205: a bad certificate before the good one changes nothing
+  BOOST_TEST(verdict(gw, {{ours.certificate}, {}, {from_hex("30").value(), theirs.certificate, same_name.certificate}}) == "ok");
+}
+
+BOOST_AUTO_TEST_CASE(a_chain_goes_through_authorities_only) {
+  const Holder ca = root("ca");
+  CertificateRequest below = request("CN=below", true);
+  below.path_length = 0;
+  const Holder intermediate = issued(below, ca);
+  const Bytes gw = issued(request("CN=gw"), intermediate).certificate;
+  BOOST_TEST(says(verdict(gw, {{ca.certificate}}), "CN=below"));
+  const auto chain = ask(gw, {{ca.certificate}, {}, {intermediate.certificate}});
+  BOOST_TEST_REQUIRE(chain.has_value());
+  BOOST_TEST(chain->certificates.size() == 3U);
+  // an authority below a root may be trusted by itself
+  BOOST_TEST(verdict(gw, {{intermediate.certificate}}) == "ok");
+
+  const Holder too_deep = issued(request("CN=too deep", true), intermediate);
+  const Bytes far = issued(request("CN=far"), too_deep).certificate;
+  BOOST_TEST(says(verdict(far, {{ca.certificate}, {}, {intermediate.certificate, too_deep.certificate}}), "path length"));
+
+  const Holder end_entity = issued(request("CN=end entity"), ca);
+  BOOST_TEST(!issue(request("CN=gw"), public_key(end_entity.key), end_entity.certificate, end_entity.key.view()).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(validity_is_that_of_the_time_given) {
+  const Holder ca = root("ca");
+  CertificateRequest what = request("CN=gw");
+  what.not_after = kNow + 1h;
+  const Bytes gw = issued(what, ca).certificate;
+  BOOST_TEST(verdict(gw, {{ca.certificate}, {}, {}, kNow + 59min}) == "ok");
+  BOOST_TEST(says(verdict(gw, {{ca.certificate}, {}, {}, kNow + 2h}), "\"CN=gw\" expired on 2026-11-01 01:00 UTC"));
+  BOOST_TEST(says(verdict(gw, {{ca.certificate}, {}, {}, kNow - 48h}), "valid only from 2026-10-31"));
+}
+
+BOOST_AUTO_TEST_CASE(who_is_revoked_is_refused_and_who_may_be_only_when_told_so) {
+  const Holder ca = root("ca");
+  const Holder other = root("other");
+  CertificateRequest what = request("CN=gw");
+  what.crl_uris = {"http://crl.example.net/ca.crl"};
+  const Bytes gw = issued(what, ca).certificate;
+  const Bytes silent = issued(request("CN=silent"), ca).certificate;
+  const auto list = [&](const Holder& by, const std::vector<Bytes>& revoked, std::chrono::hours next = 24h) {
+    std::vector<RevokedCertificate> entries;
+    for (const Bytes& one : revoked) entries.push_back({read_certificate(one)->serial, kNow - 1h});
+    return make_revocation_list(entries, 1, kNow - 24h, kNow + next, by.certificate, by.key.view()).value();
+  };
+  const auto with = [&](std::vector<Bytes> lists, RevocationPolicy policy) {
+    return Question{{ca.certificate}, std::move(lists), {}, kNow, policy};
+  };
+  using enum RevocationPolicy;
+  BOOST_TEST(says(verdict(gw, with({list(ca, {gw})}, Relaxed)), "\"CN=gw\" was revoked on 2026-10-31 23:00 UTC"));
+  BOOST_TEST(verdict(gw, with({list(ca, {silent})}, Strict)) == "ok");
+  BOOST_TEST(ask(gw, with({list(ca, {})}, Relaxed))->revocation_known);
+  // nobody to ask
+  BOOST_TEST(verdict(gw, with({}, Relaxed)) == "ok");
+  BOOST_TEST(!ask(gw, with({}, Relaxed))->revocation_known);
+  BOOST_TEST(says(verdict(gw, with({}, IfPossible)), "is not known: there is no revocation list"));
+  BOOST_TEST(verdict(silent, with({}, IfPossible)) == "ok");
+  BOOST_TEST(says(verdict(silent, with({}, Strict)), "is not known"));
+  // a list that is out of date does not speak for anybody, but what it revoked stays revoked
+  BOOST_TEST(says(verdict(gw, with({list(ca, {}, -1h)}, Strict)), "out of date since 2026-10-31"));
+  BOOST_TEST(says(verdict(gw, with({list(ca, {gw}, -1h)}, Relaxed)), "was revoked"));
+  // somebody else's list, and one in the authority's name that it did not sign
+  BOOST_TEST(says(verdict(gw, with({list(other, {gw})}, Strict)), "there is no revocation list"));
+  const Holder impostor = root("ca");
+  BOOST_TEST(verdict(gw, with({list(impostor, {gw})}, Relaxed)) == "ok");
+  BOOST_TEST(says(verdict(gw, with({list(impostor, {})}, Strict)), "wrong signature"));
+}
+
+BOOST_AUTO_TEST_CASE(name_constraints_bind_those_below) {
+  Holder ca = root("ca");
+  constrain(ca, "permitted;DNS:example.net");
+  CertificateRequest what = request("CN=gw");
+  what.alt_names = {{AltName::Kind::Dns, to_bytes(as_bytes("gw.example.net"))}};
+  BOOST_TEST(verdict(issued(what, ca).certificate, {{ca.certificate}}) == "ok");
+  what.alt_names = {{AltName::Kind::Dns, to_bytes(as_bytes("gw.example.org"))}};
+  BOOST_TEST(says(verdict(issued(what, ca).certificate, {{ca.certificate}}), "permitted subtree violation"));
+}
+
+BOOST_AUTO_TEST_CASE(the_guides_example_certificates_are_refused) {
+  const auto der = [](const std::string& file, CertificateKind kind, const std::string& label) {
+    const auto parsed = parse_certificate(as_bytes(pem_in(file, label)), kind);
+    BOOST_REQUIRE_MESSAGE(parsed, (parsed ? "" : parsed.error().message));
+    return parsed->der;
+  };
+  const Bytes own = der("certificate.conf", CertificateKind::X509, "CERTIFICATE");
+  const Bytes authority = der("certificate-authority.conf", CertificateKind::X509, "CERTIFICATE");
+  const Bytes list = der("crl.conf", CertificateKind::Crl, "X509 CRL");
+  BOOST_TEST(read_certificate(own).has_value());
+  // valid in time: refused for what it is made of
+  const auto facts = read_certificate(own).value();
+  BOOST_TEST(says(verdict(own, {{authority}, {list}, {}, facts.not_before + 24h}), "too small"));
+  BOOST_TEST(says(VerifyingKey::from_spki(facts.public_key).error().message, "1024 bits is too weak"));
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_issued_is_said) {
+  const Holder ca = root("ca");
+  const Holder other = root("other");
+  const Bytes key = public_key(other.key);
+  BOOST_TEST(says(issue(request("gw"), key, ca.certificate, ca.key.view()).error().message, "not ATTRIBUTE=VALUE"));
+  BOOST_TEST(says(issue(request("XX=gw"), key, ca.certificate, ca.key.view()).error().message, "attribute XX"));
+  BOOST_TEST(says(issue(request("CN=gw"), key, ca.certificate, other.key.view()).error().message, "not that of the authority"));
+  BOOST_TEST(says(new_private_key(KeyType::Rsa, 1024).error().message, "2048"));
+  BOOST_TEST(says(make_revocation_list({{"xyz", kNow}}, 1, kNow, kNow, ca.certificate, ca.key.view()).error().message, "serial number"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

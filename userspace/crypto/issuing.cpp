@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/issuing.h"
+
+#include <openssl/asn1.h>
+#include <openssl/bn.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <array>
+#include <new>
+#include <stdexcept>
+
+#include "crypto/owned.h"
+
+namespace svti::crypto {
+namespace {
+
+using std::chrono::sys_seconds;
+
+using X509Ptr = Owned<X509, X509_free>;
+using CrlPtr = Owned<X509_CRL, X509_CRL_free>;
+using KeyPtr = Owned<EVP_PKEY, EVP_PKEY_free>;
+using NamePtr = Owned<X509_NAME, X509_NAME_free>;
+using NumberPtr = Owned<ASN1_INTEGER, ASN1_INTEGER_free>;
+using TimePtr = Owned<ASN1_TIME, ASN1_TIME_free>;
+
+constexpr int kSerialOctets = 16;
+constexpr int kMostRsaBits = 16384;
+constexpr long kVersion3 = 2;  // of certificates
+constexpr long kCrlVersion2 = 1;
+
+void require(bool ok) {
+  if (!ok) throw std::runtime_error("OpenSSL cannot make the certificate");
+}
+template <typename Ptr>
+Ptr owned(typename Ptr::pointer made) {
+  if (made == nullptr) throw std::bad_alloc();
+  return Ptr(made);
+}
+template <typename T, typename Encode>
+Bytes encoded(T* object, Encode encode) {
+  unsigned char* der = nullptr;
+  const int size = encode(object, &der);
+  require(size > 0);
+  Bytes out(der, der + size);
+  OPENSSL_free(der);
+  return out;
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+// the attributes of a name: split at commas that do not stand in quotes
+std::vector<std::string> split_name(std::string_view text) {
+  std::vector<std::string> out(1);
+  bool quoted = false;
+  for (const char c : text) {
+    if (c == '"')
+      quoted = !quoted;
+    else if (c == ',' && !quoted)
+      out.emplace_back();
+    else
+      out.back() += c;
+  }
+  return out;
+}
+
+Result<NamePtr> name_of(std::string_view text) {
+  auto name = owned<NamePtr>(X509_NAME_new());
+  for (const std::string& part : split_name(text)) {
+    const std::size_t equals = part.find('=');
+    const std::string attribute(trimmed(std::string_view(part).substr(0, equals)));
+    if (equals == std::string::npos || attribute.empty())
+      return config_error("\"" + std::string(trimmed(part)) + "\" is not ATTRIBUTE=VALUE, as in \"C=CH, O=Example, CN=gw\"");
+    const std::string value(trimmed(std::string_view(part).substr(equals + 1)));
+    const ErrorQueue queue;
+    if (X509_NAME_add_entry_by_txt(name.get(), attribute.c_str(), MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(value.data()),
+                                   static_cast<int>(value.size()), -1, 0) != 1) {
+      return config_error("attribute " + attribute + " cannot have the value \"" + value + "\": " + queue.last());
+    }
+  }
+  return name;
+}
+
+Result<KeyPtr> private_key_of(ByteView pkcs8) {
+  const ErrorQueue queue;
+  const unsigned char* at = pkcs8.data();
+  const Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(pkcs8.size())));
+  KeyPtr key(info ? EVP_PKCS82PKEY(info.get()) : nullptr);
+  if (!key) return config_error("is not a private key in PKCS#8");
+  return key;
+}
+
+TimePtr asn1_time(sys_seconds time) { return owned<TimePtr>(ASN1_TIME_set(nullptr, time.time_since_epoch().count())); }
+
+// EdDSA hashes by itself
+const EVP_MD* digest_for(const EVP_PKEY* key) {
+  const int id = EVP_PKEY_get_base_id(key);
+  if (id == EVP_PKEY_ED25519 || id == EVP_PKEY_ED448) return nullptr;
+  const int bits = EVP_PKEY_get_security_bits(key);
+  return bits >= 256 ? EVP_sha512() : bits >= 192 ? EVP_sha384() : EVP_sha256();
+}
+
+void add_extension(X509* certificate, X509* issuer, int nid, const char* value) {
+  X509V3_CTX context;
+  X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
+  const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, &context, nid, value));
+  require(extension && X509_add_ext(certificate, extension.get(), -1) == 1);
+}
+
+GENERAL_NAME* general_name(const AltName& name) {
+  GENERAL_NAME* out = GENERAL_NAME_new();
+  if (out == nullptr) throw std::bad_alloc();
+  ASN1_STRING* value = ASN1_STRING_type_new(name.kind == AltName::Kind::Ip ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
+  require(value != nullptr && ASN1_STRING_set(value, name.data.data(), static_cast<int>(name.data.size())) == 1);
+  GENERAL_NAME_set0_value(out, name.kind == AltName::Kind::Ip ? GEN_IPADD : name.kind == AltName::Kind::Dns ? GEN_DNS : GEN_EMAIL, value);
+  return out;
+}
+
+void add_alt_names(X509* certificate, const std::vector<AltName>& names) {
+  if (names.empty()) return;
+  const auto list = owned<Owned<GENERAL_NAMES, GENERAL_NAMES_free>>(sk_GENERAL_NAME_new_null());
+  for (const AltName& name : names) require(sk_GENERAL_NAME_push(list.get(), general_name(name)) > 0);
+  require(X509_add1_ext_i2d(certificate, NID_subject_alt_name, list.get(), 0, X509V3_ADD_DEFAULT) == 1);
+}
+
+void add_crl_uris(X509* certificate, X509* issuer, const std::vector<std::string>& uris) {
+  if (uris.empty()) return;
+  std::string value;
+  for (const std::string& uri : uris) value += (value.empty() ? "URI:" : ",URI:") + uri;
+  add_extension(certificate, issuer, NID_crl_distribution_points, value.c_str());
+}
+
+// `issuer` null: it signs itself
+Result<Bytes> make_certificate(const CertificateRequest& request, EVP_PKEY* public_key, X509* issuer, EVP_PKEY* signer) {
+  auto name = name_of(request.subject);
+  if (!name) return fail(name.error());
+  for (const std::string& uri : request.crl_uris) {
+    if (uri.find_first_of(", ") != std::string::npos) return config_error("\"" + uri + "\" is not a URI");
+  }
+  const auto made = owned<X509Ptr>(X509_new());
+  X509* certificate = made.get();
+  std::array<unsigned char, kSerialOctets> serial{};
+  require(RAND_bytes(serial.data(), static_cast<int>(serial.size())) == 1);
+  serial[0] = static_cast<unsigned char>((serial[0] & 0x7f) | 0x40);  // positive, and of full length
+  const Owned<BIGNUM, BN_free> number(BN_bin2bn(serial.data(), static_cast<int>(serial.size()), nullptr));
+  require(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr);
+  require(X509_set_version(certificate, kVersion3) == 1 && X509_set_subject_name(certificate, name->get()) == 1 &&
+          X509_set_issuer_name(certificate, issuer ? X509_get_subject_name(issuer) : name->get()) == 1 &&
+          X509_set1_notBefore(certificate, asn1_time(request.not_before).get()) == 1 &&
+          X509_set1_notAfter(certificate, asn1_time(request.not_after).get()) == 1 && X509_set_pubkey(certificate, public_key) == 1);
+  X509* by = issuer == nullptr ? certificate : issuer;
+  if (request.authority) {
+    const std::string constraints =
+        "critical,CA:TRUE" + (request.path_length ? ",pathlen:" + std::to_string(*request.path_length) : std::string());
+    add_extension(certificate, by, NID_basic_constraints, constraints.c_str());
+    add_extension(certificate, by, NID_key_usage, "critical,keyCertSign,cRLSign");
+  } else {
+    add_extension(certificate, by, NID_basic_constraints, "critical,CA:FALSE");
+    add_extension(certificate, by, NID_key_usage, "critical,digitalSignature");
+    add_extension(certificate, by, NID_ext_key_usage, "serverAuth,clientAuth,1.3.6.1.5.5.7.3.17");  // the last: id-kp-ipsecIKE
+  }
+  add_extension(certificate, by, NID_subject_key_identifier, "hash");
+  add_extension(certificate, by, NID_authority_key_identifier, "keyid");
+  add_alt_names(certificate, request.alt_names);
+  add_crl_uris(certificate, by, request.crl_uris);
+  require(X509_sign(certificate, signer, digest_for(signer)) > 0);
+  return encoded(certificate, i2d_X509);
+}
+
+struct Authority {
+  X509Ptr certificate;
+  KeyPtr key;
+};
+Result<Authority> read_authority(ByteView der, ByteView private_key) {
+  const ErrorQueue queue;
+  const unsigned char* at = der.data();
+  X509Ptr certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  if (!certificate) return config_error("the authority's certificate cannot be read");
+  if (X509_check_ca(certificate.get()) != 1) return config_error("the certificate that is to sign is no authority's");
+  auto key = private_key_of(private_key);
+  if (!key) return config_error("the authority's private key " + key.error().message);
+  if (X509_check_private_key(certificate.get(), key->get()) != 1)
+    return config_error("the private key is not that of the authority's certificate");
+  return Authority{std::move(certificate), std::move(*key)};
+}
+
+}  // namespace
+
+Result<Bytes> parse_name(std::string_view text) {
+  const auto name = name_of(text);
+  if (!name) return fail(name.error());
+  return encoded(name->get(), i2d_X509_NAME);
+}
+
+Result<Secret> new_private_key(KeyType type, int rsa_bits) {
+  static constexpr std::array<const char*, 6> kAlgorithms = {"RSA", "P-256", "P-384", "P-521", "ED25519", "ED448"};
+  const char* name = kAlgorithms.at(static_cast<std::size_t>(type));
+  KeyPtr key;
+  if (type == KeyType::Rsa) {
+    if (rsa_bits < kLeastRsaBits || rsa_bits > kMostRsaBits)
+      return config_error("an RSA key has " + std::to_string(kLeastRsaBits) + " to " + std::to_string(kMostRsaBits) + " bits");
+    key.reset(EVP_RSA_gen(static_cast<unsigned>(rsa_bits)));
+  } else if (type == KeyType::Ed25519 || type == KeyType::Ed448) {
+    key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, name));
+  } else {
+    key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", name));
+  }
+  require(key != nullptr);
+  const auto info = owned<Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>>(EVP_PKEY2PKCS8(key.get()));
+  unsigned char* der = nullptr;
+  const int size = i2d_PKCS8_PRIV_KEY_INFO(info.get(), &der);
+  require(size > 0);
+  Secret out(ByteView(der, static_cast<std::size_t>(size)));
+  OPENSSL_clear_free(der, static_cast<std::size_t>(size));
+  return out;
+}
+
+Result<Bytes> self_sign(const CertificateRequest& request, ByteView private_key) {
+  const ErrorQueue queue;
+  const auto key = private_key_of(private_key);
+  if (!key) return fail(key.error());
+  return make_certificate(request, key->get(), nullptr, key->get());
+}
+
+Result<Bytes> issue(const CertificateRequest& request, ByteView public_key, ByteView authority, ByteView authority_key) {
+  const ErrorQueue queue;
+  const auto issuer = read_authority(authority, authority_key);
+  if (!issuer) return fail(issuer.error());
+  const unsigned char* at = public_key.data();
+  const KeyPtr key(d2i_PUBKEY(nullptr, &at, static_cast<long>(public_key.size())));
+  if (!key) return config_error("the public key cannot be read");
+  return make_certificate(request, key.get(), issuer->certificate.get(), issuer->key.get());
+}
+
+Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoked, std::uint64_t number, sys_seconds this_update,
+                                   sys_seconds next_update, ByteView authority, ByteView authority_key) {
+  const ErrorQueue queue;
+  const auto issuer = read_authority(authority, authority_key);
+  if (!issuer) return fail(issuer.error());
+  const auto list = owned<CrlPtr>(X509_CRL_new());
+  require(X509_CRL_set_version(list.get(), kCrlVersion2) == 1 &&
+          X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(issuer->certificate.get())) == 1 &&
+          X509_CRL_set1_lastUpdate(list.get(), asn1_time(this_update).get()) == 1 &&
+          X509_CRL_set1_nextUpdate(list.get(), asn1_time(next_update).get()) == 1);
+  for (const RevokedCertificate& one : revoked) {
+    BIGNUM* parsed = nullptr;
+    if (one.serial.empty() || BN_hex2bn(&parsed, one.serial.c_str()) != static_cast<int>(one.serial.size())) {
+      BN_free(parsed);
+      return config_error("\"" + one.serial + "\" is not a serial number in hexadecimal");
+    }
+    const Owned<BIGNUM, BN_free> value(parsed);
+    const NumberPtr serial(BN_to_ASN1_INTEGER(value.get(), nullptr));
+    auto entry = owned<Owned<X509_REVOKED, X509_REVOKED_free>>(X509_REVOKED_new());
+    require(serial && X509_REVOKED_set_serialNumber(entry.get(), serial.get()) == 1 &&
+            X509_REVOKED_set_revocationDate(entry.get(), asn1_time(one.when).get()) == 1 &&
+            X509_CRL_add0_revoked(list.get(), entry.get()) == 1);
+    entry.release();
+  }
+  const auto list_number = owned<NumberPtr>(ASN1_INTEGER_new());
+  require(ASN1_INTEGER_set_uint64(list_number.get(), number) == 1 &&
+          X509_CRL_add1_ext_i2d(list.get(), NID_crl_number, list_number.get(), 0, X509V3_ADD_DEFAULT) == 1);
+  require(X509_CRL_sort(list.get()) == 1 && X509_CRL_sign(list.get(), issuer->key.get(), digest_for(issuer->key.get())) > 0);
+  return encoded(list.get(), i2d_X509_CRL);
+}
+
+std::string to_pem(std::string_view label, ByteView der) {
+  const auto bio = owned<Owned<BIO, BIO_free_all>>(BIO_new(BIO_s_mem()));
+  require(PEM_write_bio(bio.get(), std::string(label).c_str(), "", der.data(), static_cast<long>(der.size())) > 0);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
+}
+
+}  // namespace svti::crypto

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The other side of X.509: making keys, certificates and revocation lists, for `ikectl pki` and for tests. The daemon does not use it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "crypto/signature.h"
+#include "crypto/trust.h"
+
+namespace svti::crypto {
+
+// "C=CH, O=Example Ltd, CN=gw": attributes in that order, values with a comma in double quotes. DER of the Name.
+Result<Bytes> parse_name(std::string_view text);
+
+// PKCS#8 in DER. `rsa_bits` is looked at for RSA alone, kLeastRsaBits to 16384.
+Result<Secret> new_private_key(KeyType type, int rsa_bits = 3072);
+
+struct CertificateRequest {
+  std::string subject;  // as parse_name() takes it
+  std::vector<AltName> alt_names;
+  std::chrono::sys_seconds not_before, not_after;
+  bool authority = false;
+  std::optional<int> path_length;  // of an authority: authorities below it
+  std::vector<std::string> crl_uris;
+};
+
+// Both return DER; the private key is PKCS#8. A certificate of an end entity may sign, and serve both ends of IKE and of TLS.
+Result<Bytes> self_sign(const CertificateRequest& request, ByteView private_key);
+// `public_key` is SubjectPublicKeyInfo. Error: the private key is not the authority's, or it is none.
+Result<Bytes> issue(const CertificateRequest& request, ByteView public_key, ByteView authority, ByteView authority_key);
+
+struct RevokedCertificate {
+  std::string serial;  // hexadecimal, as in CertificateFacts
+  std::chrono::sys_seconds when;
+};
+// DER of a revocation list (RFC 5280 5), version 2.
+Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoked, std::uint64_t number,
+                                   std::chrono::sys_seconds this_update, std::chrono::sys_seconds next_update, ByteView authority,
+                                   ByteView authority_key);
+
+std::string to_pem(std::string_view label, ByteView der);  // label "CERTIFICATE", "X509 CRL"
+
+}  // namespace svti::crypto

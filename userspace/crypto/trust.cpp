@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/trust.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <openssl/asn1.h>
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include <array>
+#include <new>
+#include <optional>
+#include <string_view>
+
+#include "crypto/owned.h"
+
+namespace svti::crypto {
+namespace {
+
+using std::chrono::sys_seconds;
+
+using X509Ptr = Owned<X509, X509_free>;
+using CrlPtr = Owned<X509_CRL, X509_CRL_free>;
+using StorePtr = Owned<X509_STORE, X509_STORE_free>;
+using BioPtr = Owned<BIO, BIO_free_all>;
+
+void free_certificates(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
+using CertificateStack = Owned<STACK_OF(X509), free_certificates>;
+void free_strings(STACK_OF(OPENSSL_STRING) * stack) { X509_email_free(stack); }
+
+constexpr int kSecurityLevel = 2;  // OpenSSL's: 112 bits
+
+template <typename Ptr>
+Ptr owned(typename Ptr::pointer made) {
+  if (made == nullptr) throw std::bad_alloc();
+  return Ptr(made);
+}
+
+X509Ptr parse_x509(ByteView der) {
+  const unsigned char* at = der.data();
+  X509Ptr out(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  if (at != der.data() + der.size()) out.reset();
+  return out;
+}
+
+template <typename T, typename Encode>
+Bytes encoded(T* object, Encode encode) {
+  unsigned char* der = nullptr;
+  const int size = encode(object, &der);
+  if (size < 0) throw std::bad_alloc();
+  Bytes out(der, der + size);
+  OPENSSL_free(der);
+  return out;
+}
+
+std::string text_of(const X509_NAME* name) {
+  const auto bio = owned<BioPtr>(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(bio.get(), name, 0, (ASN1_STRFLGS_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) | XN_FLAG_SEP_CPLUS_SPC | XN_FLAG_FN_SN);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
+}
+
+std::optional<sys_seconds> time_of(const ASN1_TIME* time) {
+  tm broken{};
+  if (ASN1_TIME_to_tm(time, &broken) != 1) return std::nullopt;
+  const std::chrono::year_month_day day{std::chrono::year(broken.tm_year + 1900),
+                                        std::chrono::month(static_cast<unsigned>(broken.tm_mon + 1)),
+                                        std::chrono::day(static_cast<unsigned>(broken.tm_mday))};
+  return std::chrono::sys_days(day) + std::chrono::hours(broken.tm_hour) + std::chrono::minutes(broken.tm_min) +
+         std::chrono::seconds(broken.tm_sec);
+}
+
+std::string date_text(sys_seconds time) { return fmt::format("{:%Y-%m-%d %H:%M} UTC", time); }
+
+Bytes octets_of(const ASN1_STRING* string) {
+  const unsigned char* data = ASN1_STRING_get0_data(string);
+  return {data, data + ASN1_STRING_length(string)};
+}
+
+void read_alt_names(const X509* certificate, std::vector<AltName>& out) {
+  const Owned<GENERAL_NAMES, GENERAL_NAMES_free> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type == GEN_DNS) out.push_back({AltName::Kind::Dns, octets_of(name->d.dNSName)});
+    if (name->type == GEN_EMAIL) out.push_back({AltName::Kind::Email, octets_of(name->d.rfc822Name)});
+    if (name->type == GEN_IPADD) out.push_back({AltName::Kind::Ip, octets_of(name->d.iPAddress)});
+  }
+}
+
+void read_uris(X509* certificate, CertificateFacts& out) {
+  const Owned<CRL_DIST_POINTS, CRL_DIST_POINTS_free> points(
+      static_cast<CRL_DIST_POINTS*>(X509_get_ext_d2i(certificate, NID_crl_distribution_points, nullptr, nullptr)));
+  for (int i = 0; i < sk_DIST_POINT_num(points.get()); ++i) {
+    const DIST_POINT_NAME* where = sk_DIST_POINT_value(points.get(), i)->distpoint;
+    if (where == nullptr || where->type != 0) continue;
+    for (int k = 0; k < sk_GENERAL_NAME_num(where->name.fullname); ++k) {
+      const GENERAL_NAME* name = sk_GENERAL_NAME_value(where->name.fullname, k);
+      if (name->type == GEN_URI) out.crl_uris.emplace_back(as_text(octets_of(name->d.uniformResourceIdentifier)));
+    }
+  }
+  const Owned<STACK_OF(OPENSSL_STRING), free_strings> responders(X509_get1_ocsp(certificate));
+  for (int i = 0; i < sk_OPENSSL_STRING_num(responders.get()); ++i)
+    out.ocsp_uris.emplace_back(sk_OPENSSL_STRING_value(responders.get(), i));
+}
+
+bool is_authority(X509* certificate) { return X509_check_ca(certificate) == 1; }
+
+// RFC 4945 5.1.3.2 and 5.1.3.12: an end entity that says what its key is for has to name signing, and something that IKE may pass for
+std::optional<std::string> wrong_use(X509* certificate) {
+  if ((X509_get_extension_flags(certificate) & EXFLAG_KUSAGE) != 0 &&
+      (X509_get_key_usage(certificate) & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) == 0) {
+    return "its key usage allows neither digitalSignature nor nonRepudiation";
+  }
+  const Owned<EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free> uses(
+      static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(certificate, NID_ext_key_usage, nullptr, nullptr)));
+  if (!uses) return std::nullopt;
+  static constexpr std::array kAllowed = {NID_anyExtendedKeyUsage, NID_server_auth, NID_client_auth, NID_ipsec_IKE,
+                                          NID_ipsecEndSystem,      NID_ipsecTunnel, NID_ipsecUser};
+  static constexpr std::string_view kIkeIntermediate = "1.3.6.1.5.5.8.2.2";
+  for (int i = 0; i < sk_ASN1_OBJECT_num(uses.get()); ++i) {
+    const ASN1_OBJECT* use = sk_ASN1_OBJECT_value(uses.get(), i);
+    for (const int allowed : kAllowed) {
+      if (OBJ_obj2nid(use) == allowed) return std::nullopt;
+    }
+    std::array<char, 80> dotted{};
+    OBJ_obj2txt(dotted.data(), static_cast<int>(dotted.size()), use, 1);
+    if (kIkeIntermediate == dotted.data()) return std::nullopt;
+  }
+  return "its extended key usage is for something else than IKE";
+}
+
+Result<CertificateFacts> facts_of(X509* certificate) {
+  CertificateFacts out;
+  const auto not_before = time_of(X509_get0_notBefore(certificate));
+  const auto not_after = time_of(X509_get0_notAfter(certificate));
+  if (!not_before || !not_after) return peer_error("the certificate has no readable validity");
+  out.not_before = *not_before;
+  out.not_after = *not_after;
+  out.subject = encoded(X509_get_subject_name(certificate), i2d_X509_NAME);
+  out.subject_text = text_of(X509_get_subject_name(certificate));
+  out.issuer_text = text_of(X509_get_issuer_name(certificate));
+  out.serial = to_hex(octets_of(X509_get0_serialNumber(certificate)));
+  out.public_key = encoded(X509_get_X509_PUBKEY(certificate), i2d_X509_PUBKEY);
+  out.is_authority = is_authority(certificate);
+  read_alt_names(certificate, out.alt_names);
+  read_uris(certificate, out);
+  return out;
+}
+
+// ---- what the verification ended with, in a sentence
+
+std::string explain(X509_STORE_CTX* context) {
+  const int error = X509_STORE_CTX_get_error(context);
+  X509* at = X509_STORE_CTX_get_current_cert(context);
+  const std::string who = at == nullptr ? "the certificate" : "certificate \"" + text_of(X509_get_subject_name(at)) + "\"";
+  const auto date = [&](const ASN1_TIME* time) { return time_of(time).has_value() ? date_text(*time_of(time)) : "an unreadable date"; };
+  switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return who + " expired on " + date(X509_get0_notAfter(at));
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return who + " is valid only from " + date(X509_get0_notBefore(at));
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+      return who + " was issued by \"" + (at == nullptr ? "" : text_of(X509_get_issuer_name(at))) +
+             "\", which is neither trusted nor among the certificates that the peer sent";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+      return who + " is signed by itself and is not trusted";
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+      return who + " is signed with a hash that is too weak (MD5 or SHA-1)";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+      return who + " has a key that is too small: RSA needs 2048 bits";
+    case X509_V_ERR_INVALID_CA:
+    case X509_V_ERR_INVALID_NON_CA:
+      return who + " may not issue certificates (basic constraints)";
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+      return fmt::format("more than {} certificates stand between the peer's and a trusted one", TrustedAuthorities::kMaxDepth);
+    default:
+      return who + ": " + X509_verify_cert_error_string(error);
+  }
+}
+
+}  // namespace
+
+Result<CertificateFacts> read_certificate(ByteView der) {
+  const ErrorQueue queue;
+  const X509Ptr certificate = parse_x509(der);
+  if (!certificate) return peer_error("is not an X.509 certificate");
+  return facts_of(certificate.get());
+}
+
+Result<Bytes> authority_hash(ByteView certificate_der) {
+  const ErrorQueue queue;
+  const X509Ptr certificate = parse_x509(certificate_der);
+  if (!certificate) return peer_error("is not an X.509 certificate");
+  const Bytes key = encoded(X509_get_X509_PUBKEY(certificate.get()), i2d_X509_PUBKEY);
+  Bytes out(20);
+  if (EVP_Digest(key.data(), key.size(), out.data(), nullptr, EVP_sha1(), nullptr) != 1) throw std::bad_alloc();
+  return out;
+}
+
+struct TrustedAuthorities::Impl {
+  StorePtr store;
+  std::vector<CrlPtr> lists;
+
+  // what the lists say about `certificate`, which `issuer` signed
+  enum class Standing { Good, Revoked, Unknown };
+  struct Finding {
+    Standing standing = Standing::Unknown;
+    std::string why;
+  };
+  Finding ask_lists(X509* certificate, X509* issuer, sys_seconds at) const {
+    Finding out{Standing::Unknown, "there is no revocation list of \"" + text_of(X509_get_subject_name(issuer)) + "\""};
+    for (const CrlPtr& list : lists) {
+      if (X509_NAME_cmp(X509_CRL_get_issuer(list.get()), X509_get_subject_name(issuer)) != 0) continue;
+      if (X509_CRL_verify(list.get(), X509_get0_pubkey(issuer)) != 1) {
+        if (out.standing == Standing::Unknown)
+          out.why = "the revocation list of \"" + text_of(X509_get_subject_name(issuer)) + "\" has a wrong signature";
+        continue;
+      }
+      X509_REVOKED* entry = nullptr;
+      // an entry holds even when the list is out of date: nobody is taken back but by a newer list, which would be asked too
+      if (X509_CRL_get0_by_cert(list.get(), &entry, certificate) == 1) {
+        const auto when = time_of(X509_REVOKED_get0_revocationDate(entry));
+        return {Standing::Revoked, "certificate \"" + text_of(X509_get_subject_name(certificate)) + "\" was revoked" +
+                                       (when ? " on " + date_text(*when) : std::string())};
+      }
+      const ASN1_TIME* next = X509_CRL_get0_nextUpdate(list.get());
+      const auto until = next == nullptr ? std::nullopt : time_of(next);
+      if (until && *until < at) {
+        if (out.standing == Standing::Unknown)
+          out.why = "the revocation list of \"" + text_of(X509_get_subject_name(issuer)) + "\" is out of date since " + date_text(*until);
+        continue;
+      }
+      out = {Standing::Good, {}};
+    }
+    return out;
+  }
+};
+
+Result<TrustedAuthorities> TrustedAuthorities::make(std::span<const Bytes> authorities, std::span<const Bytes> revocation_lists) {
+  const ErrorQueue queue;
+  auto impl = std::make_shared<Impl>();
+  impl->store = owned<StorePtr>(X509_STORE_new());
+  for (std::size_t i = 0; i < authorities.size(); ++i) {
+    const X509Ptr authority = parse_x509(authorities[i]);
+    if (!authority) return config_error("authority " + std::to_string(i + 1) + " is not an X.509 certificate");
+    if (X509_STORE_add_cert(impl->store.get(), authority.get()) != 1) throw std::bad_alloc();
+  }
+  for (std::size_t i = 0; i < revocation_lists.size(); ++i) {
+    const unsigned char* at = revocation_lists[i].data();
+    CrlPtr list(d2i_X509_CRL(nullptr, &at, static_cast<long>(revocation_lists[i].size())));
+    if (!list || at != revocation_lists[i].data() + revocation_lists[i].size())
+      return config_error("revocation list " + std::to_string(i + 1) + " cannot be read");
+    impl->lists.push_back(std::move(list));
+  }
+  return TrustedAuthorities(std::move(impl));
+}
+
+Result<VerifiedChain> TrustedAuthorities::verify(ByteView certificate, std::span<const Bytes> intermediates, sys_seconds at,
+                                                 RevocationPolicy policy) const {
+  const ErrorQueue queue;
+  const X509Ptr leaf = parse_x509(certificate);
+  if (!leaf) return peer_error("the peer's certificate cannot be read");
+  const auto others = owned<CertificateStack>(sk_X509_new_null());
+  for (const Bytes& der : intermediates.first(std::min(intermediates.size(), kMaxIntermediates))) {
+    // what cannot be read may be of a kind that we do not know, and is not needed
+    X509Ptr one = parse_x509(der);
+    if (one && sk_X509_push(others.get(), one.get()) > 0) one.release();
+  }
+
+  const auto context = owned<Owned<X509_STORE_CTX, X509_STORE_CTX_free>>(X509_STORE_CTX_new());
+  if (X509_STORE_CTX_init(context.get(), impl_->store.get(), leaf.get(), others.get()) != 1) throw std::bad_alloc();
+  X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context.get());
+  X509_VERIFY_PARAM_set_time(parameters, at.time_since_epoch().count());
+  X509_VERIFY_PARAM_set_auth_level(parameters, kSecurityLevel);
+  X509_VERIFY_PARAM_set_depth(parameters, kMaxDepth);
+  X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+  if (X509_verify_cert(context.get()) != 1) return peer_error(explain(context.get()));
+  if (const auto wrong = wrong_use(leaf.get()))
+    return peer_error("certificate \"" + text_of(X509_get_subject_name(leaf.get())) + "\": " + *wrong);
+
+  VerifiedChain out;
+  out.revocation_known = true;
+  STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(context.get());
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
+    X509* one = sk_X509_value(chain, i);
+    out.certificates.push_back(encoded(one, i2d_X509));
+    if (i + 1 == sk_X509_num(chain)) break;  // trusted as it is
+    const Impl::Finding finding = impl_->ask_lists(one, sk_X509_value(chain, i + 1), at);
+    if (finding.standing == Impl::Standing::Revoked) return peer_error(finding.why);
+    if (finding.standing == Impl::Standing::Good) continue;
+    const bool names_where = X509_get_ext_by_NID(one, NID_crl_distribution_points, -1) >= 0;
+    if (policy == RevocationPolicy::Strict || (policy == RevocationPolicy::IfPossible && names_where))
+      return peer_error("whether certificate \"" + text_of(X509_get_subject_name(one)) + "\" is revoked is not known: " + finding.why);
+    out.revocation_known = false;
+    out.revocation_gap = finding.why;
+  }
+  return out;
+}
+
+}  // namespace svti::crypto
