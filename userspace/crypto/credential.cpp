@@ -46,25 +46,6 @@ Ptr read(ByteView octets, ReadPem read_pem, ReadDer read_der) {
   return out;
 }
 
-template <typename T, typename Encode>
-Bytes encoded(T* object, Encode encode) {
-  unsigned char* octets = nullptr;
-  const int size = encode(object, &octets);
-  if (size < 0) throw std::bad_alloc();
-  Bytes out(octets, octets + size);
-  OPENSSL_free(octets);
-  return out;
-}
-
-std::string text_of(const X509_NAME* name) {
-  const Bio bio(BIO_new(BIO_s_mem()));
-  if (!bio) throw std::bad_alloc();
-  X509_NAME_print_ex(bio.get(), name, 0, (ASN1_STRFLGS_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) | XN_FLAG_SEP_CPLUS_SPC | XN_FLAG_FN_SN);
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &text);
-  return {text, static_cast<std::size_t>(size)};
-}
-
 Bytes sha1(const unsigned char* octets, std::size_t size) {
   Bytes out(EVP_MAX_MD_SIZE);
   unsigned length = 0;

@@ -36,21 +36,6 @@ constexpr long kCrlVersion2 = 1;
 void require(bool ok) {
   if (!ok) throw std::runtime_error("OpenSSL cannot make the certificate");
 }
-template <typename Ptr>
-Ptr owned(typename Ptr::pointer made) {
-  if (made == nullptr) throw std::bad_alloc();
-  return Ptr(made);
-}
-template <typename T, typename Encode>
-Bytes encoded(T* object, Encode encode) {
-  unsigned char* der = nullptr;
-  const int size = encode(object, &der);
-  require(size > 0);
-  Bytes out(der, der + size);
-  OPENSSL_free(der);
-  return out;
-}
-
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the .cpp files around OpenSSL share. No type of OpenSSL is named here.
+// What the .cpp files around OpenSSL share.
 #pragma once
 
 #include <memory>
+#include <new>
 #include <string>
+
+#include "base/bytes.h"
+
+struct X509_name_st;
 
 namespace svti::crypto {
 
@@ -16,6 +21,25 @@ struct Freed {
 };
 template <typename T, auto Free>
 using Owned = std::unique_ptr<T, Freed<Free>>;
+
+// what OpenSSL made; it makes nothing only for want of memory
+template <typename Ptr>
+Ptr owned(typename Ptr::pointer made) {
+  if (made == nullptr) throw std::bad_alloc();
+  return Ptr(made);
+}
+
+Bytes take_der(unsigned char* der, int size);  // frees `der`; a size below 0 throws std::bad_alloc
+
+// DER by one of the i2d functions
+template <typename T, typename Encode>
+Bytes encoded(T* object, Encode encode) {
+  unsigned char* der = nullptr;
+  const int size = encode(object, &der);
+  return take_der(der, size);
+}
+
+std::string text_of(const X509_name_st* name);  // "C=CH, O=Example, CN=gw", printable
 
 // A function of OpenSSL that failed leaves its reasons in the thread's queue, for the next one to stumble over: empty before and
 // after the life of this object.

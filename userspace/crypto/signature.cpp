@@ -70,12 +70,6 @@ const Curve* find_curve(KeyType type) {
 void require(bool ok) {
   if (!ok) throw std::runtime_error("OpenSSL's signing failed");
 }
-template <typename Ptr>
-Ptr owned(typename Ptr::pointer made) {
-  if (made == nullptr) throw std::bad_alloc();
-  return Ptr(made);
-}
-
 Result<KeyType> type_of(const EVP_PKEY* key) {
   switch (EVP_PKEY_get_base_id(key)) {
     case EVP_PKEY_RSA:
@@ -215,12 +209,7 @@ Bytes encode_algorithm(const Algorithm& algorithm, const Curve* curve) {
       break;
     }
   }
-  unsigned char* der = nullptr;
-  const int size = i2d_X509_ALGOR(made.get(), &der);
-  require(size > 0);
-  Bytes out(der, der + size);
-  OPENSSL_free(der);
-  return out;
+  return encoded(made.get(), i2d_X509_ALGOR);
 }
 
 bool set_padding(EVP_PKEY_CTX* context, const Algorithm& algorithm) {
@@ -267,12 +256,7 @@ Bytes from_raw_ecdsa(ByteView raw, const Curve& curve) {
   BIGNUM* r = BN_bin2bn(raw.data(), curve.size, nullptr);
   BIGNUM* s = BN_bin2bn(raw.data() + curve.size, curve.size, nullptr);
   require(ECDSA_SIG_set0(pair.get(), r, s) == 1);
-  unsigned char* der = nullptr;
-  const int size = i2d_ECDSA_SIG(pair.get(), &der);
-  require(size > 0);
-  Bytes out(der, der + size);
-  OPENSSL_free(der);
-  return out;
+  return encoded(pair.get(), i2d_ECDSA_SIG);
 }
 
 // What RSASSA-PKCS1-v1_5 signs: the hash with its name (RFC 8017 9.2)
@@ -287,12 +271,7 @@ Bytes digest_info(const Hash& hash, ByteView octets) {
   X509_SIG_getm(info.get(), &algorithm, &value);
   require(X509_ALGOR_set0(algorithm, OBJ_nid2obj(hash.nid), V_ASN1_NULL, nullptr) == 1 &&
           ASN1_OCTET_STRING_set(value, digest.data(), static_cast<int>(size)) == 1);
-  unsigned char* der = nullptr;
-  const int length = i2d_X509_SIG(info.get(), &der);
-  require(length > 0);
-  Bytes out(der, der + length);
-  OPENSSL_free(der);
-  return out;
+  return encoded(info.get(), i2d_X509_SIG);
 }
 
 // Method 1 does not say which hash it is (RFC 7296 3.8): what was signed is taken out and compared whole, so that nothing can hide in it.
@@ -424,14 +403,7 @@ Result<SigningKey> SigningKey::from_pkcs8(ByteView der) {
 
 KeyType SigningKey::type() const { return impl_->type; }
 
-Bytes SigningKey::public_key() const {
-  unsigned char* der = nullptr;
-  const int size = i2d_PUBKEY(impl_->key.get(), &der);
-  require(size > 0);
-  Bytes out(der, der + size);
-  OPENSSL_free(der);
-  return out;
-}
+Bytes SigningKey::public_key() const { return encoded(impl_->key.get(), i2d_PUBKEY); }
 
 Result<Signature> SigningKey::sign(ByteView octets, std::span<const SignatureHash> announced, RsaPadding padding) const {
   const ErrorQueue queue;

@@ -34,35 +34,11 @@ void free_strings(STACK_OF(OPENSSL_STRING) * stack) { X509_email_free(stack); }
 
 constexpr int kSecurityLevel = 2;  // OpenSSL's: 112 bits
 
-template <typename Ptr>
-Ptr owned(typename Ptr::pointer made) {
-  if (made == nullptr) throw std::bad_alloc();
-  return Ptr(made);
-}
-
 X509Ptr parse_x509(ByteView der) {
   const unsigned char* at = der.data();
   X509Ptr out(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
   if (at != der.data() + der.size()) out.reset();
   return out;
-}
-
-template <typename T, typename Encode>
-Bytes encoded(T* object, Encode encode) {
-  unsigned char* der = nullptr;
-  const int size = encode(object, &der);
-  if (size < 0) throw std::bad_alloc();
-  Bytes out(der, der + size);
-  OPENSSL_free(der);
-  return out;
-}
-
-std::string text_of(const X509_NAME* name) {
-  const auto bio = owned<BioPtr>(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(bio.get(), name, 0, (ASN1_STRFLGS_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) | XN_FLAG_SEP_CPLUS_SPC | XN_FLAG_FN_SN);
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &text);
-  return {text, static_cast<std::size_t>(size)};
 }
 
 std::optional<sys_seconds> time_of(const ASN1_TIME* time) {
