@@ -2,6 +2,7 @@
 // An engine::Service that does nothing but tell: what it was asked, and what the test gave it to answer.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -82,6 +83,7 @@ class FakeService : public engine::Service {
  public:
   struct Attempt {
     std::string what;  // "initiate vpn-hq site2site 5000"
+    engine::Target target;
     LogSink progress;
     Done done;
   };
@@ -99,15 +101,24 @@ class FakeService : public engine::Service {
   model::RuntimeState current = guide_state();
   model::ConfigurationPtr running;
   std::vector<model::Explanation> explanations;
+  std::map<std::string, model::ConfigurationPtr> other_vrfs;
+  std::map<std::string, model::RuntimeState> other_states;
+  Status overlay_status;
+  Status pending;                            // what confirm() and roll_back() answer
   std::function<void(Attempt&)> on_attempt;  // may answer at once
 
   // seen by the test
   std::string loaded_text;
   std::string loaded_file;
+  engine::LoadOptions load_options;
+  std::vector<config::Edit> edits;
+  model::Overlay overlay;
+  std::size_t confirmed = 0, rolled_back = 0;
   mutable engine::ShowConfigOptions shown;
   std::vector<Attempt> attempts;
   std::vector<LogLevel> log_levels;
-  std::vector<LogSink> log_sinks;  // empty functions: unsubscribed
+  std::vector<LogSink> log_sinks;              // empty functions: unsubscribed
+  std::vector<engine::EventSink> event_sinks;  // the same
   std::size_t states_asked = 0;
 
   std::size_t log_subscribers() const {
@@ -121,28 +132,57 @@ class FakeService : public engine::Service {
     }
   }
 
-  engine::LoadOutcome load(std::string_view text, std::string_view file_name) override {
+  void tell(const engine::Event& event) {
+    for (const engine::EventSink& sink : std::vector(event_sinks)) {
+      if (sink) sink(event);
+    }
+  }
+
+  engine::LoadOutcome load(std::string_view text, std::string_view file_name, const engine::LoadOptions& options) override {
     loaded_text = text;
     loaded_file = file_name;
+    load_options = options;
     return outcome;
   }
-  std::string show_config(const engine::ShowConfigOptions& options) const override {
+  engine::LoadOutcome edit(const std::vector<config::Edit>& steps, const engine::LoadOptions& options) override {
+    edits = steps;
+    load_options = options;
+    return outcome;
+  }
+  Status confirm() override {
+    ++confirmed;
+    return pending;
+  }
+  Status roll_back() override {
+    ++rolled_back;
+    return pending;
+  }
+  Result<std::string> show_config(const engine::ShowConfigOptions& options) const override {
     shown = options;
     return config_text;
   }
-  model::RuntimeState state() override {
+  Status set_overlay(model::Overlay given) override {
+    if (overlay_status) overlay = std::move(given);
+    return overlay_status;
+  }
+  std::vector<std::string> vrfs() const override {
+    std::vector<std::string> names{std::string(model::kMainVrf)};
+    for (const auto& [name, configuration] : other_vrfs) names.push_back(name);
+    return names;
+  }
+  model::RuntimeState state(const std::string& vrf) override {
     ++states_asked;
-    return current;
+    if (vrf == model::kMainVrf) return current;
+    const auto found = other_states.find(vrf);
+    return found == other_states.end() ? model::RuntimeState{} : found->second;
   }
-  model::ConfigurationPtr configuration() const override { return running; }
-  void initiate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) override {
-    attempt("initiate " + vpn + " " + policy + " " + std::to_string(timeout.count()), std::move(progress), std::move(done));
+  model::ConfigurationPtr configuration(const std::string& vrf) const override {
+    if (vrf == model::kMainVrf) return running;
+    const auto found = other_vrfs.find(vrf);
+    return found == other_vrfs.end() ? std::make_shared<const model::Configuration>() : found->second;
   }
-  void terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) override {
-    attempt("terminate " + vpn + " " + policy + " " + std::to_string(timeout.count()), std::move(progress), std::move(done));
-  }
-  void rekey(const std::string& vpn, const std::string& policy, Done done) override {
-    attempt("rekey " + vpn + " " + policy, {}, std::move(done));
+  void initiate(const engine::Target& target, milliseconds timeout, LogSink progress, Done done) override {
+    attempt("initiate", target, std::to_string(timeout.count()), std::move(progress), std::move(done));
   }
   std::vector<model::Explanation> explain(const std::string&, const std::string& vpn) const override {
     std::vector<model::Explanation> out;
@@ -151,16 +191,26 @@ class FakeService : public engine::Service {
     }
     return out;
   }
+  void terminate(const engine::Target& target, milliseconds timeout, LogSink progress, Done done) override {
+    attempt("terminate", target, std::to_string(timeout.count()), std::move(progress), std::move(done));
+  }
+  void rekey(const engine::Target& target, Done done) override { attempt("rekey", target, {}, {}, std::move(done)); }
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override {
     log_levels.push_back(level);
     log_sinks.push_back(std::move(sink));
     return [this, index = log_sinks.size() - 1] { log_sinks[index] = nullptr; };
   }
+  std::function<void()> subscribe_events(engine::EventSink sink) override {
+    event_sinks.push_back(std::move(sink));
+    return [this, index = event_sinks.size() - 1] { event_sinks[index] = nullptr; };
+  }
   void shut_down() override {}
 
  private:
-  void attempt(std::string what, LogSink progress, Done done) {
-    attempts.push_back({std::move(what), std::move(progress), std::move(done)});
+  void attempt(const std::string& verb, const engine::Target& target, const std::string& timeout, LogSink progress, Done done) {
+    std::string what = verb + " " + model::qualified_name(target.vrf, target.vpn) + " " + target.policy;
+    if (!timeout.empty()) what += " " + timeout;
+    attempts.push_back({std::move(what), target, std::move(progress), std::move(done)});
     if (on_attempt) on_attempt(attempts.back());
   }
 };

@@ -29,6 +29,22 @@ struct PrintOptions {
   bool secrets = true;  // false: secret values print as "<hidden>"
 };
 
+// One command that changes a configuration.
+struct Edit {
+  bool remove = false;
+  std::string path;  // "vpn hq ike-policy mobike true"; to remove: a leaf, a value of a leaf-list, or a whole context
+};
+
+// One difference between two documents: a leaf, or a list entry (or context whose presence means something) that came or went as a whole.
+struct Change {
+  enum class Kind : std::uint8_t { Added, Removed, Changed };
+  Kind kind{};
+  std::string path;           // from the top: "vrf main ike vpn hq version"
+  std::string before, after;  // values of a leaf in the text form; secret ones as "<hidden>". Both empty: the whole entry
+  bool secret = false;
+  bool restart = false;  // takes effect when the daemon starts again
+};
+
 // A parsed and validated configuration tree. Immutable; cheap to move; not to be shared between threads.
 class Document {
  public:

@@ -32,7 +32,7 @@ std::string elapsed_text(std::chrono::seconds elapsed) {
 
 Reply stats(const Call& call) {
   const auto now = std::chrono::system_clock::now();
-  const model::RuntimeState state = call.service.state();
+  const model::RuntimeState state = call.service.state(std::string(model::kMainVrf));
   vici::Message message;
   message.add_section("uptime")
       .add("running", elapsed_text(std::chrono::duration_cast<std::chrono::seconds>(now - call.started)))
@@ -44,7 +44,7 @@ Reply stats(const Call& call) {
 Reply get_counters(const Call& call) {
   const auto all = call.parameters.flag("all", false);
   if (!all) return failure(all.error().message);
-  const model::RuntimeState state = call.service.state();
+  const model::RuntimeState state = call.service.state(std::string(model::kMainVrf));
   const std::string* name = call.parameters.find("name");
   vici::Message message;
   vici::Section& counters = message.add_section("counters");

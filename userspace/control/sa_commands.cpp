@@ -40,7 +40,7 @@ Reply list_sas(const Call& call) {
     std::vector<vici::Message> events;  // of the SA before next_sa, those left to send in reverse order
   };
   auto listing = std::make_shared<Listing>();
-  listing->state = call.service.state();
+  listing->state = call.service.state(std::string(model::kMainVrf));
   std::erase_if(listing->state.ike_sas, [&](const model::IkeSaState& sa) {
     if (ike != nullptr && sa.name != *ike) return true;
     if (*ike_id && sa.unique_id != **ike_id) return true;
@@ -61,10 +61,7 @@ Reply list_sas(const Call& call) {
                   {}};
 }
 
-struct Target {
-  std::string vpn;
-  std::string policy;  // empty: the whole VPN
-};
+using engine::Target;
 
 // `ike` is a VPN, `child` a security policy. Whether the VPN is there is for the service to say: its SAs may outlive its configuration.
 Result<Target> find_target(const Call& call) {
@@ -74,16 +71,16 @@ Result<Target> find_target(const Call& call) {
   }
   const std::string vpn(parameters.text("ike"));
   const std::string policy(parameters.text("child"));
-  if (!vpn.empty()) return Target{vpn, policy};
+  if (!vpn.empty()) return Target{std::string(model::kMainVrf), vpn, policy};
   if (policy.empty()) return config_error("missing name: ike takes a VPN, child a security-policy");
 
   std::optional<Target> found;
-  const model::ConfigurationPtr configuration = call.service.configuration();
+  const model::ConfigurationPtr configuration = call.service.configuration(std::string(model::kMainVrf));
   for (const auto& [name, candidate] : configuration->vpns) {
     if (candidate->find_policy(policy) == nullptr) continue;
     if (found)
       return config_error(fmt::format("VPNs {} and {} both have a security-policy {}: name one with ike", found->vpn, name, policy));
-    found = Target{name, policy};
+    found = Target{std::string(model::kMainVrf), name, policy};
   }
   if (!found) return config_error(fmt::format("no VPN has a security-policy \"{}\"", printable(policy)));
   return *found;
@@ -102,7 +99,7 @@ LogSink report_progress(const Call& call, std::int64_t level) {
   };
 }
 
-using Operation = void (engine::Service::*)(const std::string&, const std::string&, milliseconds, LogSink, engine::Service::Done);
+using Operation = void (engine::Service::*)(const Target&, milliseconds, LogSink, engine::Service::Done);
 
 // initiate and terminate: timeout in ms, 0 waits for the end, -1 (and async) does not wait at all
 Reply run(const Call& call, Operation operation) {
@@ -115,7 +112,7 @@ Reply run(const Call& call, Operation operation) {
   const auto async = call.parameters.flag("async", false);
   if (!async) return failure(async.error().message);
 
-  (call.service.*operation)(target->vpn, target->policy, milliseconds(std::max<std::int64_t>(*timeout, 0)), report_progress(call, *level),
+  (call.service.*operation)(*target, milliseconds(std::max<std::int64_t>(*timeout, 0)), report_progress(call, *level),
                             answer_with_outcome(call));
   // What failed at once has been answered by now, and this is dropped.
   if (*timeout < 0 || *async) call.requester->respond(call.request, success());
@@ -131,7 +128,7 @@ Reply rekey(const Call& call) {
   const auto reauth = call.parameters.flag("reauth", false);
   if (!reauth) return failure(reauth.error().message);
   if (*reauth) return failure("reauthentication is not supported yet: terminate and initiate the VPN");
-  call.service.rekey(target->vpn, target->policy, answer_with_outcome(call));
+  call.service.rekey(*target, answer_with_outcome(call));
   return Deferred{};
 }
 

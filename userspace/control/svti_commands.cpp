@@ -55,7 +55,9 @@ Reply show_config(const Call& call) {
   options.defaults = !*nodefault;
   options.secrets = *secrets;
   options.format = *json ? engine::ConfigFormat::Json : engine::ConfigFormat::Text;
-  auto text = std::make_shared<std::optional<std::string>>(call.service.show_config(options));
+  Result<std::string> shown = call.service.show_config(options);
+  if (!shown) return failure(shown.error().message);
+  auto text = std::make_shared<std::optional<std::string>>(std::move(*shown));
   return stream_text(call, "svti-config", [text] { return std::exchange(*text, std::nullopt); });
 }
 
@@ -63,8 +65,9 @@ Reply show_state(const Call& call) {
   const auto json = call.parameters.flag("json", false);
   if (!json) return failure(json.error().message);
   const std::string vpn(call.parameters.text("vpn"));
-  model::RuntimeState state = call.service.state();
-  const bool known = vpn.empty() || call.service.configuration()->vpns.contains(vpn) || state.vpn_counters.contains(vpn) ||
+  model::RuntimeState state = call.service.state(std::string(model::kMainVrf));
+  const bool known = vpn.empty() || call.service.configuration(std::string(model::kMainVrf))->vpns.contains(vpn) ||
+                     state.vpn_counters.contains(vpn) ||
                      std::any_of(state.ike_sas.begin(), state.ike_sas.end(), [&](const model::IkeSaState& sa) { return sa.name == vpn; });
   if (!known) return failure(fmt::format("no VPN \"{}\" is configured, and no SA of one is left", printable(vpn)));
   auto renderer = std::make_shared<StateRenderer>(std::move(state), *json ? StateFormat::Json : StateFormat::Text, vpn);
@@ -173,7 +176,7 @@ Reply load_config(const Call& call) {
   if (*more) return success();
 
   const std::string text = std::exchange(call.upload, {});
-  const engine::LoadOutcome outcome = call.service.load(text, call.parameters.text("file", "-"));
+  const engine::LoadOutcome outcome = call.service.load(text, call.parameters.text("file", "-"), {});
   vici::Message message = outcome.applied ? success() : failure("configuration not applied");
   message.add_flag("applied", outcome.applied);
   add_diagnostics(message, outcome.diagnostics);

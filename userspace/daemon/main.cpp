@@ -71,7 +71,7 @@ bool load(engine::Engine& engine, engine::Logger& logger, const std::string& pat
     std::cerr << "svti-iked: " << text.error().message << "\n";
     return false;
   }
-  const engine::LoadOutcome outcome = engine.load(*text, path);
+  const engine::LoadOutcome outcome = engine.load(*text, path, {});
   for (const config::Diagnostic& one : outcome.diagnostics) {
     logger.write({Subsystem::Config, static_cast<LogLevel>(one.warning ? 1 : 0), {}, one.to_string()});
     std::cerr << (one.warning ? "warning: " : "error: ") << one.to_string() << "\n";

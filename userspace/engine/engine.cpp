@@ -283,8 +283,12 @@ void Engine::apply_globals(const model::GlobalOptions& options) {
   submit(policies_.set_routing({options.install_routes, options.routing_table, options.routing_table_prio}), kFirstTrapOwner);
 }
 
-LoadOutcome Engine::load(std::string_view text, std::string_view file_name) {
+LoadOutcome Engine::load(std::string_view text, std::string_view file_name, const LoadOptions& options) {
   LoadOutcome out;
+  if (options.dry_run || options.confirm_within) {
+    out.diagnostics.push_back({false, std::string(file_name), 0, {}, "loading on trial is not supported yet: load without it"});
+    return out;
+  }
   auto document = config::Document::parse(text, file_name);
   if (!document) {
     out.diagnostics = std::move(document.error());
@@ -315,12 +319,33 @@ LoadOutcome Engine::load(std::string_view text, std::string_view file_name) {
   return out;
 }
 
-std::string Engine::show_config(const ShowConfigOptions& options) const {
+LoadOutcome Engine::edit(const std::vector<config::Edit>&, const LoadOptions&) {
+  LoadOutcome out;
+  out.diagnostics.push_back({false, {}, 0, {}, "single changes are not supported yet: load the whole configuration"});
+  return out;
+}
+
+Status Engine::confirm() { return config_error("nothing waits to be confirmed"); }
+Status Engine::roll_back() { return config_error("nothing waits to be confirmed: there is nothing to roll back"); }
+
+Status Engine::set_overlay(model::Overlay) { return config_error("configuration by VICI is not supported yet: load it as text"); }
+
+model::ConfigurationPtr Engine::configuration(const std::string& vrf) const {
+  return vrf == model::kMainVrf ? core_.configuration() : std::make_shared<const model::Configuration>();
+}
+
+std::function<void()> Engine::subscribe_events(EventSink) {
+  return [] {};
+}
+
+Result<std::string> Engine::show_config(const ShowConfigOptions& options) const {
+  if (options.resolved || !options.path.empty()) return config_error("part of a configuration is not supported yet: show all of it");
   const config::PrintOptions print{options.defaults, options.secrets};
   return options.format == ConfigFormat::Json ? document_.to_json(print) : document_.print(print);
 }
 
-model::RuntimeState Engine::state() {
+model::RuntimeState Engine::state(const std::string& vrf) {
+  if (vrf != model::kMainVrf) return {};
   model::RuntimeState out = core_.state(now());
   const auto inventory = kernel_.inventory();
   if (!inventory) {
@@ -427,7 +452,8 @@ void Engine::notice(const sa::Notice& notice) {
   }
 }
 
-void Engine::initiate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) {
+void Engine::initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) {
+  const auto& [vrf, vpn, policy, ike_id, child_id] = target;
   std::set<std::string> missing = policies_of(vpn, policy);
   for (const model::IkeSaState& ike : core_.state(now()).ike_sas) {
     if (ike.name != vpn) continue;
@@ -445,7 +471,9 @@ void Engine::initiate(const std::string& vpn, const std::string& policy, millise
   perform(std::move(effects));
 }
 
-void Engine::terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) {
+void Engine::terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) {
+  const auto& [vrf, vpn, policy, ike_id, child_id] = target;
+  if (ike_id != 0 || child_id != 0) return done(config_error("unique ids are not supported yet: name the VPN"));
   wait(Waiter::For::Down, vpn, policy.empty() ? std::set<std::string>{} : std::set<std::string>{policy}, timeout, std::move(progress),
        std::move(done));
   const auto waiter = std::prev(waiters_.end());
@@ -461,7 +489,9 @@ void Engine::terminate(const std::string& vpn, const std::string& policy, millis
   if (silent) finish(waiter, {});
 }
 
-void Engine::rekey(const std::string& vpn, const std::string& policy, Done done) {
+void Engine::rekey(const Target& target, Done done) {
+  const auto& [vrf, vpn, policy, ike_id, child_id] = target;
+  if (ike_id != 0 || child_id != 0) return done(config_error("unique ids are not supported yet: name the VPN"));
   sa::Effects effects;
   const Status begun = core_.rekey(vpn, policy, now(), effects);
   perform(std::move(effects));

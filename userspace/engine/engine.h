@@ -31,15 +31,21 @@ class Engine final : public Service, private model::KernelEvents {
   // told once, when shut_down() is through
   void on_stopped(std::function<void()> stopped) { stopped_ = std::move(stopped); }
 
-  LoadOutcome load(std::string_view text, std::string_view file_name) override;
-  std::string show_config(const ShowConfigOptions& options) const override;
-  model::RuntimeState state() override;
-  model::ConfigurationPtr configuration() const override { return core_.configuration(); }
-  void initiate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) override;
-  void terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) override;
-  void rekey(const std::string& vpn, const std::string& policy, Done done) override;
+  LoadOutcome load(std::string_view text, std::string_view file_name, const LoadOptions& options) override;
+  LoadOutcome edit(const std::vector<config::Edit>& edits, const LoadOptions& options) override;
+  Status confirm() override;
+  Status roll_back() override;
+  Result<std::string> show_config(const ShowConfigOptions& options) const override;
+  Status set_overlay(model::Overlay overlay) override;
+  std::vector<std::string> vrfs() const override { return {std::string(model::kMainVrf)}; }
+  model::RuntimeState state(const std::string& vrf) override;
+  model::ConfigurationPtr configuration(const std::string& vrf) const override;
   std::vector<model::Explanation> explain(const std::string& vrf, const std::string& vpn) const override;
+  void initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;
+  void terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;
+  void rekey(const Target& target, Done done) override;
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override { return logger_.subscribe(level, std::move(sink)); }
+  std::function<void()> subscribe_events(EventSink sink) override;
   // Deletes all SAs, tells the peers, clears the kernel; a peer that does not answer is waited for shortly.
   void shut_down() override;
 

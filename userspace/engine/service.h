@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the daemon does on command: the face of the engine towards `control`. Called and calling back in the event loop's thread.
+//
+// The configuration is one document of several VRFs; each VRF has state, SAs and VPNs of its own. Unique ids are unique over all VRFs.
+// Where one name must do, a VPN outside VRF main is "VRF/NAME" (model::qualified_name).
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,23 +16,59 @@
 #include "base/result.h"
 #include "config/document.h"
 #include "model/explanation.h"
+#include "model/overlay.h"
 #include "model/state.h"
 
 namespace svti::engine {
 
-// what a load found and did
+// What a command is about. An empty name or an id of 0 stands for any.
+struct Target {
+  std::string vrf{model::kMainVrf};
+  std::string vpn;
+  std::string policy;
+  std::uint32_t ike_id = 0;
+  std::uint32_t child_id = 0;
+};
+
+struct LoadOptions {
+  bool dry_run = false;  // check and compare only
+  // Rolls back to the configuration before, unless confirm() comes within this time.
+  std::optional<seconds> confirm_within;
+};
+
+// what a load found and did, or with dry_run would do
 struct LoadOutcome {
   std::vector<config::Diagnostic> diagnostics;                  // errors and warnings, in the order of the text
-  bool applied = false;                                         // false with any error: nothing was changed
-  std::vector<std::string> added, changed, removed, unchanged;  // VPN names
+  bool applied = false;                                         // false with any error, and with dry_run: nothing was changed
+  std::vector<std::string> added, changed, removed, unchanged;  // VPNs, by qualified name
+  std::vector<config::Change> changes;
+  std::vector<std::string> restart_leaves;  // changed, and without effect before the daemon starts again
 };
 
 enum class ConfigFormat { Text, Json };
 struct ShowConfigOptions {
-  bool defaults = true;  // false: `nodefault`
-  bool secrets = false;  // false: secrets print as a placeholder
+  bool defaults = true;   // false: `nodefault`
+  bool secrets = false;   // false: secrets print as a placeholder
+  bool resolved = false;  // templates folded into what refers to them
   ConfigFormat format = ConfigFormat::Text;
+  std::string path;  // "vpn hq", "/ vrf main ike vpn hq"; empty: everything
 };
+
+// What happened to an SA, as a value that may be kept.
+struct Event {
+  enum class Kind : std::uint8_t { IkeUp, IkeDown, IkeRekeyed, IkeUpdated, ChildUp, ChildDown, ChildRekeyed, Alert };
+  Kind kind{};
+  std::string vrf;
+  std::string vpn, policy;  // policy: of the Child kinds
+  std::uint32_t ike_id = 0, child_id = 0;
+  // IkeRekeyed, ChildRekeyed: the SA that was replaced, which `ike` or `former` still shows
+  std::uint32_t former_id = 0;
+  std::string reason;  // of IkeDown, ChildDown and Alert: a sentence without a final stop
+  // The IKE SA right after the event, or right before it went; null where an alert is about none. Shared, and never changed.
+  std::shared_ptr<const model::IkeSaState> ike;
+  std::shared_ptr<const model::IkeSaState> former;  // IkeRekeyed: the one replaced
+};
+using EventSink = std::function<void(const Event&)>;
 
 class Service {
  public:
@@ -36,26 +76,40 @@ class Service {
 
   virtual ~Service() = default;
 
-  // replaces the whole configuration, or changes nothing
-  virtual LoadOutcome load(std::string_view text, std::string_view file_name) = 0;
-  virtual std::string show_config(const ShowConfigOptions& options) const = 0;
-  virtual model::RuntimeState state() = 0;
-  virtual model::ConfigurationPtr configuration() const = 0;
+  // --- configuration: all of it is replaced, or nothing. What a change leaves alone keeps its SAs.
+  virtual LoadOutcome load(std::string_view text, std::string_view file_name, const LoadOptions& options) = 0;
+  virtual LoadOutcome edit(const std::vector<config::Edit>& edits, const LoadOptions& options) = 0;
+  virtual Status confirm() = 0;    // error: nothing waits for it
+  virtual Status roll_back() = 0;  // at once, instead of when the time is up; error: nothing waits to be confirmed
+  // error: there is no such path
+  virtual Result<std::string> show_config(const ShowConfigOptions& options) const = 0;
+  // What clients loaded besides the text, of VRF main; goes with the daemon. Replaces what was given before. Error: a VPN of that name is
+  // in the text, and nothing was changed.
+  virtual Status set_overlay(model::Overlay overlay) = 0;
 
-  // Sets a CHILD SA up (all policies of the VPN when `policy` is empty). `progress` gets the log lines about this VPN until `done` is
-  // called, once. A positive timeout ends the wait (not the attempt) with an error.
-  virtual void initiate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) = 0;
-  // Deletes the VPN's IKE SAs, or only the CHILD SAs of `policy` when it is given. Error at once when there is nothing to delete.
-  virtual void terminate(const std::string& vpn, const std::string& policy, milliseconds timeout, LogSink progress, Done done) = 0;
-  // Rekeys the VPN's IKE SA, or the CHILD SAs of `policy` when it is given.
-  virtual void rekey(const std::string& vpn, const std::string& policy, Done done) = 0;
-
+  // --- state
+  virtual std::vector<std::string> vrfs() const = 0;  // that are configured; main comes first
+  // empty when there is no such VRF, or it has no IKE
+  virtual model::RuntimeState state(const std::string& vrf) = 0;
+  // text and overlay together; never null
+  virtual model::ConfigurationPtr configuration(const std::string& vrf) const = 0;
   // Why the last negotiations of a VPN ended as they did, newest first: the last of its IKE SA, the last of each security-policy, and the
   // last request refused to somebody who was not authenticated. `vpn` empty: those refused for whom no VPN was found, a bounded number.
   virtual std::vector<model::Explanation> explain(const std::string& vrf, const std::string& vpn) const = 0;
 
-  // Every log line at `level` or below goes to `sink` until the returned function is called.
+  // --- SAs
+  // Sets a CHILD SA up (all policies of the VPN when `policy` is empty). `progress` gets the log lines about this VPN until `done` is
+  // called, once. A positive timeout ends the wait (not the attempt) with an error.
+  virtual void initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) = 0;
+  // Deletes IKE SAs, or only CHILD SAs when `policy` or `child_id` is given. Error at once when there is nothing to delete.
+  virtual void terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) = 0;
+  // Rekeys IKE SAs, or CHILD SAs when `policy` or `child_id` is given.
+  virtual void rekey(const Target& target, Done done) = 0;
+
+  // --- what happens; to `sink` until the returned function is called
   virtual std::function<void()> subscribe_log(LogLevel level, LogSink sink) = 0;
+  virtual std::function<void()> subscribe_events(EventSink sink) = 0;
+
   virtual void shut_down() = 0;
 };
 

@@ -20,4 +20,15 @@ const SecurityPolicy* Vpn::find_policy(std::string_view policy_name) const {
   return found == policies.end() ? nullptr : &*found;
 }
 
+std::string qualified_name(std::string_view vrf, std::string_view vpn) {
+  if (vrf == kMainVrf || vpn.empty()) return std::string(vpn);
+  return std::string(vrf) + "/" + std::string(vpn);
+}
+
+QualifiedName split_qualified_name(std::string_view name) {
+  const auto slash = name.find('/');
+  if (slash == std::string_view::npos) return {std::string(kMainVrf), std::string(name)};
+  return {std::string(name.substr(0, slash)), std::string(name.substr(slash + 1))};
+}
+
 }  // namespace svti::model

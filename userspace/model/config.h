@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ip.h"
@@ -151,5 +152,51 @@ struct Configuration {
 };
 
 using ConfigurationPtr = std::shared_ptr<const Configuration>;
+
+struct InterfaceAddress {
+  IpAddress address;
+  std::uint8_t prefix_length = 0;
+
+  bool operator==(const InterfaceAddress&) const = default;
+};
+
+struct SvtiInterface {
+  std::string name;
+  std::uint32_t svti_id = 0;
+  std::optional<std::uint32_t> mtu;  // none: left to the kernel
+  bool enabled = true;
+  bool promiscuous = false;
+  std::string description;
+  bool ipv4_enabled = true;
+  bool ipv6_enabled = true;
+  std::vector<InterfaceAddress> addresses;  // IPv4 first
+  std::string link_vrf;                     // where IKE runs; its own VRF when the configuration names none
+  std::string link_interface;               // empty: none
+
+  bool operator==(const SvtiInterface&) const = default;
+};
+
+// A network namespace: "main" is the daemon's own, any other is /run/netns/NAME.
+struct Vrf {
+  std::string name;
+  ConfigurationPtr ike;  // null: no IKE there
+  std::vector<SvtiInterface> interfaces;
+};
+
+inline constexpr std::string_view kMainVrf = "main";
+
+// The whole configuration. Parts that did not change from one to the next are the same objects.
+struct System {
+  std::map<std::string, Vrf, std::less<>> vrfs;
+};
+
+using SystemPtr = std::shared_ptr<const System>;
+
+// "hq" in VRF main, "blue/hq" in VRF blue: a VPN's name where one word must say which. Neither part has a slash of its own.
+std::string qualified_name(std::string_view vrf, std::string_view vpn);
+struct QualifiedName {
+  std::string vrf, vpn;
+};
+QualifiedName split_qualified_name(std::string_view name);
 
 }  // namespace svti::model

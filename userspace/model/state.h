@@ -96,9 +96,21 @@ struct IkeSaState {
   std::vector<ChildSaState> children;
 };
 
+// The engine's work, by urgency (the state tree's task-processing): what waits, and who does it.
+struct TaskState {
+  std::uint64_t workers_total = 0, workers_idle = 0;
+  struct ByPriority {
+    std::uint64_t critical = 0, high = 0, medium = 0, low = 0;
+  };
+  ByPriority workers;           // busy with a task of that priority
+  ByPriority queued;            // waiting for a worker
+  std::uint64_t scheduled = 0;  // to be done at a known time
+};
+
 struct RuntimeState {
   std::uint64_t ike_sas_total = 0;
   std::uint64_t ike_sas_half_open = 0;
+  TaskState tasks;
   Counters counters;
   std::map<std::string, Counters, std::less<>> vpn_counters;
   std::vector<IkeSaState> ike_sas;  // by unique-id
