@@ -9,6 +9,7 @@
 #include <linux/netdevice.h>
 #include <linux/version.h>
 #include <net/dst.h>
+#include <net/genetlink.h>
 #include <net/xfrm.h>
 
 #define SVTI_KERNEL_6_12 (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0))
@@ -77,6 +78,16 @@ static inline bool svti_compat_policy_is_special(const struct xfrm_policy *pol)
 	return pol->xdo.type == XFRM_DEV_OFFLOAD_PACKET || pol->flags & XFRM_POLICY_CPU_ACQUIRE;
 #else
 	return false;
+#endif
+}
+
+/* The attributes of the request that began a dump. */
+static inline struct nlattr **svti_compat_dump_attrs(struct netlink_callback *cb)
+{
+#if SVTI_KERNEL_6_12
+	return genl_info_dump(cb)->attrs;
+#else
+	return genl_dumpit_info(cb)->attrs;
 #endif
 }
 

@@ -87,8 +87,13 @@ static int svti_dev_init(struct net_device *dev)
 	err = svti_net_attach(svti_pernet(svti->net), svti);
 	if (err)
 		goto err_stats;
+	err = svti_spd_rehash(svti->dom, svti->sp_hash);
+	if (err)
+		goto err_rehash;
 	return 0;
 
+err_rehash:
+	svti_net_detach(svti);
 err_stats:
 	free_stats(svti);
 	return err;
@@ -204,6 +209,7 @@ void svti_setup(struct net_device *dev)
 	struct svti_dev *svti = netdev_priv(dev);
 
 	svti->dev = dev;
+	svti_spd_default_hash(svti->sp_hash);
 
 	dev->netdev_ops = &svti_netdev_ops;
 	dev->header_ops = &ip_tunnel_header_ops;

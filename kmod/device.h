@@ -7,6 +7,7 @@
 #include <linux/u64_stats_sync.h>
 #include <linux/workqueue.h>
 
+#include "spd.h"
 #include "uapi/linux/svti.h"
 
 struct svti_domain;
@@ -22,6 +23,7 @@ struct svti_dev {
 	struct net			*net;		/* link namespace; dies with it */
 	u32				id;
 	int				link;		/* ifindex in @net, or 0 */
+	struct svti_sp_hash		sp_hash[2];	/* IPv4, IPv6; under RTNL */
 	struct svti_domain		*dom;		/* from ndo_init to the end */
 	bool				open;		/* under svti_net.lock: may cache */
 	bool				dying;		/* under RTNL: about to go */

@@ -11,6 +11,7 @@
 #include "netlink.h"
 #include "pernet.h"
 #include "receive.h"
+#include "view.h"
 
 static int __init svti_init(void)
 {
@@ -39,8 +40,15 @@ static int __init svti_init(void)
 	err = svti_netlink_register();
 	if (err)
 		goto err_netlink;
+
+	what = "netlink family";
+	err = svti_view_register();
+	if (err)
+		goto err_view;
 	return 0;
 
+err_view:
+	svti_netlink_unregister();
 err_netlink:
 	svti_receive_unregister();
 err_receive:
@@ -55,6 +63,7 @@ err_pernet:
 
 static void __exit svti_exit(void)
 {
+	svti_view_unregister();
 	svti_netlink_unregister();
 	svti_receive_unregister();
 	svti_km_unregister();

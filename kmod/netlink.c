@@ -13,7 +13,47 @@ static const struct nla_policy svti_policy[IFLA_SVTI_MAX + 1] = {
 	[IFLA_SVTI_UNSPEC]	= { .strict_start_type = IFLA_SVTI_ID },
 	[IFLA_SVTI_ID]		= { .type = NLA_U32 },
 	[IFLA_SVTI_LINK]	= { .type = NLA_U32 },
+	[IFLA_SVTI_SP_HASH_IPV4_LOCAL]	= { .type = NLA_U8 },
+	[IFLA_SVTI_SP_HASH_IPV4_REMOTE]	= { .type = NLA_U8 },
+	[IFLA_SVTI_SP_HASH_IPV6_LOCAL]	= { .type = NLA_U8 },
+	[IFLA_SVTI_SP_HASH_IPV6_REMOTE]	= { .type = NLA_U8 },
 };
+
+/* The thresholds among the attributes in place of those in @hash. */
+static void requested_sp_hash(struct nlattr *data[], struct svti_sp_hash hash[2])
+{
+	if (!data)
+		return;
+	if (data[IFLA_SVTI_SP_HASH_IPV4_LOCAL])
+		hash[0].local = nla_get_u8(data[IFLA_SVTI_SP_HASH_IPV4_LOCAL]);
+	if (data[IFLA_SVTI_SP_HASH_IPV4_REMOTE])
+		hash[0].remote = nla_get_u8(data[IFLA_SVTI_SP_HASH_IPV4_REMOTE]);
+	if (data[IFLA_SVTI_SP_HASH_IPV6_LOCAL])
+		hash[1].local = nla_get_u8(data[IFLA_SVTI_SP_HASH_IPV6_LOCAL]);
+	if (data[IFLA_SVTI_SP_HASH_IPV6_REMOTE])
+		hash[1].remote = nla_get_u8(data[IFLA_SVTI_SP_HASH_IPV6_REMOTE]);
+}
+
+static int validate_sp_hash(struct nlattr *data[], struct netlink_ext_ack *extack)
+{
+	int i;
+
+	for (i = IFLA_SVTI_SP_HASH_IPV4_LOCAL; i <= IFLA_SVTI_SP_HASH_IPV4_REMOTE; i++) {
+		if (data[i] && nla_get_u8(data[i]) > 32) {
+			NL_SET_ERR_MSG_ATTR(extack, data[i],
+					    "sp-hash: an IPv4 prefix length is from 0 to 32");
+			return -ERANGE;
+		}
+	}
+	for (i = IFLA_SVTI_SP_HASH_IPV6_LOCAL; i <= IFLA_SVTI_SP_HASH_IPV6_REMOTE; i++) {
+		if (data[i] && nla_get_u8(data[i]) > 128) {
+			NL_SET_ERR_MSG_ATTR(extack, data[i],
+					    "sp-hash: an IPv6 prefix length is from 0 to 128");
+			return -ERANGE;
+		}
+	}
+	return 0;
+}
 
 static int svti_validate(struct nlattr *tb[], struct nlattr *data[], struct netlink_ext_ack *extack)
 {
@@ -26,7 +66,7 @@ static int svti_validate(struct nlattr *tb[], struct nlattr *data[], struct netl
 		NL_SET_ERR_MSG_ATTR(extack, tb[IFLA_ADDRESS], "an svti has no link-layer address");
 		return -EINVAL;
 	}
-	return 0;
+	return data ? validate_sp_hash(data, extack) : 0;
 }
 
 /* The underlying link that the request names, in either attribute; 0 for none, negative error. */
@@ -89,6 +129,7 @@ static int svti_newlink(struct net *src_net, struct net_device *dev, struct nlat
 	svti->net = src_net;
 	svti->id = id;
 	svti->link = link;
+	requested_sp_hash(data, svti->sp_hash);
 	return register_netdevice(dev);
 }
 
@@ -97,7 +138,8 @@ static int svti_changelink(struct net_device *dev, struct nlattr *tb[], struct n
 {
 	struct svti_dev *svti = netdev_priv(dev);
 	struct svti_net *sn = svti->dom->sn;
-	int link;
+	struct svti_sp_hash sp_hash[2];
+	int link = svti->link, err;
 
 	if (!rtnl_dev_link_net_capable(dev, svti->net)) {
 		NL_SET_ERR_MSG(extack, "CAP_NET_ADMIN is needed in the link namespace as well");
@@ -108,18 +150,29 @@ static int svti_changelink(struct net_device *dev, struct nlattr *tb[], struct n
 				    "svti-id is fixed for the life of the interface: delete it and make another");
 		return -EOPNOTSUPP;
 	}
-	if (!tb[IFLA_LINK] && (!data || !data[IFLA_SVTI_LINK]))
-		return 0;
+	if (tb[IFLA_LINK] || (data && data[IFLA_SVTI_LINK])) {
+		link = requested_link(svti->net, tb, data, extack);
+		if (link < 0)
+			return link;
+	}
 
-	link = requested_link(svti->net, tb, data, extack);
-	if (link < 0)
-		return link;
-	WRITE_ONCE(svti->link, link);
+	/* What can fail comes first, so that a request is carried out whole or not at all. */
+	memcpy(sp_hash, svti->sp_hash, sizeof(sp_hash));
+	requested_sp_hash(data, sp_hash);
+	err = svti_spd_rehash(svti->dom, sp_hash);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "no memory to hash the policies anew: nothing was changed");
+		return err;
+	}
+	memcpy(svti->sp_hash, sp_hash, sizeof(sp_hash));
 
-	/* The outer routes in the bundles are by the former link. */
-	spin_lock_bh(&sn->lock);
-	svti_sad_drop_bundles(sn, svti->dom);
-	spin_unlock_bh(&sn->lock);
+	if (link != svti->link) {
+		WRITE_ONCE(svti->link, link);
+		/* The outer routes in the bundles are by the former link. */
+		spin_lock_bh(&sn->lock);
+		svti_sad_drop_bundles(sn, svti->dom);
+		spin_unlock_bh(&sn->lock);
+	}
 	netdev_state_change(dev);
 	return 0;
 }
@@ -135,7 +188,8 @@ static void svti_dellink(struct net_device *dev, struct list_head *head)
 static size_t svti_get_size(const struct net_device *dev)
 {
 	return nla_total_size(sizeof(u32)) +	/* IFLA_SVTI_ID */
-	       nla_total_size(sizeof(u32));	/* IFLA_SVTI_LINK */
+	       nla_total_size(sizeof(u32)) +	/* IFLA_SVTI_LINK */
+	       4 * nla_total_size(sizeof(u8));	/* IFLA_SVTI_SP_HASH_... */
 }
 
 static int svti_fill_info(struct sk_buff *skb, const struct net_device *dev)
@@ -144,7 +198,11 @@ static int svti_fill_info(struct sk_buff *skb, const struct net_device *dev)
 	u32 link = READ_ONCE(svti->link);
 
 	if (nla_put_u32(skb, IFLA_SVTI_ID, svti->id) ||
-	    (link && nla_put_u32(skb, IFLA_SVTI_LINK, link)))
+	    (link && nla_put_u32(skb, IFLA_SVTI_LINK, link)) ||
+	    nla_put_u8(skb, IFLA_SVTI_SP_HASH_IPV4_LOCAL, svti->sp_hash[0].local) ||
+	    nla_put_u8(skb, IFLA_SVTI_SP_HASH_IPV4_REMOTE, svti->sp_hash[0].remote) ||
+	    nla_put_u8(skb, IFLA_SVTI_SP_HASH_IPV6_LOCAL, svti->sp_hash[1].local) ||
+	    nla_put_u8(skb, IFLA_SVTI_SP_HASH_IPV6_REMOTE, svti->sp_hash[1].remote))
 		return -EMSGSIZE;
 	return 0;
 }

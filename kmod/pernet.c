@@ -46,7 +46,11 @@ struct svti_domain *svti_domain_get(struct svti_net *sn, u32 id)
 			return NULL;
 		dom->id = id;
 		dom->sn = sn;
+		INIT_LIST_HEAD(&dom->sps);
 		INIT_LIST_HEAD(&dom->sas);
+		svti_spd_default_hash(dom->sp_hash[0]);
+		dom->spd_gen = 1;	/* 0 would say nothing to a dump */
+		dom->sas_gen = 1;
 		if (rhashtable_insert_fast(&sn->domains, &dom->hash, svti_domain_params)) {
 			kfree(dom);
 			return NULL;
@@ -59,12 +63,10 @@ struct svti_domain *svti_domain_get(struct svti_net *sn, u32 id)
 static void domain_free(struct rcu_head *head)
 {
 	struct svti_domain *dom = container_of(head, struct svti_domain, rcu);
-	int i, j;
+	int i;
 
-	/* Normally gone with the last policy. */
 	for (i = 0; i < ARRAY_SIZE(dom->spd); i++)
-		for (j = 0; j < ARRAY_SIZE(dom->spd[i].tuples); j++)
-			kfree(rcu_dereference_protected(dom->spd[i].tuples[j], true));
+		svti_spd_free_tuples(&dom->spd[i]);
 	kfree(dom);
 }
 

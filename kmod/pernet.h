@@ -23,8 +23,15 @@ struct svti_domain {
 	struct svti_net		*sn;
 	unsigned int		users;		/* interface, policies, states; under lock */
 	u32			sad_gen;	/* rises with each state that comes */
+	u32			spd_gen;	/* change with the SPD, the SAD; under lock */
+	u32			sas_gen;
+	int			epoch;		/* which places and thresholds lookups go by: 0, 1 */
+	bool			rehashing;	/* under lock: the other epoch is being filled */
+	int			rehash_err;	/* under lock */
+	struct svti_sp_hash	sp_hash[2][2];	/* by epoch, by family; under lock */
 	struct svti_dev __rcu	*svti;		/* the interface or NULL */
 	struct svti_spd		spd[SVTI_SPD_MAX];
+	struct list_head	sps;		/* struct svti_sp; under svti_net.lock */
 	struct list_head	sas;		/* struct svti_sa; under svti_net.lock */
 	struct rcu_head		rcu;
 };

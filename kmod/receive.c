@@ -130,6 +130,19 @@ static int verdict(const struct svti_dev *svti, const struct sk_buff *skb)
 	return 0;
 }
 
+/* svti_xmit_trace() for a packet that was decrypted by the SA that its policy demands. */
+void svti_receive_trace(struct svti_dev *svti, struct flowi *fl, u16 family,
+			struct svti_trace *trace)
+{
+	memset(trace, 0, sizeof(*trace));
+	fl->flowi_oif = READ_ONCE(svti->link);
+	trace->sp = svti_spd_lookup_visit(svti->dom, SVTI_SPD_IN, fl, family, &trace->visit);
+	if (!trace->sp)
+		trace->verdict = SVTI_XSTATS_RX_NO_POLICY;
+	else if (trace->sp->pol->action != XFRM_POLICY_ALLOW)
+		trace->verdict = SVTI_XSTATS_RX_BLOCKED;
+}
+
 static int drop(struct svti_dev *svti, struct sk_buff *skb, int reason)
 {
 	svti_count(svti, reason);

@@ -8,7 +8,10 @@
  * Writers hold svti_net.lock, readers RCU. An entry proves nothing: a lookup looks at the state
  * itself.
  */
+#include <linux/inetdevice.h>
 #include <linux/slab.h>
+#include <net/addrconf.h>
+#include <net/route.h>
 
 #include "compat.h"
 #include "device.h"
@@ -91,6 +94,27 @@ static void template_key(struct svti_sa_key *key, u32 id, const struct xfrm_tmpl
 	copy_address(&key->daddr, &tmpl->id.daddr, tmpl->encap_family);
 }
 
+static bool address_is_ours(struct net *net, const xfrm_address_t *addr, u16 family)
+{
+	if (family == AF_INET)
+		return inet_addr_type(net, addr->a4) == RTN_LOCAL;
+	return IS_ENABLED(CONFIG_IPV6) && ipv6_chk_addr(net, &addr->in6, NULL, 0);
+}
+
+/*
+ * A state for receiving has an address of this host as its destination. So has one for sending
+ * between two addresses of this host.
+ */
+static bool state_is_outbound(struct net *net, const struct xfrm_state *x)
+{
+	u16 family = x->props.family;
+
+	if (svti_compat_state_is_inbound(x))
+		return false;
+	return !address_is_ours(net, &x->id.daddr, family) ||
+	       address_is_ours(net, &x->props.saddr, family);
+}
+
 static void drop_bundle(struct svti_net *sn, struct dst_entry __rcu **slot)
 {
 	dst_release(rcu_replace_pointer(*slot, NULL, lockdep_is_held(&sn->lock)));
@@ -112,6 +136,7 @@ static void sa_remove(struct svti_net *sn, struct svti_sa *sa)
 	rhltable_remove(&sn->sa_by_key, &sa->by_key, svti_sa_key_params);
 	list_del_init(&sa->all);
 	list_del(&sa->in_dom);
+	sa->dom->sas_gen++;
 	drop_bundle(sn, &sa->bundle[0]);
 	drop_bundle(sn, &sa->bundle[1]);
 	svti_domain_put(sn, sa->dom);
@@ -137,6 +162,7 @@ static int sa_insert(struct svti_net *sn, struct xfrm_state *x, const struct svt
 	sa->key = *key;
 	sa->dom = dom;
 	sa->x = x;
+	sa->outbound = state_is_outbound(sn->net, x);
 	/*
 	 * A walk meets the newest first, and all of them are older than what events have told of.
 	 */
@@ -152,6 +178,7 @@ static int sa_insert(struct svti_net *sn, struct xfrm_state *x, const struct svt
 	xfrm_state_hold(x);
 	list_add_tail(&sa->all, &sn->sas);
 	list_add_tail(&sa->in_dom, &dom->sas);
+	dom->sas_gen++;
 
 	WRITE_ONCE(dom->sad_gen, dom->sad_gen + 1);
 	svti = rcu_dereference_protected(dom->svti, lockdep_is_held(&sn->lock));

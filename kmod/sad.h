@@ -30,6 +30,7 @@ struct svti_sa {
 	struct svti_domain	*dom;
 	struct xfrm_state	*x;
 	u32			rank;		/* order of arrival */
+	bool			outbound;	/* for sending, as far as is known */
 	struct dst_entry __rcu	*bundle[2];	/* inner IPv4, IPv6 */
 	struct rcu_head		rcu;
 };

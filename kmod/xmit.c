@@ -172,6 +172,12 @@ static void send(struct svti_dev *svti, struct sk_buff *skb, struct dst_entry *b
 	DEV_STATS_INC(dev, tx_aborted_errors);
 }
 
+/* A policy without a template would have the packet leave as it is. */
+static bool policy_encrypts(const struct xfrm_policy *pol)
+{
+	return pol->action == XFRM_POLICY_ALLOW && pol->xfrm_nr;
+}
+
 /* The short way knows this policy: one tunnel, both of its ends given. */
 static bool policy_is_plain(const struct xfrm_policy *pol)
 {
@@ -197,6 +203,12 @@ static bool state_is_plain(const struct xfrm_state *x)
 	       !(x->type->flags &
 		 (XFRM_TYPE_NON_FRAGMENT | XFRM_TYPE_LOCAL_COADDR | XFRM_TYPE_REMOTE_COADDR)) &&
 	       !svti_compat_state_is_percpu(x);
+}
+
+/* Who finds the route of what is sent with a state: SVTI_WAY_*. */
+u8 svti_state_way(const struct xfrm_state *x)
+{
+	return state_is_plain(x) ? SVTI_WAY_SHORT : SVTI_WAY_KERNEL;
 }
 
 /* The address family that the state carries inside, and whether that includes this one. */
@@ -398,6 +410,7 @@ static void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long e
 	struct svti_sp *sp;
 	struct flowi fl;
 	bool plain;
+	int reason;
 
 	if (svti_flow_dissect(skb, family, &fl)) {
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_MALFORMED);
@@ -406,7 +419,7 @@ static void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long e
 	fl.flowi_oif = READ_ONCE(svti->link);
 
 	sp = svti_spd_lookup(dom, SVTI_SPD_OUT, &fl, family);
-	plain = sp && policy_is_plain(sp->pol);
+	plain = sp && policy_is_plain(sp->pol) && !svti_sp_is_dead(sp);
 	if (unlikely(READ_ONCE(dom->spd[SVTI_SPD_OUT_SUB].count))) {
 		if (!sp)
 			sp = svti_spd_lookup(dom, SVTI_SPD_OUT_SUB, &fl, family);
@@ -419,8 +432,7 @@ static void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long e
 
 	pol = sp->pol;
 	WRITE_ONCE(pol->curlft.use_time, ktime_get_real_seconds());
-	/* A policy without a template would have the packet leave as it is. */
-	if (pol->action != XFRM_POLICY_ALLOW || !pol->xfrm_nr) {
+	if (!svti_sp_is_dead(sp) && !policy_encrypts(pol)) {
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_BLOCKED);
 		return;
 	}
@@ -448,8 +460,64 @@ static void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long e
 		svti_hold(svti, skb, pol->index, gen, expires);
 		break;
 	default:
-		svti_xmit_drop(svti, skb, drop_reason(PTR_ERR(bundle)));
+		reason = drop_reason(PTR_ERR(bundle));
+		if (reason == SVTI_XSTATS_TX_BLOCKED && svti_sp_is_dead(sp))
+			reason = SVTI_XSTATS_TX_NO_POLICY;
+		svti_xmit_drop(svti, skb, reason);
 	}
+}
+
+/**
+ * svti_xmit_trace() - what transmit() would do with a packet
+ * @svti: the interface
+ * @fl: the flow of the packet
+ * @family: its family
+ * @trace: result
+ *
+ * Sends nothing and asks for no state. BH is disabled, RCU held, which bounds the life of what the
+ * result points to.
+ */
+void svti_xmit_trace(struct svti_dev *svti, struct flowi *fl, u16 family, struct svti_trace *trace)
+{
+	struct svti_domain *dom = svti->dom;
+	struct dst_entry *bundle;
+	struct svti_sp *sp;
+
+	memset(trace, 0, sizeof(*trace));
+	fl->flowi_oif = READ_ONCE(svti->link);
+	sp = svti_spd_lookup_visit(dom, SVTI_SPD_OUT, fl, family, &trace->visit);
+	trace->sp = sp;
+	if (!sp && !READ_ONCE(dom->spd[SVTI_SPD_OUT_SUB].count)) {
+		trace->verdict = SVTI_XSTATS_TX_NO_POLICY;
+		return;
+	}
+	if (sp && !policy_encrypts(sp->pol)) {
+		trace->verdict = SVTI_XSTATS_TX_BLOCKED;
+		return;
+	}
+
+	trace->way = SVTI_WAY_KERNEL;
+	if (!sp || READ_ONCE(dom->spd[SVTI_SPD_OUT_SUB].count) || !policy_is_plain(sp->pol))
+		return;
+	trace->sa = svti_sad_lookup(dom, sp->pol, &sp->pol->xfrm_vec[0]);
+	if (!trace->sa) {
+		trace->verdict = SVTI_XSTATS_TX_QUEUED;
+		return;
+	}
+	if (!state_is_plain(trace->sa->x))
+		return;
+
+	trace->way = SVTI_WAY_SHORT;
+	bundle = get_bundle(svti, trace->sa, family);
+	if (IS_ERR(bundle)) {
+		trace->verdict = drop_reason(PTR_ERR(bundle));
+		return;
+	}
+	trace->mtu = dst_mtu(bundle);
+	trace->out = bundle->dev->ifindex;
+	if (bundle->dev == svti->dev)
+		trace->verdict = SVTI_XSTATS_TX_LOOP;
+	dst_release(bundle);
 }
 
 /**

@@ -16,6 +16,7 @@ XSTATS = (
 IFLA_IFNAME, IFLA_LINK, IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_LINK_NETNSID = 3, 5, 18, 28, 37
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_XSTATS = 1, 2, 3
 IFLA_SVTI_ID, IFLA_SVTI_LINK = 1, 2
+SP_HASH = {(4, "local"): 3, (4, "remote"): 4, (6, "local"): 5, (6, "remote"): 6}  # IFLA_SVTI_SP_HASH_*
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWNSID = 88
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL = 1, 4, 0x400, 0x200
@@ -49,9 +50,9 @@ def attrs(data):
     return found
 
 
-def request(host, kind, flags, body):
-    """One rtnetlink request in the host's namespace; returns the messages' bodies, raises Refused."""
-    with host.entered(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+def request(host, kind, flags, body, protocol=0):
+    """One rtnetlink (or other) request in the host's namespace; returns the messages' bodies, raises Refused."""
+    with host.entered(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
         sock.setsockopt(270, 11, 1)  # NETLINK_EXT_ACK
         sock.setsockopt(270, 10, 1)  # NETLINK_CAP_ACK: the request is not echoed
         sock.send(struct.pack("=IHHII", 16 + len(body), kind, flags | NLM_F_REQUEST | NLM_F_ACK, 1, 0) + body)
@@ -62,7 +63,7 @@ def request(host, kind, flags, body):
                 length, got, got_flags, _, _ = struct.unpack_from("=IHHII", data, at)
                 payload = data[at + 16 : at + length]
                 at += (length + 3) & ~3
-                if got != 2:  # NLMSG_ERROR
+                if got not in (2, 3):  # NLMSG_ERROR, NLMSG_DONE
                     bodies.append(payload)
                     continue
                 error = struct.unpack_from("=i", payload)[0]
@@ -87,14 +88,18 @@ def index_of(host, name):
         return socket.if_nametoindex(name)
 
 
-def create(host, name, svti_id=None, link=None, more=b""):
+def sp_hash_attrs(family, local, remote):
+    return attr(SP_HASH[family, "local"], bytes([local])) + attr(SP_HASH[family, "remote"], bytes([remote]))
+
+
+def create(host, name, svti_id=None, link=None, more=b"", data=b""):
     """RTM_NEWLINK for an svti, in and as seen from the namespace of `host`; raises Refused."""
-    data = (attr(IFLA_SVTI_ID, svti_id) if svti_id is not None else b"") + (attr(IFLA_SVTI_LINK, link) if link else b"")
+    data += (attr(IFLA_SVTI_ID, svti_id) if svti_id is not None else b"") + (attr(IFLA_SVTI_LINK, link) if link else b"")
     request(host, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, link_message(name, data=data, more=more))
 
 
-def change(host, name, svti_id=None, link=None):
-    data = (attr(IFLA_SVTI_ID, svti_id) if svti_id is not None else b"") + (attr(IFLA_SVTI_LINK, link) if link else b"")
+def change(host, name, svti_id=None, link=None, data=b""):
+    data += (attr(IFLA_SVTI_ID, svti_id) if svti_id is not None else b"") + (attr(IFLA_SVTI_LINK, link) if link else b"")
     request(host, RTM_NEWLINK, 0, link_message(index=index_of(host, name), data=data))
 
 
@@ -123,6 +128,63 @@ def xstats(host, name):
     _, info, _ = show(host, name)
     counters = attrs(info[IFLA_INFO_XSTATS])
     return {reason: struct.unpack("=Q", counters[i + 1])[0] for i, reason in enumerate(XSTATS)}
+
+
+# --- generic netlink family "svti" ---
+
+CMD_POLICY, CMD_STATE, CMD_TRACE = 1, 2, 3
+VIEW = (
+    "ifindex dir family saddr daddr proto sport dport mark src-len dst-len sport-mask dport-mask mark-mask index priority action "
+    "templates type hashed bucket-src bucket-dst bucket-ports bucket-size bucket-pos spi reqid mode outbound usable way mtu verdict "
+    "tuples probes candidates out-ifindex"
+).split()
+NETWORK_ORDER = {"sport", "dport", "sport-mask", "dport-mask", "spi"}
+
+
+def genl_family(host):
+    body = struct.pack("=BBH", 3, 1, 0) + attr(2, "svti")  # CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME
+    return struct.unpack("=H", attrs(request(host, 16, 0, body, 16)[0][4:])[1])[0]
+
+
+def view(host, name, command, flags=0, more=b""):
+    """Answers of the family to a request about the interface: {name of the attribute: value} each."""
+    body = struct.pack("=BBH", command, 1, 0) + attr(1, index_of(host, name)) + more
+    answers = []
+    for payload in request(host, genl_family(host), flags, body, 16):
+        answer = {}
+        for kind, value in attrs(payload[4:]).items():
+            field = VIEW[kind - 1]
+            if field in ("saddr", "daddr"):
+                answer[field] = socket.inet_ntop(socket.AF_INET if len(value) == 4 else socket.AF_INET6, value)
+            else:
+                answer[field] = int.from_bytes(value, "big" if field in NETWORK_ORDER else "little")
+        answers.append(answer)
+    return answers
+
+
+def spd(host, name):
+    """Every policy of the interface with its place."""
+    return view(host, name, CMD_POLICY, 0x300)
+
+
+def sad(host, name):
+    return view(host, name, CMD_STATE, 0x300)
+
+
+def trace(host, name, src, dst, proto=17, sport=0, dport=0, direction="out"):
+    family = socket.AF_INET6 if ":" in src else socket.AF_INET
+    return view(
+        host,
+        name,
+        CMD_TRACE,
+        more=attr(2, bytes([1 if direction == "out" else 0]))
+        + attr(3, bytes([family]))
+        + attr(4, socket.inet_pton(family, src))
+        + attr(5, socket.inet_pton(family, dst))
+        + attr(6, bytes([proto]))
+        + attr(7, struct.pack(">H", sport))
+        + attr(8, struct.pack(">H", dport)),
+    )[0]
 
 
 def netns_attr(host):

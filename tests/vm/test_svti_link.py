@@ -60,6 +60,14 @@ def test_each_refusal_is_a_sentence(lab):
         errno.EOPNOTSUPP,
         "svti-id is fixed for the life of the interface: delete it and make another",
     )
+    assert refusal(svti.create, host, "x", 2, data=svti.sp_hash_attrs(4, 33, 32)) == (
+        errno.ERANGE,
+        "sp-hash: an IPv4 prefix length is from 0 to 32",
+    )
+    assert refusal(svti.change, host, "svti1", data=svti.sp_hash_attrs(6, 0, 129)) == (
+        errno.ERANGE,
+        "sp-hash: an IPv6 prefix length is from 0 to 128",
+    )
     assert not svti.exists(host, "x")
 
     svti.change(host, "svti1", 1, link=dummy)  # the same id is no change, and the link may change

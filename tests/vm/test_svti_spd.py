@@ -116,3 +116,137 @@ def test_policies_die_in_every_way_they_can(lab):
     host.ip(add)
     host.ip("xfrm policy update src 0.0.0.0/0 dst 10.9.0.0/24 dir out if_id 1")  # no template: would pass in clear
     assert seen() == {"tx-blocked": 1}
+
+
+def place(host, policy):
+    """(hashed, bits of source and destination in the key) of the policy whose source and destination these are."""
+    src, dst = policy
+    for p in svti.spd(host, "svti1"):
+        if (p["saddr"], p["src-len"], p["daddr"], p["dst-len"]) == (*src, *dst):
+            return bool(p["hashed"]), p["bucket-src"], p["bucket-dst"]
+    raise AssertionError(f"{policy} is not in the SPD")
+
+
+def net(text):
+    address, length = text.split("/")
+    return str(ipaddress.ip_address(address)), int(length)
+
+
+@pytest.mark.parametrize("when", ["at creation", "later"])
+def test_the_six_examples_of_the_guide(lab, when):
+    # sp-hash-ipv4 local 16 remote 24, sp-hash-ipv6 local 56 remote 64
+    examples = [
+        ("out", "10.22.0.0/20", "10.24.1.0/24", True),
+        ("out", "10.22.0.0/16", "10.24.0.0/16", False),
+        ("in", "10.24.1.1/32", "10.22.0.0/16", True),
+        ("out", "3ffe:304:124:2200::/60", "3ffe:304:124:2401::/64", True),
+        ("out", "3ffe:304:124:2200::/56", "3ffe:304:124:2400::/56", False),
+        ("in", "3ffe:304:124:2401::2/128", "3ffe:304:124:2200::/56", True),
+    ]
+    host = lab.host("host")
+    host.ip(*(f"xfrm policy add src {s} dst {d} dir {way} if_id 1 action block" for way, s, d, _ in examples))
+    thresholds = svti.sp_hash_attrs(4, 16, 24) + svti.sp_hash_attrs(6, 56, 64)
+    if when == "later":
+        svti.create(host, "svti1", 1)
+        # Only hosts are hashed by default.
+        assert not any(p["hashed"] for p in svti.spd(host, "svti1"))
+        svti.change(host, "svti1", data=thresholds)
+    else:
+        svti.create(host, "svti1", 1, data=thresholds)
+
+    for way, src, dst, hashed in examples:
+        (_, src_len), (_, dst_len) = net(src), net(dst)
+        local, remote = (16, 24) if "." in src else (56, 64)
+        bits = (local, remote) if way == "out" else (remote, local)
+        assert place(host, (net(src), net(dst))) == (hashed, *(bits if hashed else (src_len, dst_len))), (way, src, dst)
+    data = svti.show(host, "svti1")[2]
+    assert [data[kind][0] for kind in svti.SP_HASH.values()] == [16, 24, 56, 64]
+
+
+@pytest.mark.parametrize("shape", ["hosts", "prefixes", "ports", "ports of hosts", "marks"])
+def test_a_lookup_is_as_long_for_a_thousand_policies_as_for_one(lab, shape):
+    host = lab.host("host")
+    svti.create(host, "svti1", 1)
+
+    def selector(n):
+        return {
+            "hosts": f"src 10.0.0.1/32 dst 10.1.{n >> 8}.{n & 255}/32",
+            "prefixes": f"src 10.0.0.0/16 dst 10.{n >> 8}.{n & 255}.0/24",
+            "ports": f"src 10.0.0.0/16 dst 10.1.0.0/16 proto udp dport {n + 1}",
+            "ports of hosts": f"src 10.0.0.1/32 dst 10.1.0.1/32 proto tcp sport {n + 1}",
+            "marks": f"src 10.0.0.0/16 dst 10.1.0.0/16 mark {n:#x}",
+        }[shape]
+
+    def work():
+        """Hash lookups and comparisons for packets that meet each of some policies."""
+        seen = set()
+        for p in svti.spd(host, "svti1")[::97]:
+            found = svti.view(
+                host,
+                "svti1",
+                svti.CMD_TRACE,
+                more=svti.attr(3, bytes([2]))
+                + svti.attr(4, ipaddress.ip_address(p["saddr"]).packed)
+                + svti.attr(5, ipaddress.ip_address(p["daddr"]).packed)
+                + svti.attr(6, bytes([p["proto"]]))
+                + svti.attr(7, p["sport"].to_bytes(2, "big"))
+                + svti.attr(8, p["dport"].to_bytes(2, "big"))
+                + svti.attr(9, p["mark"]),
+            )[0]
+            assert found["index"] == p["index"]
+            seen.add((found["probes"], found["candidates"]))
+        return seen
+
+    policies = [f"xfrm policy add {selector(n)} dir out if_id 1 action block" for n in range(1000)]
+    host.ip(policies[0])
+    assert work() == {(1, 1)}
+    host.ip(*policies[1:])
+    assert len(svti.spd(host, "svti1")) == 1000
+    assert work() == {(1, 1)}
+
+
+def test_thresholds_change_under_traffic_and_no_packet_notices(lab):
+    ends = svti.Ends(lab)
+    ends.protect()
+    # Beside the policies that all traffic uses, many others that have to find new places each time.
+    ends.a.ip(
+        *(
+            f"xfrm policy add src 10.{n >> 8}.{n & 255}.0/24 dst 10.200.{n & 255}.0/24 dir {'out' if n % 2 else 'in'} if_id 1 action block"
+            for n in range(1500)
+        )
+    )
+    counters = svti.Counters(ends.a, "svti1"), svti.Counters(ends.b, "svti1")
+    ping = ends.a.ping_background("192.168.1.2", interval=0.01)
+    ping.wait_received(50)
+    values = [(0, 0), (16, 16), (24, 24), (32, 32), (0, 32), (8, 24)]
+    for n in range(18):
+        local, remote = values[n % len(values)]
+        svti.change(ends.a, "svti1", data=svti.sp_hash_attrs(4, local, remote))
+        if n % 3 == 0:  # a policy comes and another goes in between
+            ends.a.ip(f"xfrm policy update src 10.9.{n}.0/24 dst 10.201.0.0/16 dir out if_id 1 action block")
+    ping.wait_received(50)
+    sent, received = ping.finish()
+    assert sent - received <= 1, "only the last reply may be under way at the end"
+    assert [c.since() for c in counters] == [{}, {}]
+    assert len(svti.spd(ends.a, "svti1")) == 1504 + 6
+
+
+def test_a_thousand_interfaces_with_equal_selectors(lab):
+    host = lab.host("host")
+    host.ip(*(f"xfrm policy add src 0.0.0.0/0 dst 10.1.0.0/16 dir out if_id {n} priority {n} action block" for n in range(1, 1001)))
+    for n in range(1, 301):
+        svti.create(host, f"svti{n}", n)
+    for n in (1, 77, 300):
+        found = svti.trace(host, f"svti{n}", "10.0.0.1", "10.1.2.3")
+        assert (found["priority"], found["tuples"], found["probes"], found["candidates"]) == (n, 1, 1, 1)
+
+
+def test_who_asks_for_what_is_not_there_is_told_so(lab):
+    host = lab.host("host")
+    host.run("ip link add dummy0 type dummy")
+    with pytest.raises(svti.Refused, match="the interface is not an svti"):
+        svti.trace(host, "dummy0", "10.0.0.1", "10.0.0.2")
+    svti.create(host, "svti1", 1)
+    assert svti.spd(host, "svti1") == [] and svti.sad(host, "svti1") == []
+    with pytest.raises(svti.Refused, match="two addresses, both of its family"):
+        svti.view(host, "svti1", svti.CMD_TRACE, more=svti.attr(3, bytes([2])) + svti.attr(4, b"\0" * 16) + svti.attr(5, b"\0" * 4))

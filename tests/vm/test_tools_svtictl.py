@@ -183,6 +183,76 @@ def test_stats_count_a_packet_that_no_policy_covers(host):
     assert not any(name.startswith("reason-") for name in after["drops"])
 
 
+def test_sp_hash_is_set_at_creation_and_changed_later(host):
+    svtictl(host, "add svti1 id 1 sp-hash-ipv4 16/24")
+    [shown] = as_json(host, "show svti1")
+    assert shown["sp-hash-ipv4"] == {"local": 16, "remote": 24}
+    assert shown["sp-hash-ipv6"] == {"local": 128, "remote": 128}
+    changed = as_json(host, "set svti1 sp-hash-ipv4 8/8 sp-hash-ipv6 56/64")
+    assert (changed["sp-hash-ipv4"], changed["sp-hash-ipv6"]) == ({"local": 8, "remote": 8}, {"local": 56, "remote": 64})
+    assert refused(host, "set svti1 sp-hash-ipv4 33/0", status=2).startswith("'33' is not a number from 0 to 32")
+    assert refused(host, "set svti1", status=2).startswith("nothing to set")
+    assert refused(host, "set lo sp-hash-ipv4 8/8") == "lo is not an SVTI; 'svtictl show' lists them"
+
+
+def test_spd_shows_where_each_policy_sits_and_how_long_a_lookup_is(host):
+    svtictl(host, "add svti1 id 1 sp-hash-ipv4 16/24")
+    template = "tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 1 mode tunnel"
+    host.ip(
+        f"xfrm policy add src 10.22.0.0/20 dst 10.24.1.0/24 dir out priority 5 if_id 1 {template}",
+        "xfrm policy add src 10.22.0.0/16 dst 10.24.0.0/16 dir out priority 9 if_id 1 action block",
+        "xfrm policy add src 10.22.0.0/16 dst 10.24.0.0/16 proto tcp dport 22 dir out priority 1 if_id 1 action block",
+        f"xfrm policy add src 10.24.1.1/32 dst 10.22.0.0/16 dir in if_id 1 {template}",
+    )
+    shown = as_json(host, "spd svti1")["policies"]
+    assert [(p["direction"], p["priority"], p["place"]["hashed"]) for p in shown] == [
+        ("out", 1, False),
+        ("out", 5, True),
+        ("out", 9, False),
+        ("in", 0, True),
+    ]
+    assert shown[0]["destination-port"] == "22" and shown[0]["place"]["ports"]
+    found = as_json(host, "spd svti1 from 10.22.1.1 to 10.24.1.9 proto udp dport 53")
+    assert [p["priority"] for p in found["policies"] if p.get("met")] == [5]
+    assert found["lookup"]["groups"] == 3 and found["lookup"]["candidates"] == 1
+    text = svtictl(host, "spd svti1 from 10.22.1.1 to 10.24.1.9 proto udp dport 53").stdout
+    assert "10.22.0.0/20 -> 10.24.1.0/24  [hashed 16/24, 1 of 1]" in text
+    assert "10.22.0.0/16 -> 10.24.0.0/16  [unhashed, bucket 16/16, 1 of 1]" in text
+    assert "2 of 3 groups of buckets visited, 1 candidate compared" in text
+
+
+def test_trace_says_what_would_happen_and_why(pair):
+    red, blue = pair
+    for host, n in ((red, 1), (blue, 2)):
+        host.addr("eth0", f"192.0.2.{n}/24")
+    red.sysctl("net.ipv6.conf.default.disable_ipv6", 1)  # its router solicitations would be counted
+    svtictl(red, "add svti1 id 1 address 10.1.0.1/24 up")
+    traced = lambda words: as_json(red, f"trace svti1 from 10.1.0.1 to {words}")  # noqa: E731
+    assert traced("10.2.0.1")["verdict"] == "tx-no-policy"
+    red.ip(
+        "xfrm policy add src 0.0.0.0/0 dst 10.2.0.0/16 dir out if_id 1 tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 7 mode tunnel",
+        "xfrm policy add src 0.0.0.0/0 dst 10.3.0.0/16 dir out if_id 1 action block",
+    )
+    assert traced("10.3.0.1 proto tcp dport 80")["verdict"] == "tx-blocked"
+    assert traced("10.2.0.1")["verdict"] == "tx-queued"
+    for way, src, dst, spi in (("out", "192.0.2.1", "192.0.2.2", 0x101), ("in", "192.0.2.2", "192.0.2.1", 0x102)):
+        red.ip(
+            f"xfrm state add src {src} dst {dst} proto esp spi {spi:#x} reqid 7 mode tunnel if_id 1 flag af-unspec "
+            "aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128"
+        )
+    passed = traced("10.2.0.1")
+    assert (passed["verdict"], passed["spi"], passed["out-interface"], passed["state-lookup"]) == ("pass", "0x00000101", "eth0", "short")
+    assert 1400 < passed["mtu"] < 1500
+    assert [(s["direction"], s["spi"], s["state"]) for s in as_json(red, "sad svti1")] == [
+        ("out", "0x00000101", "usable"),
+        ("in", "0x00000102", "usable"),
+    ]
+    assert as_json(red, "trace svti1 dir in from 10.2.0.1 to 10.1.0.1")["verdict"] == "rx-no-policy"
+    # Looking changes nothing: no acquire was raised, no packet counted.
+    assert as_json(red, "stats svti1")[0]["drops"]["tx-no-policy"] == 0
+    assert "10.1.0.1 -> 10.2.0.1" in svtictl(red, "trace svti1 from 10.1.0.1 to 10.2.0.1").stdout
+
+
 def test_routes_carry_protocol_svti_and_others_are_left_alone(host):
     svtictl(host, "add svti100 id 100 address 10.0.0.1/24 up")
     svtictl(host, "route add 10.2.0.0/16 dev svti100 src 10.0.0.1")

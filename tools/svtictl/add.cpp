@@ -64,6 +64,7 @@ Request new_link(const AddArguments& arguments, std::uint32_t underlying, const 
     info.put_text(IFLA_INFO_KIND, "svti").nest(IFLA_INFO_DATA, [&](Request& data) {
       data.put_u32(IFLA_SVTI_ID, arguments.id);
       if (underlying != 0) data.put_u32(IFLA_SVTI_LINK, underlying);
+      put_sp_hash(data, arguments.sp_hash_ipv4, arguments.sp_hash_ipv6);
     });
   });
   return request;

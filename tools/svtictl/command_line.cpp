@@ -17,6 +17,7 @@ namespace svti::svtictl {
 namespace {
 
 const std::string kKeywords = "Keywords";
+const std::string kSpHashHelp = "policies with prefixes at least this long are hashed by so many bits ";
 const std::string kGlobalOptions = "\nEverywhere: --json, -n NS, --color WHEN; 'svtictl --help' explains them.";
 
 bool is_keyword(const CLI::Option* option) { return option->get_group() == kKeywords; }
@@ -151,6 +152,7 @@ class Tree {
         "  svtictl stats svti100\n"
         "Each verb has its own --help. Exit status: 0 done, 1 failed, 2 the command line makes no sense.");
     declare_interfaces();
+    declare_tables();
     declare_routes();
     declare_rules();
     declare_completion();
@@ -185,6 +187,8 @@ class Tree {
         ->type_name("NS")
         ->group(kKeywords);
     keyword(add, "mtu", add_.mtu, parse_mtu, "N", "largest inner packet in octets (default 1500)");
+    keyword(add, "sp-hash-ipv4", add_.sp_hash_ipv4, parse_sp_hash_ipv4, "LOCAL/REMOTE", kSpHashHelp + "(default 32/32)");
+    keyword(add, "sp-hash-ipv6", add_.sp_hash_ipv6, parse_sp_hash_ipv6, "LOCAL/REMOTE", "the same for IPv6 (default 128/128)");
     add->add_option_function<std::vector<std::string>>(
            "--address", [this](const std::vector<std::string>& words) { read_addresses(words); },
            "IPv4 or IPv6 address with its length; may be repeated")
@@ -193,6 +197,13 @@ class Tree {
         ->group(kKeywords);
     add->add_flag("--up", add_.up, "set it up")->group(kKeywords);
 
+    CLI::App* set = verb(&app_, "set", set_, "change an SVTI, under traffic",
+                         "  svtictl set svti100 sp-hash-ipv4 16/24 sp-hash-ipv6 56/64\n  svtictl set svti100 dev eth1");
+    parsed(set, "NAME", set_.name, parse_interface_name, "NAME", "name of the interface")->required();
+    keyword(set, "dev", set_.dev, parse_interface_name, "IFNAME", "underlying link, in the link namespace");
+    keyword(set, "sp-hash-ipv4", set_.sp_hash_ipv4, parse_sp_hash_ipv4, "LOCAL/REMOTE", kSpHashHelp);
+    keyword(set, "sp-hash-ipv6", set_.sp_hash_ipv6, parse_sp_hash_ipv6, "LOCAL/REMOTE", "the same for IPv6");
+
     CLI::App* del = verb(&app_, "delete", delete_, "remove an SVTI", "  svtictl delete svti100");
     parsed(del, "NAME", delete_.name, parse_interface_name, "NAME", "name of the interface")->required();
     CLI::App* show = verb(&app_, "show", show_, "state of one SVTI or of all", "  svtictl show\n  svtictl show svti100 --json");
@@ -200,6 +211,30 @@ class Tree {
     CLI::App* stats = verb(&app_, "stats", stats_, "counters, and why packets were dropped",
                            "  svtictl stats\n  svtictl stats svti100\n  watch -n1 svtictl stats svti100");
     parsed(stats, "NAME", stats_.name, parse_interface_name, "NAME", "name of the interface (default: all)");
+  }
+
+  void declare_tables() {
+    CLI::App* spd = verb(&app_, "spd", spd_, "policies of an SVTI, where each sits, and how long a lookup is",
+                         "  svtictl spd svti100\n  svtictl spd svti100 from 10.1.0.1 to 10.2.0.1 proto tcp dport 443");
+    parsed(spd, "NAME", spd_.name, parse_interface_name, "NAME", "name of the interface")->required();
+    declare_flow(spd, spd_.flow);
+    CLI::App* sad = verb(&app_, "sad", sad_, "SAs of an SVTI", "  svtictl sad svti100\n  svtictl sad svti100 --json");
+    parsed(sad, "NAME", sad_.name, parse_interface_name, "NAME", "name of the interface")->required();
+    CLI::App* trace = verb(&app_, "trace", trace_, "what would happen to a packet, and why",
+                           "  svtictl trace svti100 from 10.1.0.1 to 10.2.0.1 proto tcp dport 443\n"
+                           "  svtictl trace svti100 dir in from 10.2.0.1 to 10.1.0.1 proto icmp");
+    parsed(trace, "NAME", trace_.name, parse_interface_name, "NAME", "name of the interface")->required();
+    declare_flow(trace, trace_.flow);
+  }
+
+  void declare_flow(CLI::App* app, FlowArguments& flow) {
+    keyword(app, "from", flow.from, parse_address, "ADDRESS", "source of the packet");
+    keyword(app, "to", flow.to, parse_address, "ADDRESS", "its destination");
+    keyword(app, "dir", flow.out, parse_direction, "DIR", "out: routed into the SVTI (default); in: decrypted by an SA of it");
+    keyword(app, "proto", flow.protocol, parse_protocol, "PROTO", "protocol, by name or number");
+    keyword(app, "sport", flow.source_port, parse_port, "N", "source port; ICMP: type");
+    keyword(app, "dport", flow.destination_port, parse_port, "N", "destination port; ICMP: code");
+    keyword(app, "mark", flow.mark, parse_u32, "N", "firewall mark");
   }
 
   void read_addresses(const std::vector<std::string>& words) {
@@ -292,9 +327,13 @@ class Tree {
   std::string colour_ = "auto";
   std::string shell_;
   AddArguments add_;
+  SetArguments set_;
   DeleteArguments delete_;
   ShowArguments show_;
   StatsArguments stats_;
+  SpdArguments spd_;
+  SadArguments sad_;
+  TraceArguments trace_;
   RouteShowArguments route_show_;
   RouteAddArguments route_add_;
   RouteDeleteArguments route_delete_;
@@ -303,8 +342,25 @@ class Tree {
   RuleDeleteArguments rule_delete_;
 };
 
+std::optional<std::string> contradiction(const FlowArguments& flow, bool needed) {
+  if (!flow.from && !flow.to && !needed) {
+    const bool described = flow.protocol != 0 || flow.source_port != 0 || flow.destination_port != 0 || flow.mark != 0 || !flow.out;
+    return described ? std::optional<std::string>("a packet needs 'from ADDRESS' and 'to ADDRESS'") : std::nullopt;
+  }
+  if (!flow.from || !flow.to) return "a packet needs 'from ADDRESS' and 'to ADDRESS'";
+  if (flow.from->family() != flow.to->family()) {
+    return fmt::format("from {} and to {} are of different families", flow.from->to_string(), flow.to->to_string());
+  }
+  return std::nullopt;
+}
+
 // what no single word shows: nothing, or what is wrong
 std::optional<std::string> contradiction(const Verb& verb) {
+  if (const auto* spd = std::get_if<SpdArguments>(&verb)) return contradiction(spd->flow, false);
+  if (const auto* trace = std::get_if<TraceArguments>(&verb)) return contradiction(trace->flow, true);
+  if (const auto* set = std::get_if<SetArguments>(&verb); set != nullptr && set->dev.empty() && !set->sp_hash_ipv4 && !set->sp_hash_ipv6) {
+    return "nothing to set: say 'sp-hash-ipv4', 'sp-hash-ipv6' or 'dev'";
+  }
   const auto* route = std::get_if<RouteAddArguments>(&verb);
   if (route == nullptr) return std::nullopt;
   if (route->type == RTN_UNICAST && route->dev.empty()) {

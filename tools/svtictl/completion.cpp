@@ -19,13 +19,15 @@ constexpr std::pair<std::string_view, std::string_view> kValues[] = {
     {"dev", "$(ls /sys/class/net 2>/dev/null)"},
     {"type", "unicast throw blackhole unreachable prohibit"},
     {"family", "ipv4 ipv6 both"},
+    {"dir", "out in"},
+    {"proto", "icmp icmpv6 tcp udp sctp gre esp"},
     {"--color|--colour", "auto always never"},
     {"completion", "bash"},
-    {"delete|show|stats", "$(cd /sys/class/net && compgen -G 'svti*')"},
+    {"delete|set|show|stats|spd|sad|trace", "$(cd /sys/class/net && compgen -G 'svti*')"},
 };
 
 // what is completed above, apart from verbs and options
-const std::set<std::string_view> kCompleted{"link-netns", "dev", "type", "family"};
+const std::set<std::string_view> kCompleted{"link-netns", "dev", "type", "family", "dir", "proto"};
 
 // "  <path>) words=...": one line for a command, then those of the commands below
 void add_cases(const Command& command, const std::string& path, const std::vector<std::string>& inherited, std::string& cases,

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "svtictl/decode.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <linux/fib_rules.h>
+#include <linux/genetlink.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <linux/svti.h>
+#include <linux/xfrm.h>
 #include <net/if.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -63,6 +66,7 @@ class Attributes {
   const nlattr* operator[](int type) const { return table_[static_cast<std::size_t>(type)]; }
   std::uint32_t u32(int type, std::uint32_t absent = 0) const { return has(type) ? nla_get_u32((*this)[type]) : absent; }
   std::uint8_t u8(int type, std::uint8_t absent = 0) const { return has(type) ? nla_get_u8((*this)[type]) : absent; }
+  std::uint16_t u16_network(int type) const { return has(type) ? ntohs(nla_get_u16((*this)[type])) : std::uint16_t{0}; }
   std::string text(int type) const { return has(type) ? nla_get_string((*this)[type]) : ""; }
   bool has(int type) const { return (*this)[type] != nullptr; }
   std::optional<IpAddress> address(int type) const {
@@ -90,6 +94,7 @@ Policy<kMax + 1> policy(std::initializer_list<std::pair<int, nla_policy>> rules)
 }
 
 constexpr nla_policy kU8{NLA_U8, 0, 0};
+constexpr nla_policy kU16{NLA_U16, 0, 0};
 constexpr nla_policy kU32{NLA_U32, 0, 0};
 constexpr nla_policy kText{NLA_STRING, 0, 0};
 constexpr nla_policy kName{NLA_STRING, 0, IFNAMSIZ};
@@ -133,12 +138,21 @@ void read_reasons(nlattr* xstats, Svti& out) {
 
 // the part of an svti that stands in IFLA_LINKINFO; false when its mandatory svti-id is missing
 bool read_link_info(const Attributes<IFLA_INFO_MAX>& info, Svti& out) {
-  static const auto kPolicy = policy<IFLA_SVTI_MAX>({{IFLA_SVTI_ID, kU32}, {IFLA_SVTI_LINK, kU32}});
+  static const auto kPolicy = policy<IFLA_SVTI_MAX>({{IFLA_SVTI_ID, kU32},
+                                                     {IFLA_SVTI_LINK, kU32},
+                                                     {IFLA_SVTI_SP_HASH_IPV4_LOCAL, kU8},
+                                                     {IFLA_SVTI_SP_HASH_IPV4_REMOTE, kU8},
+                                                     {IFLA_SVTI_SP_HASH_IPV6_LOCAL, kU8},
+                                                     {IFLA_SVTI_SP_HASH_IPV6_REMOTE, kU8}});
   if (!info.has(IFLA_INFO_DATA)) return false;
   const auto data = Attributes<IFLA_SVTI_MAX>::in(info[IFLA_INFO_DATA], kPolicy.data());
   if (!data || !data->has(IFLA_SVTI_ID)) return false;
   out.id = data->u32(IFLA_SVTI_ID);
   out.link_index = data->u32(IFLA_SVTI_LINK);
+  if (data->has(IFLA_SVTI_SP_HASH_IPV4_LOCAL)) {
+    out.sp_hash_ipv4 = {data->u8(IFLA_SVTI_SP_HASH_IPV4_LOCAL), data->u8(IFLA_SVTI_SP_HASH_IPV4_REMOTE)};
+    out.sp_hash_ipv6 = {data->u8(IFLA_SVTI_SP_HASH_IPV6_LOCAL), data->u8(IFLA_SVTI_SP_HASH_IPV6_REMOTE)};
+  }
   if (info.has(IFLA_INFO_XSTATS)) read_reasons(const_cast<nlattr*>(info[IFLA_INFO_XSTATS]), out);
   return true;
 }
@@ -170,6 +184,66 @@ std::optional<Prefix> prefix_of(IpFamily family, const std::optional<IpAddress>&
   const IpAddress base = address.value_or(IpAddress::any(family));
   if (base.family() != family || length > base.bits()) return std::nullopt;
   return Prefix(base, length);
+}
+
+using View = Attributes<SVTI_A_MAX>;
+
+std::optional<View> view_of(const Message& message, std::uint16_t family, std::uint8_t command) {
+  static const auto kPolicy = policy<SVTI_A_MAX>(
+      {{SVTI_A_DIR, kU8},          {SVTI_A_FAMILY, kU8},         {SVTI_A_PROTO, kU8},          {SVTI_A_SPORT, kU16},
+       {SVTI_A_DPORT, kU16},       {SVTI_A_MARK, kU32},          {SVTI_A_SRC_LEN, kU8},        {SVTI_A_DST_LEN, kU8},
+       {SVTI_A_SPORT_MASK, kU16},  {SVTI_A_DPORT_MASK, kU16},    {SVTI_A_MARK_MASK, kU32},     {SVTI_A_INDEX, kU32},
+       {SVTI_A_PRIORITY, kU32},    {SVTI_A_ACTION, kU8},         {SVTI_A_TEMPLATES, kU8},      {SVTI_A_TYPE, kU8},
+       {SVTI_A_HASHED, kU8},       {SVTI_A_BUCKET_SRC_LEN, kU8}, {SVTI_A_BUCKET_DST_LEN, kU8}, {SVTI_A_BUCKET_PORTS, kU8},
+       {SVTI_A_BUCKET_SIZE, kU32}, {SVTI_A_BUCKET_POS, kU32},    {SVTI_A_SPI, kU32},           {SVTI_A_REQID, kU32},
+       {SVTI_A_MODE, kU8},         {SVTI_A_OUTBOUND, kU8},       {SVTI_A_USABLE, kU8},         {SVTI_A_WAY, kU8},
+       {SVTI_A_MTU, kU32},         {SVTI_A_VERDICT, kU32},       {SVTI_A_TUPLES, kU32},        {SVTI_A_PROBES, kU32},
+       {SVTI_A_CANDIDATES, kU32},  {SVTI_A_OUT_IFINDEX, kU32}});
+  if (!message.is(family, sizeof(genlmsghdr)) || message.header<genlmsghdr>().cmd != command) return std::nullopt;
+  return View::of(message, sizeof(genlmsghdr), kPolicy.data());
+}
+
+std::optional<SpdPolicy> policy_in(const View& view) {
+  const auto family = family_of(view.u8(SVTI_A_FAMILY));
+  if (!family || !view.has(SVTI_A_INDEX)) return std::nullopt;
+  const auto source = prefix_of(*family, view.address(SVTI_A_SADDR), view.u8(SVTI_A_SRC_LEN));
+  const auto destination = prefix_of(*family, view.address(SVTI_A_DADDR), view.u8(SVTI_A_DST_LEN));
+  if (!source || !destination) return std::nullopt;
+
+  SpdPolicy out;
+  out.out = view.u8(SVTI_A_DIR) == XFRM_POLICY_OUT;
+  out.source = *source;
+  out.destination = *destination;
+  out.protocol = view.u8(SVTI_A_PROTO);
+  out.source_port = view.u16_network(SVTI_A_SPORT);
+  out.source_port_mask = view.u16_network(SVTI_A_SPORT_MASK);
+  out.destination_port = view.u16_network(SVTI_A_DPORT);
+  out.destination_port_mask = view.u16_network(SVTI_A_DPORT_MASK);
+  out.mark = view.u32(SVTI_A_MARK);
+  out.mark_mask = view.u32(SVTI_A_MARK_MASK);
+  out.index = view.u32(SVTI_A_INDEX);
+  out.priority = view.u32(SVTI_A_PRIORITY);
+  out.blocks = view.u8(SVTI_A_ACTION) != XFRM_POLICY_ALLOW;
+  out.sub = view.u8(SVTI_A_TYPE) == XFRM_POLICY_TYPE_SUB;
+  out.templates = view.u8(SVTI_A_TEMPLATES);
+  out.hashed = view.u8(SVTI_A_HASHED) != 0;
+  out.bucket_source = view.u8(SVTI_A_BUCKET_SRC_LEN);
+  out.bucket_destination = view.u8(SVTI_A_BUCKET_DST_LEN);
+  out.bucket_ports = view.u8(SVTI_A_BUCKET_PORTS) != 0;
+  out.bucket_size = view.u32(SVTI_A_BUCKET_SIZE);
+  out.bucket_position = view.u32(SVTI_A_BUCKET_POS);
+  return out;
+}
+
+// what a trace tells of a state; its addresses are apart
+SadState state_in(const View& view) {
+  SadState out;
+  out.spi = ntohl(view.u32(SVTI_A_SPI));
+  out.reqid = view.u32(SVTI_A_REQID);
+  out.mode = view.u8(SVTI_A_MODE);
+  out.outbound = view.u8(SVTI_A_OUTBOUND) != 0;
+  out.usable = view.u8(SVTI_A_USABLE);
+  return out;
 }
 
 bool forwards(std::uint8_t type) { return type != RTN_THROW && type != RTN_BLACKHOLE && type != RTN_UNREACHABLE && type != RTN_PROHIBIT; }
@@ -329,6 +403,54 @@ std::optional<std::int32_t> decode_nsid(ByteView view) {
   const auto attributes = Attributes<NETNSA_MAX>::of(message, sizeof(rtgenmsg), kPolicy.data());
   if (!attributes || !attributes->has(NETNSA_NSID)) return std::nullopt;
   return static_cast<std::int32_t>(attributes->u32(NETNSA_NSID));
+}
+
+std::optional<std::uint16_t> decode_family(ByteView octets) {
+  static const auto kPolicy = policy<CTRL_ATTR_MAX>({{CTRL_ATTR_FAMILY_ID, kU16}});
+  const Message message(octets);
+  if (!message.is(GENL_ID_CTRL, sizeof(genlmsghdr))) return std::nullopt;
+  const auto attributes = Attributes<CTRL_ATTR_MAX>::of(message, sizeof(genlmsghdr), kPolicy.data());
+  if (!attributes || !attributes->has(CTRL_ATTR_FAMILY_ID)) return std::nullopt;
+  return nla_get_u16((*attributes)[CTRL_ATTR_FAMILY_ID]);
+}
+
+std::optional<SpdPolicy> decode_policy(ByteView octets, std::uint16_t family) {
+  const Message message(octets);
+  const auto view = view_of(message, family, SVTI_CMD_GET_POLICY);
+  return view ? policy_in(*view) : std::nullopt;
+}
+
+std::optional<SadState> decode_state(ByteView octets, std::uint16_t family) {
+  const Message message(octets);
+  const auto view = view_of(message, family, SVTI_CMD_GET_STATE);
+  if (!view || !view->has(SVTI_A_SPI)) return std::nullopt;
+  const auto source = view->address(SVTI_A_SADDR);
+  const auto destination = view->address(SVTI_A_DADDR);
+  if (!source || !destination) return std::nullopt;
+  SadState out = state_in(*view);
+  out.source = *source;
+  out.destination = *destination;
+  out.protocol = view->u8(SVTI_A_PROTO);
+  out.way = view->u8(SVTI_A_WAY);
+  if (view->has(SVTI_A_MTU)) out.mtu = view->u32(SVTI_A_MTU);
+  return out;
+}
+
+std::optional<Trace> decode_trace(ByteView octets, std::uint16_t family) {
+  const Message message(octets);
+  const auto view = view_of(message, family, SVTI_CMD_TRACE);
+  if (!view || !view->has(SVTI_A_VERDICT)) return std::nullopt;
+  Trace out;
+  out.verdict = view->u32(SVTI_A_VERDICT);
+  out.tuples = view->u32(SVTI_A_TUPLES);
+  out.probes = view->u32(SVTI_A_PROBES);
+  out.candidates = view->u32(SVTI_A_CANDIDATES);
+  out.way = view->u8(SVTI_A_WAY);
+  if (view->has(SVTI_A_INDEX)) out.policy = policy_in(*view);
+  if (view->has(SVTI_A_SPI)) out.state = state_in(*view);
+  if (view->has(SVTI_A_MTU)) out.mtu = view->u32(SVTI_A_MTU);
+  out.out_index = view->u32(SVTI_A_OUT_IFINDEX);
+  return out;
 }
 
 }  // namespace svti::svtictl

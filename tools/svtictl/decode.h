@@ -34,4 +34,11 @@ std::optional<Rule> decode_rule(ByteView message);
 // RTM_NEWNSID: the number, NETNSA_NSID_NOT_ASSIGNED (-1) included
 std::optional<std::int32_t> decode_nsid(ByteView message);
 
+// CTRL_CMD_NEWFAMILY: the number of the family
+std::optional<std::uint16_t> decode_family(ByteView message);
+// SVTI_CMD_GET_POLICY, SVTI_CMD_GET_STATE and SVTI_CMD_TRACE of the generic netlink family with that number
+std::optional<SpdPolicy> decode_policy(ByteView message, std::uint16_t family);
+std::optional<SadState> decode_state(ByteView message, std::uint16_t family);
+std::optional<Trace> decode_trace(ByteView message, std::uint16_t family);
+
 }  // namespace svti::svtictl

@@ -5,6 +5,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/svti.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -98,6 +99,11 @@ Result<std::vector<Svti>> read_svtis(Netlink& netlink, const std::string& name) 
   if (const auto read = read_addresses(netlink, out); !read) return fail(read.error());
   for (Svti& svti : out) name_link(netlink, svti);
   return out;
+}
+
+void put_sp_hash(Request& data, const std::optional<SpHash>& ipv4, const std::optional<SpHash>& ipv6) {
+  if (ipv4) data.put_u8(IFLA_SVTI_SP_HASH_IPV4_LOCAL, ipv4->local).put_u8(IFLA_SVTI_SP_HASH_IPV4_REMOTE, ipv4->remote);
+  if (ipv6) data.put_u8(IFLA_SVTI_SP_HASH_IPV6_LOCAL, ipv6->local).put_u8(IFLA_SVTI_SP_HASH_IPV6_REMOTE, ipv6->remote);
 }
 
 KernelResult<void> delete_link(Netlink& netlink, std::uint32_t index) {

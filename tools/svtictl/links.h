@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ Result<Link> find_link(Netlink& netlink, const std::string& name);
 Result<std::map<std::uint32_t, Link>> all_links(Netlink& netlink);
 // the SVTI of that name, or all by index when the name is empty: state, counters, addresses, names of link and link namespace
 Result<std::vector<Svti>> read_svtis(Netlink& netlink, const std::string& name);
+// the thresholds that are given, as attributes of IFLA_INFO_DATA
+void put_sp_hash(Request& data, const std::optional<SpHash>& ipv4, const std::optional<SpHash>& ipv6);
 // RTM_DELLINK by index
 KernelResult<void> delete_link(Netlink& netlink, std::uint32_t index);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "svtictl/netlink.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -65,6 +66,11 @@ Request& Request::put(int attribute, ByteView value) {
 
 Request& Request::put_u8(int attribute, std::uint8_t value) { return put(attribute, {&value, 1}); }
 
+Request& Request::put_u16_network(int attribute, std::uint16_t value) {
+  const std::uint16_t octets = htons(value);
+  return put(attribute, {reinterpret_cast<const std::uint8_t*>(&octets), sizeof octets});
+}
+
 Request& Request::put_u32(int attribute, std::uint32_t value) {
   if (nla_put_u32(message_, attribute, value) < 0) too_large();
   return *this;
@@ -90,11 +96,15 @@ ByteView Request::view() const {
   return {reinterpret_cast<const std::uint8_t*>(header), header->nlmsg_len};
 }
 
-Result<Netlink> Netlink::open() {
+Result<Netlink> Netlink::open() { return open_protocol(NETLINK_ROUTE); }
+
+Result<Netlink> Netlink::open_generic() { return open_protocol(NETLINK_GENERIC); }
+
+Result<Netlink> Netlink::open_protocol(int protocol) {
   errno = 0;
   Netlink netlink(nl_socket_alloc());
   if (netlink.socket_ == nullptr) throw std::bad_alloc();
-  if (const int error = nl_connect(netlink.socket_, NETLINK_ROUTE); error < 0) {
+  if (const int error = nl_connect(netlink.socket_, protocol); error < 0) {
     return fail(refusal("cannot open a netlink socket", socket_error(error)));
   }
   const int on = 1;

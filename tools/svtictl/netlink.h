@@ -47,6 +47,7 @@ class Request {
   }
   Request& put(int attribute, ByteView value);
   Request& put_u8(int attribute, std::uint8_t value);
+  Request& put_u16_network(int attribute, std::uint16_t value);  // in network order
   Request& put_u32(int attribute, std::uint32_t value);
   Request& put_i32(int attribute, std::int32_t value);
   Request& put_text(int attribute, std::string_view value);  // with a final zero
@@ -69,10 +70,11 @@ class Request {
   nl_msg* message_;
 };
 
-// A NETLINK_ROUTE socket with extack and strict checking of dump requests. Not thread-safe.
+// A NETLINK_ROUTE or NETLINK_GENERIC socket with extack and strict checking of dump requests. Not thread-safe.
 class Netlink {
  public:
   static Result<Netlink> open();                       // in the network namespace of the calling thread
+  static Result<Netlink> open_generic();               // the same, of NETLINK_GENERIC
   static Result<Netlink> open_in(const Netns& netns);  // in `netns`; the thread is back in its own on return
   ~Netlink();
   Netlink(Netlink&&) noexcept;
@@ -85,6 +87,7 @@ class Netlink {
 
  private:
   explicit Netlink(nl_sock* socket) : socket_(socket) {}
+  static Result<Netlink> open_protocol(int protocol);
   KernelResult<std::vector<Bytes>> query_once(Request& request, bool& interrupted);
 
   nl_sock* socket_;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
 #include <linux/svti.h>
+#include <netinet/in.h>
 
 #include <array>
 #include <nlohmann/json.hpp>
@@ -80,6 +81,8 @@ Json counters_json(const Svti& interface) {
           {"out-discards", interface.out.discards}, {"out-errors", interface.out.errors}};
 }
 
+Json sp_hash_json(const SpHash& hash) { return {{"local", hash.local}, {"remote", hash.remote}}; }
+
 Json interface_json(const Svti& interface) {
   Json out{{"name", interface.name},
            {"ifindex", interface.index},
@@ -88,6 +91,8 @@ Json interface_json(const Svti& interface) {
            {"promiscuous", interface.promiscuous},
            {"enabled", interface.enabled},
            {"oper-status", interface.oper_status}};
+  if (interface.sp_hash_ipv4) out["sp-hash-ipv4"] = sp_hash_json(*interface.sp_hash_ipv4);
+  if (interface.sp_hash_ipv6) out["sp-hash-ipv6"] = sp_hash_json(*interface.sp_hash_ipv6);
   if (interface.link_index != 0) out["link-interface"] = link_text(interface);
   if (interface.link_nsid) out["link-netns"] = netns_text(interface);
   out["addresses"] = interface.addresses;
@@ -116,6 +121,10 @@ std::string interface_text(const Svti& interface, const Paint& paint) {
   if (interface.link_index != 0) out += fmt::format("    link {}\n", link_text(interface));
   if (interface.link_nsid) out += fmt::format("    link-netns {}\n", netns_text(interface));
   for (const std::string& address : interface.addresses) out += fmt::format("    address {}\n", address);
+  if (interface.sp_hash_ipv4 && interface.sp_hash_ipv6) {
+    out += fmt::format("    sp-hash ipv4 {}/{}  ipv6 {}/{}\n", interface.sp_hash_ipv4->local, interface.sp_hash_ipv4->remote,
+                       interface.sp_hash_ipv6->local, interface.sp_hash_ipv6->remote);
+  }
   return out + direction_text("in", interface.in, paint) + direction_text("out", interface.out, paint);
 }
 
@@ -134,6 +143,114 @@ Json stats_json(const Svti& interface) {
           {"counters", counters_json(interface)},
           {"drops", std::move(drops)},
           {"queued", queued}};
+}
+
+std::string ip_protocol_name(std::uint8_t protocol) {
+  switch (protocol) {
+    case IPPROTO_ICMP:
+      return "icmp";
+    case IPPROTO_TCP:
+      return "tcp";
+    case IPPROTO_UDP:
+      return "udp";
+    case IPPROTO_GRE:
+      return "gre";
+    case IPPROTO_ESP:
+      return "esp";
+    case IPPROTO_AH:
+      return "ah";
+    case IPPROTO_ICMPV6:
+      return "icmpv6";
+    case IPPROTO_COMP:
+      return "comp";
+    case IPPROTO_SCTP:
+      return "sctp";
+    default:
+      return fmt::format("{}", protocol);
+  }
+}
+
+std::string mode_name(std::uint8_t mode) {
+  constexpr std::array kNames{"transport", "tunnel", "route-optimization", "in-trigger", "beet"};
+  return mode < kNames.size() ? kNames[mode] : fmt::format("{}", mode);
+}
+
+std::string_view way_name(std::uint8_t way) { return way == SVTI_WAY_SHORT ? "short" : way == SVTI_WAY_KERNEL ? "kernel" : "none"; }
+std::string_view usable_name(std::uint8_t usable) { return usable == 0 ? "gone" : usable == 1 ? "usable" : "rekey-due"; }
+
+std::string port_text(std::uint16_t port, std::uint16_t mask) {
+  return mask == 0xffff ? fmt::format("{}", port) : fmt::format("{}/{:#x}", port, mask);
+}
+
+// protocol, ports and mark, as far as the policy names them
+std::string narrowing(const SpdPolicy& policy) {
+  std::string out;
+  if (policy.protocol != 0) out += " proto " + ip_protocol_name(policy.protocol);
+  if (policy.source_port_mask != 0) out += " sport " + port_text(policy.source_port, policy.source_port_mask);
+  if (policy.destination_port_mask != 0) out += " dport " + port_text(policy.destination_port, policy.destination_port_mask);
+  if (policy.mark_mask != 0) out += fmt::format(" mark {:#x}/{:#x}", policy.mark, policy.mark_mask);
+  return out;
+}
+
+// The same words as the guide: hashed by the thresholds, or not.
+std::string place_text(const SpdPolicy& policy) {
+  return fmt::format("{} {}/{}{}, {} of {}", policy.hashed ? "hashed" : "unhashed, bucket", policy.bucket_source, policy.bucket_destination,
+                     policy.bucket_ports ? " and ports" : "", policy.bucket_position + 1, policy.bucket_size);
+}
+
+Json policy_json(const SpdPolicy& policy) {
+  Json out{{"direction", policy.out ? "out" : "in"},
+           {"priority", policy.priority},
+           {"index", policy.index},
+           {"action", policy.blocks ? "block" : "allow"},
+           {"source", policy.source.to_string()},
+           {"destination", policy.destination.to_string()}};
+  if (policy.protocol != 0) out["protocol"] = ip_protocol_name(policy.protocol);
+  if (policy.source_port_mask != 0) out["source-port"] = port_text(policy.source_port, policy.source_port_mask);
+  if (policy.destination_port_mask != 0) out["destination-port"] = port_text(policy.destination_port, policy.destination_port_mask);
+  if (policy.mark_mask != 0) out["mark"] = fmt::format("{:#x}/{:#x}", policy.mark, policy.mark_mask);
+  if (policy.sub) out["sub"] = true;
+  out["templates"] = policy.templates;
+  return out;
+}
+
+Json place_json(const SpdPolicy& policy) {
+  return {{"hashed", policy.hashed},      {"source-bits", policy.bucket_source}, {"destination-bits", policy.bucket_destination},
+          {"ports", policy.bucket_ports}, {"bucket-size", policy.bucket_size},   {"bucket-position", policy.bucket_position}};
+}
+
+Json lookup_json(const Trace& trace) {
+  Json out{{"groups", trace.tuples}, {"buckets-visited", trace.probes}, {"candidates", trace.candidates}};
+  if (trace.policy) out["index"] = trace.policy->index;
+  return out;
+}
+
+std::string lookup_text(const Trace& trace) {
+  return fmt::format("{} of {} groups of buckets visited, {} candidate{} compared", trace.probes, trace.tuples, trace.candidates,
+                     trace.candidates == 1 ? "" : "s");
+}
+
+std::string policy_text(const SpdPolicy& policy, const Paint& paint) {
+  return fmt::format("{:<3} priority {} index {}  {}  {} -> {}{}{}", policy.out ? "out" : "in", policy.priority, policy.index,
+                     policy.blocks           ? paint.bad("block")
+                     : policy.templates == 0 ? paint.bad("no template")
+                                             : paint.good("protect"),
+                     policy.source.to_string(), policy.destination.to_string(), narrowing(policy), policy.sub ? "  (sub)" : "");
+}
+
+std::string flow_text(const Flow& flow) {
+  std::string out = fmt::format("{} -> {}", flow.source.to_string(), flow.destination.to_string());
+  if (flow.protocol != 0) out += " proto " + ip_protocol_name(flow.protocol);
+  if (flow.source_port != 0) out += fmt::format(" sport {}", flow.source_port);
+  if (flow.destination_port != 0) out += fmt::format(" dport {}", flow.destination_port);
+  if (flow.mark != 0) out += fmt::format(" mark {:#x}", flow.mark);
+  return out;
+}
+
+std::string verdict_text(const Flow& flow, const Trace& trace) {
+  if (trace.verdict != 0) return fmt::format("{}: {}", reason_name(trace.verdict), reason_meaning(trace.verdict));
+  if (!flow.out) return "let in, when one of the SAs that the policy demands has decrypted it";
+  return trace.way == SVTI_WAY_SHORT ? "encrypted and sent" : "the kernel's own lookup decides: more than the SVTI's tables is needed";
 }
 
 std::string stats_text(const Svti& interface, const Paint& paint) {
@@ -246,6 +363,83 @@ std::string render_interface(const Svti& interface, const Style& style) {
 
 std::string render_stats(const std::vector<Svti>& interfaces, const Style& style) {
   return render_all(interfaces, style, "no SVTI here; 'svtictl add --help' shows how to make one", stats_json, stats_text);
+}
+
+std::string render_spd(const std::vector<SpdPolicy>& policies, const std::optional<Trace>& trace, const Style& style) {
+  const auto met = [&](const SpdPolicy& policy) { return trace && trace->policy && trace->policy->index == policy.index; };
+  if (style.json) {
+    Json rows = Json::array();
+    for (const SpdPolicy& policy : policies) {
+      Json row = policy_json(policy);
+      row["place"] = place_json(policy);
+      if (met(policy)) row["met"] = true;
+      rows.push_back(std::move(row));
+    }
+    Json out{{"policies", std::move(rows)}};
+    if (trace) out["lookup"] = lookup_json(*trace);
+    return dump(out);
+  }
+  const Paint paint(style);
+  std::string out;
+  for (const SpdPolicy& policy : policies) {
+    out += fmt::format("{} {}  [{}]\n", met(policy) ? paint.bold("=>") : "  ", policy_text(policy, paint), place_text(policy));
+  }
+  if (trace) out += fmt::format("{}: {}\n", trace->policy ? "found" : "no policy", lookup_text(*trace));
+  return out;
+}
+
+std::string render_sad(const std::vector<SadState>& states, const Style& style) {
+  const Paint paint(style);
+  Json rows = Json::array();
+  std::string out;
+  for (const SadState& state : states) {
+    Json row{{"direction", state.outbound ? "out" : "in"},
+             {"spi", fmt::format("{:#010x}", state.spi)},
+             {"source", state.source.to_string()},
+             {"destination", state.destination.to_string()},
+             {"protocol", ip_protocol_name(state.protocol)},
+             {"mode", mode_name(state.mode)},
+             {"reqid", state.reqid},
+             {"state", usable_name(state.usable)}};
+    if (state.outbound) row["lookup"] = way_name(state.way);
+    if (state.mtu) row["mtu"] = *state.mtu;
+    rows.push_back(std::move(row));
+    out += fmt::format("{:<3} {} spi {:#010x}  {} -> {}  {} reqid {}  {}", state.outbound ? "out" : "in", ip_protocol_name(state.protocol),
+                       state.spi, state.source.to_string(), state.destination.to_string(), mode_name(state.mode), state.reqid,
+                       state.usable == 1 ? paint.good("usable") : paint.bad(usable_name(state.usable)));
+    if (state.outbound) out += fmt::format("  lookup {}", way_name(state.way));
+    if (state.mtu) out += fmt::format("  mtu {}", *state.mtu);
+    out += "\n";
+  }
+  return style.json ? dump(rows) : out;
+}
+
+std::string render_trace(const Flow& flow, const Trace& trace, const Style& style) {
+  const std::string device = !trace.out_device.empty() ? trace.out_device : fmt::format("if{}", trace.out_index);
+  if (style.json) {
+    Json out{{"verdict", trace.verdict == 0 ? "pass" : reason_name(trace.verdict)},
+             {"why", verdict_text(flow, trace)},
+             {"lookup", lookup_json(trace)},
+             {"state-lookup", way_name(trace.way)}};
+    if (trace.policy) out["policy"] = policy_json(*trace.policy);
+    if (trace.state) {
+      out["spi"] = fmt::format("{:#010x}", trace.state->spi);
+      out["reqid"] = trace.state->reqid;
+    }
+    if (trace.out_index != 0) out["out-interface"] = device;
+    if (trace.mtu) out["mtu"] = *trace.mtu;
+    return dump(out);
+  }
+  const Paint paint(style);
+  std::string out = fmt::format("packet   {} {}\n", flow.out ? "out" : "in", flow_text(flow));
+  out += fmt::format("policy   {}\n", trace.policy ? policy_text(*trace.policy, paint) : paint.bad("none"));
+  out += fmt::format("         {}\n", lookup_text(trace));
+  if (trace.state)
+    out += fmt::format("SA       spi {:#010x} reqid {}  {}\n", trace.state->spi, trace.state->reqid, usable_name(trace.state->usable));
+  if (trace.out_index != 0)
+    out += fmt::format("route    out by {}{}\n", device, trace.mtu ? fmt::format(", room for {} octets", *trace.mtu) : "");
+  const std::string verdict = verdict_text(flow, trace);
+  return out + fmt::format("verdict  {}\n", trace.verdict == 0 ? paint.good(verdict) : paint.bad(verdict));
 }
 
 std::string render_routes(const std::vector<Route>& routes, std::uint32_t table, const Style& style) {

@@ -2,6 +2,7 @@
 // Values to text for people and to JSON for programs. JSON uses the leaf names of the guide's state; a leaf that has no value is absent.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,10 @@ struct Style {
 std::string render_interfaces(const std::vector<Svti>& interfaces, const Style& style);
 std::string render_interface(const Svti& interface, const Style& style);  // one: an object instead of an array
 std::string render_stats(const std::vector<Svti>& interfaces, const Style& style);
+// policies as they are given; `trace` marks the one that its packet meets and tells how long the lookup was
+std::string render_spd(const std::vector<SpdPolicy>& policies, const std::optional<Trace>& trace, const Style& style);
+std::string render_sad(const std::vector<SadState>& states, const Style& style);
+std::string render_trace(const Flow& flow, const Trace& trace, const Style& style);
 std::string render_routes(const std::vector<Route>& routes, std::uint32_t table, const Style& style);
 std::string render_rules(const std::vector<Rule>& rules, std::uint32_t table, const Style& style);
 // what a verb that changes something says on success: nothing in text, {"done": what, "name": name} in JSON

@@ -16,6 +16,12 @@ constexpr std::uint32_t kDefaultTable = 220;
 constexpr std::uint32_t kDefaultPriority = 220;
 constexpr std::uint8_t kProtocolSvti = 219;
 
+// From which prefix lengths on policies of one family are hashed.
+struct SpHash {
+  std::uint8_t local = 0;
+  std::uint8_t remote = 0;
+};
+
 // Packets and octets of one direction since the interface was made.
 struct Counters {
   std::uint64_t octets = 0;
@@ -44,9 +50,76 @@ struct Svti {
   std::optional<std::int32_t> link_nsid;  // set when the link namespace is another one than the interface's
   std::string link_netns;                 // name of that namespace under /run/netns, empty when it has none there
   std::vector<std::string> addresses;     // "10.0.0.1/24"
+  std::optional<SpHash> sp_hash_ipv4;     // nothing: an older module
+  std::optional<SpHash> sp_hash_ipv6;
   Counters in;
   Counters out;
   std::vector<ReasonCount> reasons;  // in the order of the kernel
+};
+
+// A policy as the SVTI has it in its SPD.
+struct SpdPolicy {
+  bool out = false;  // else in
+  Prefix source;
+  Prefix destination;
+  std::uint8_t protocol = 0;  // 0: any
+  std::uint16_t source_port = 0;
+  std::uint16_t source_port_mask = 0;
+  std::uint16_t destination_port = 0;
+  std::uint16_t destination_port_mask = 0;
+  std::uint32_t mark = 0;
+  std::uint32_t mark_mask = 0;
+  std::uint32_t index = 0;
+  std::uint32_t priority = 0;
+  bool blocks = false;
+  bool sub = false;  // of the stock SPD's sub policies
+  std::uint8_t templates = 0;
+  // where it sits
+  bool hashed = false;  // by the thresholds; else by its own prefix lengths
+  std::uint8_t bucket_source = 0;
+  std::uint8_t bucket_destination = 0;
+  bool bucket_ports = false;  // protocol or ports are in the key as well
+  std::uint32_t bucket_size = 0;
+  std::uint32_t bucket_position = 0;
+};
+
+// A state as the SVTI has it in its SAD.
+struct SadState {
+  std::uint32_t spi = 0;
+  IpAddress source;
+  IpAddress destination;
+  std::uint8_t protocol = 0;
+  std::uint8_t mode = 0;  // XFRM_MODE_*
+  std::uint32_t reqid = 0;
+  bool outbound = false;
+  std::uint8_t usable = 0;  // as SVTI_A_USABLE
+  std::uint8_t way = 0;     // SVTI_WAY_*
+  std::optional<std::uint32_t> mtu;
+};
+
+// A packet to look up.
+struct Flow {
+  bool out = true;
+  IpAddress source;
+  IpAddress destination;
+  std::uint8_t protocol = 0;
+  std::uint16_t source_port = 0;       // ICMP: type
+  std::uint16_t destination_port = 0;  // ICMP: code
+  std::uint32_t mark = 0;
+};
+
+// What would happen to it.
+struct Trace {
+  std::uint32_t verdict = 0;  // 0: passes; else SVTI_XSTATS_*
+  std::uint32_t tuples = 0;
+  std::uint32_t probes = 0;
+  std::uint32_t candidates = 0;
+  std::uint8_t way = 0;
+  std::optional<SpdPolicy> policy;  // without its place
+  std::optional<SadState> state;    // without its addresses
+  std::optional<std::uint32_t> mtu;
+  std::uint32_t out_index = 0;
+  std::string out_device;
 };
 
 struct NextHop {

@@ -28,11 +28,22 @@ struct AddArguments {
   std::string dev;         // underlying link, in the link namespace; empty: none
   std::string link_netns;  // empty: the namespace the interface is made in
   std::optional<std::uint32_t> mtu;
+  std::optional<SpHash> sp_hash_ipv4;
+  std::optional<SpHash> sp_hash_ipv6;
   bool up = false;
   std::vector<InterfaceAddress> addresses;
 };
 // All or nothing: an interface that could be made but not set up as asked is removed again.
 Result<std::string> run(const AddArguments& arguments, const Style& style);
+
+struct SetArguments {
+  std::string name;
+  std::string dev;  // empty: as it is
+  std::optional<SpHash> sp_hash_ipv4;
+  std::optional<SpHash> sp_hash_ipv6;
+};
+// All or nothing.
+Result<std::string> run(const SetArguments& arguments, const Style& style);
 
 struct DeleteArguments {
   std::string name;
@@ -48,6 +59,36 @@ struct StatsArguments {
   std::string name;  // empty: all
 };
 Result<std::string> run(const StatsArguments& arguments, const Style& style);
+
+// Words that describe a packet; `from` and `to` come together or not at all.
+struct FlowArguments {
+  std::optional<IpAddress> from;
+  std::optional<IpAddress> to;
+  bool out = true;
+  std::uint8_t protocol = 0;
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
+  std::uint32_t mark = 0;
+};
+
+// The policies in order of match; with a packet, which one it meets and how long that takes to find.
+struct SpdArguments {
+  std::string name;
+  FlowArguments flow;
+};
+Result<std::string> run(const SpdArguments& arguments, const Style& style);
+
+struct SadArguments {
+  std::string name;
+};
+Result<std::string> run(const SadArguments& arguments, const Style& style);
+
+// What would happen to a packet, and why.
+struct TraceArguments {
+  std::string name;
+  FlowArguments flow;
+};
+Result<std::string> run(const TraceArguments& arguments, const Style& style);
 
 struct RouteShowArguments {
   std::uint32_t table = kDefaultTable;
@@ -101,7 +142,8 @@ struct PrintArguments {
 };
 Result<std::string> run(const PrintArguments& arguments, const Style& style);
 
-using Verb = std::variant<ShowArguments, AddArguments, DeleteArguments, StatsArguments, RouteShowArguments, RouteAddArguments,
-                          RouteDeleteArguments, RuleShowArguments, RuleAddArguments, RuleDeleteArguments, PrintArguments>;
+using Verb = std::variant<ShowArguments, AddArguments, SetArguments, DeleteArguments, StatsArguments, SpdArguments, SadArguments,
+                          TraceArguments, RouteShowArguments, RouteAddArguments, RouteDeleteArguments, RuleShowArguments, RuleAddArguments,
+                          RuleDeleteArguments, PrintArguments>;
 
 }  // namespace svti::svtictl

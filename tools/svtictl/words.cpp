@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace svti::svtictl {
 namespace {
@@ -28,6 +30,23 @@ Result<std::uint32_t> number_in(std::string_view word, std::uint32_t low, std::u
   if (!value || *value < low || *value > high) return config_error(fmt::format("'{}' is not a number from {} to {}", word, low, high));
   return *value;
 }
+
+Result<SpHash> sp_hash(std::string_view word, std::uint8_t longest) {
+  const std::size_t slash = word.find('/');
+  if (slash == std::string_view::npos) {
+    return config_error(fmt::format("'{}' is no pair of prefix lengths: LOCAL/REMOTE, each from 0 to {}", word, longest));
+  }
+  const auto local = number_in(word.substr(0, slash), 0, longest);
+  if (!local) return fail(local.error());
+  const auto remote = number_in(word.substr(slash + 1), 0, longest);
+  if (!remote) return fail(remote.error());
+  return SpHash{static_cast<std::uint8_t>(*local), static_cast<std::uint8_t>(*remote)};
+}
+
+constexpr std::pair<std::string_view, std::uint8_t> kProtocols[] = {
+    {"icmp", IPPROTO_ICMP}, {"tcp", IPPROTO_TCP},       {"udp", IPPROTO_UDP},   {"gre", IPPROTO_GRE},
+    {"esp", IPPROTO_ESP},   {"icmpv6", IPPROTO_ICMPV6}, {"sctp", IPPROTO_SCTP},
+};
 
 }  // namespace
 
@@ -74,6 +93,31 @@ Result<std::uint8_t> parse_route_type(std::string_view word) {
     if (word == route_type_name(type)) return type;
   }
   return config_error(fmt::format("'{}' is not one of unicast, throw, blackhole, unreachable, prohibit", word));
+}
+
+Result<SpHash> parse_sp_hash_ipv4(std::string_view word) { return sp_hash(word, 32); }
+Result<SpHash> parse_sp_hash_ipv6(std::string_view word) { return sp_hash(word, 128); }
+
+Result<std::uint16_t> parse_port(std::string_view word) {
+  const auto value = number_in(word, 0, 65535);
+  if (!value) return fail(value.error());
+  return static_cast<std::uint16_t>(*value);
+}
+
+Result<std::uint8_t> parse_protocol(std::string_view word) {
+  for (const auto& [name, value] : kProtocols) {
+    if (word == name) return value;
+  }
+  const auto value = number(word, 10);
+  if (!value || *value > 255) {
+    return config_error(fmt::format("'{}' is no protocol: a number from 0 to 255, or icmp, icmpv6, tcp, udp, sctp, gre, esp", word));
+  }
+  return static_cast<std::uint8_t>(*value);
+}
+
+Result<bool> parse_direction(std::string_view word) {
+  if (word != "out" && word != "in") return config_error(fmt::format("'{}' is not one of out, in", word));
+  return word == "out";
 }
 
 Result<std::vector<IpFamily>> parse_families(std::string_view word) {

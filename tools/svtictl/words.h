@@ -26,6 +26,11 @@ Result<Prefix> parse_prefix(std::string_view word);                       // as 
 Result<IpAddress> parse_address(std::string_view word);                   // as IpAddress::parse
 Result<InterfaceAddress> parse_interface_address(std::string_view word);  // "a/len", or "a" for a host
 Result<std::uint8_t> parse_route_type(std::string_view word);             // RTN_*
-Result<std::vector<IpFamily>> parse_families(std::string_view word);      // ipv4, ipv6, both
+Result<SpHash> parse_sp_hash_ipv4(std::string_view word);                 // "LOCAL/REMOTE", prefix lengths
+Result<SpHash> parse_sp_hash_ipv6(std::string_view word);
+Result<std::uint16_t> parse_port(std::string_view word);              // 0..65535
+Result<std::uint8_t> parse_protocol(std::string_view word);           // 0..255, or tcp, udp, icmp, icmpv6, sctp, gre, esp
+Result<bool> parse_direction(std::string_view word);                  // out: true, in: false
+Result<std::vector<IpFamily>> parse_families(std::string_view word);  // ipv4, ipv6, both
 
 }  // namespace svti::svtictl

@@ -154,13 +154,34 @@ BOOST_AUTO_TEST_CASE(a_route_that_contradicts_itself_is_refused) {
   BOOST_TEST(refused("route add 10.0.0.0/8 dev svti1 src ::1") == "src ::1 and 10.0.0.0/8 are of different families");
 }
 
+BOOST_AUTO_TEST_CASE(set_takes_thresholds_as_a_pair_and_needs_something_to_set) {
+  const auto set = std::get<SetArguments>(std::get<Invocation>(parse("set svti1 sp-hash-ipv6 56/64")).verb);
+  BOOST_TEST(!set.sp_hash_ipv4);
+  BOOST_TEST((set.sp_hash_ipv6 && set.sp_hash_ipv6->local == 56 && set.sp_hash_ipv6->remote == 64));
+  for (const char* wrong : {"set svti1", "set svti1 sp-hash-ipv4 16", "set svti1 sp-hash-ipv4 33/0", "set svti1 sp-hash-ipv6 0/129"}) {
+    BOOST_TEST(std::holds_alternative<Stop>(parse(wrong)), wrong);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_packet_has_two_addresses_of_one_family) {
+  const auto trace = std::get<TraceArguments>(std::get<Invocation>(parse("trace svti1 from 10.0.0.1 to 10.0.0.2 proto tcp dport 80")).verb);
+  BOOST_TEST(trace.flow.protocol == 6);
+  BOOST_TEST(trace.flow.destination_port == 80);
+  BOOST_TEST(trace.flow.out);
+  BOOST_TEST(std::holds_alternative<Invocation>(parse("spd svti1")));
+  for (const char* wrong : {"trace svti1", "trace svti1 from 10.0.0.1", "trace svti1 from 10.0.0.1 to ::1", "spd svti1 proto tcp",
+                            "trace svti1 from 10.0.0.1 to 10.0.0.2 dir fwd"}) {
+    BOOST_TEST(std::holds_alternative<Stop>(parse(wrong)), wrong);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_refusal_points_to_the_help_of_its_verb) {
   BOOST_TEST(std::get<Stop>(parse("route add 10.0.0.0/8 dev")).text.ends_with("; 'svtictl route add --help' shows how it is used"));
 }
 
 BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples) {
-  for (const char* verb : {"", "add", "delete", "show", "stats", "route", "route show", "route add", "route delete", "rule", "rule show",
-                           "rule add", "rule delete", "completion"}) {
+  for (const char* verb : {"", "add", "set", "delete", "show", "stats", "spd", "sad", "trace", "route", "route show", "route add",
+                           "route delete", "rule", "rule show", "rule add", "rule delete", "completion"}) {
     const auto parsed = parse(std::string(verb) + " --help");
     BOOST_REQUIRE(std::holds_alternative<Stop>(parsed));
     const Stop& stop = std::get<Stop>(parsed);
@@ -173,7 +194,8 @@ BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples) {
 
 BOOST_AUTO_TEST_CASE(completion_knows_every_verb_and_keyword) {
   const auto script = arguments<PrintArguments>("completion bash").text;
-  for (const char* part : {"\"add\") words=\"id dev link-netns mtu address up", "\"\") words=\"add delete show stats route rule completion",
+  for (const char* part : {"\"add\") words=\"id dev link-netns mtu sp-hash-ipv4 sp-hash-ipv6 address up",
+                           "\"\") words=\"add set delete show stats spd sad trace route rule completion",
                            "\"route add\") words=\"dev type src metric table", "complete -F _svtictl svtictl\n"}) {
     BOOST_TEST(script.find(part) != std::string::npos, part << " is not in\n" << script);
   }
