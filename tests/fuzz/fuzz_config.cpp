@@ -38,15 +38,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   check_diagnostics(first->warnings(), text);
   for (const bool defaults : {false, true}) {
-    const std::string printed = first->print({defaults, true});
+    const std::string printed = first->print({defaults, true, false, ""}).value();
     const auto second = Document::parse(printed, "again");
     if (!second) demand(false, second.error().front().to_string().c_str(), printed);
-    demand(second->to_json({true, true}) == first->to_json({true, true}), "not the same tree", printed);
-    demand(second->print({defaults, true}) == printed, "not the same text", printed);
+    demand(second->to_json({true, true, false, ""}).value() == first->to_json({true, true, false, ""}).value(), "not the same tree",
+           printed);
+    demand(second->print({defaults, true, false, ""}).value() == printed, "not the same text", printed);
     demand(second->warnings().size() == first->warnings().size(), "not the same warnings", printed);
-    demand(second->resolved()->vpns.size() == first->resolved()->vpns.size(), "not the same VPNs", printed);
+    demand(second->resolved()->vrfs.size() == first->resolved()->vrfs.size(), "not the same VRFs", printed);
+    if (!defaults) demand(first->diff(*second).empty(), "different from itself", printed);
   }
-  first->print({true, false});
-  first->to_json({true, false});
+  first->print({true, false, false, ""}).value();
+  first->to_json({true, false, false, ""}).value();
   return 0;
 }

@@ -4,7 +4,11 @@
 #include <stdexcept>
 #include <utility>
 
+#include "config/complete.h"
+#include "config/diff.h"
+#include "config/edit.h"
 #include "config/findings.h"
+#include "config/fold.h"
 #include "config/printer.h"
 #include "config/reader.h"
 #include "config/resolve.h"
@@ -15,10 +19,37 @@
 namespace svti::config {
 
 struct Document::Impl {
-  std::shared_ptr<const Schema> schema;  // before the tree, which needs it to its end
-  Tree tree;
+  std::shared_ptr<const Schema> schema;  // before the tree, which points into it
+  TreePtr root;
   Diagnostics warnings;
-  model::ConfigurationPtr resolved;
+  Resolution resolution;
+
+  // Warnings are among the findings, and taken out; with an error there is no document.
+  static tl::expected<Document, Diagnostics> finish(std::shared_ptr<const Schema> schema, TreePtr root, const Resolution* before,
+                                                    Findings findings) {
+    auto impl = std::make_shared<Impl>();
+    // only a tree that keeps the rules can be resolved
+    if (!findings.failed()) impl->resolution = resolve(*schema, *root, before, findings);
+    warn_without_effect(*root, findings);
+    const bool failed = findings.failed();
+    Diagnostics found = std::move(findings).take();
+    if (failed) return tl::unexpected(std::move(found));
+    impl->schema = std::move(schema);
+    impl->root = std::move(root);
+    impl->warnings = std::move(found);
+    return Document(std::move(impl));
+  }
+
+  // what is to be printed: of this tree, or of `shown`, which is made here and must live as long
+  Result<Place> place(const PrintOptions& options, TreePtr& shown) const {
+    shown = options.resolved ? folded(*root, options.defaults) : root;
+    auto out = locate(*schema, *shown, options.path);
+    if (!out) return out;
+    const bool is_there =
+        out->node || out->whole_list || out->schema->default_value || (out->schema->kind == Kind::Container && !out->schema->presence);
+    if (!is_there) return config_error("'" + options.path + "' is not set");
+    return out;
+  }
 };
 
 std::string Diagnostic::to_string() const {
@@ -36,36 +67,47 @@ Document::Document() {
   *this = std::move(*parsed);
 }
 
-Document::Document(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Document::Document(Document&&) noexcept = default;
-Document& Document::operator=(Document&&) noexcept = default;
-Document::~Document() = default;
+Document::Document(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
-tl::expected<Document, Diagnostics> Document::parse(std::string_view text, std::string_view file_name) {
+tl::expected<Document, Diagnostics> Document::parse(std::string_view text, std::string_view file_name, const Document* before) {
   Findings findings(file_name);
   const auto checked = checked_text(text, findings);
   if (!checked) return tl::unexpected(std::move(findings).take());
-  auto impl = std::make_unique<Impl>();
-  impl->schema = Schema::instance();
-  ReadResult read = read_text(*impl->schema, *checked, findings);
-  validate(*impl->schema, read, findings);
-  // only a tree that keeps the rules can be resolved
-  if (!findings.failed()) impl->resolved = resolve(read.tree.get(), findings);
-  warn_without_effect(read.tree.get(), findings);
-  const bool failed = findings.failed();
-  Diagnostics found = std::move(findings).take();
-  if (failed) return tl::unexpected(std::move(found));
-  impl->tree = std::move(read.tree);
-  impl->warnings = std::move(found);
-  return Document(std::move(impl));
+  auto schema = Schema::instance();
+  ReadResult read = read_text(*schema, *checked, findings);
+  validate(*schema, *read.root, read.damaged, nullptr, findings);
+  return Impl::finish(std::move(schema), std::move(read.root), before ? &before->impl_->resolution : nullptr, std::move(findings));
+}
+
+tl::expected<Document, Diagnostics> Document::edited(const std::vector<Edit>& edits) const {
+  Findings findings("");
+  NodePtr root = apply_edits(*impl_->schema, *impl_->root, edits, findings);
+  if (!findings.failed()) validate(*impl_->schema, *root, {}, impl_->root.get(), findings);
+  return Impl::finish(impl_->schema, std::move(root), &impl_->resolution, std::move(findings));
 }
 
 const Diagnostics& Document::warnings() const { return impl_->warnings; }
 
-std::string Document::print(const PrintOptions& options) const { return print_text(impl_->tree.get(), options); }
+std::vector<Change> Document::diff(const Document& to) const { return difference(*impl_->root, *to.impl_->root); }
 
-std::string Document::to_json(const PrintOptions& options) const { return print_json(impl_->tree.get(), options); }
+Result<std::string> Document::print(const PrintOptions& options) const {
+  TreePtr shown;
+  const auto place = impl_->place(options, shown);
+  if (!place) return fail(place.error());
+  return print_text(*place, options);
+}
 
-model::ConfigurationPtr Document::resolved() const { return impl_->resolved; }
+Result<std::string> Document::to_json(const PrintOptions& options) const {
+  TreePtr shown;
+  const auto place = impl_->place(options, shown);
+  if (!place) return fail(place.error());
+  return print_json(*place, options);
+}
+
+model::SystemPtr Document::resolved() const { return impl_->resolution.system; }
+
+std::vector<Completion> Document::complete(std::string_view partial_path) const {
+  return completions(*impl_->schema, *impl_->root, partial_path);
+}
 
 }  // namespace svti::config

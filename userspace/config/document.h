@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A configuration as the user wrote it: the guide's native text form over the YANG schema (docs/yang), and what it resolves to.
+//
+// Paths are the words of the text form: "vpn hq ike-policy mobike". They begin in `ike` of VRF main, or at the top where they begin with
+// `vrf` (or, with `interface` and `ike`, in VRF main); "/ vrf main ike vpn hq" says so explicitly.
 #pragma once
 
 #include <memory>
@@ -8,6 +11,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "base/result.h"
 #include "model/config.h"
 
 namespace svti::config {
@@ -16,8 +20,8 @@ namespace svti::config {
 struct Diagnostic {
   bool warning = false;
   std::string file;
-  unsigned line = 0;    // from 1; 0 when it is about the whole
-  std::string leaf;     // path from `ike`, "vpn siteA-siteB local-address"
+  unsigned line = 0;    // from 1; 0 when it is about the whole, or about what no text said
+  std::string leaf;     // path, "vpn siteA-siteB local-address"
   std::string message;  // what is wrong, what is allowed, how to mend it
 
   std::string to_string() const;
@@ -26,7 +30,9 @@ using Diagnostics = std::vector<Diagnostic>;
 
 struct PrintOptions {
   bool defaults = true;
-  bool secrets = true;  // false: secret values print as "<hidden>"
+  bool secrets = true;    // false: secret values print as "<hidden>"
+  bool resolved = false;  // templates folded into the VPNs that use them, and not shown themselves
+  std::string path;       // only what stands there; empty: everything
 };
 
 // One command that changes a configuration.
@@ -45,28 +51,40 @@ struct Change {
   bool restart = false;  // takes effect when the daemon starts again
 };
 
-// A parsed and validated configuration tree. Immutable; cheap to move; not to be shared between threads.
+// What may stand next in a path.
+struct Completion {
+  std::string word;
+  std::string description;  // one line, from the schema; empty for names that the user gave
+};
+
+// A parsed and validated configuration tree. Immutable, so copies share everything; documents that come from each other by edits share
+// what is equal.
 class Document {
  public:
-  // an empty configuration, all defaults
+  // nothing configured: no VRF, no IKE
   Document();
-  // Whole or not at all: any error means no document. Warnings (a leaf without effect yet) are in warnings().
-  static tl::expected<Document, Diagnostics> parse(std::string_view text, std::string_view file_name);
-  Document(Document&&) noexcept;
-  Document& operator=(Document&&) noexcept;
-  ~Document();
+  // Whole or not at all: any error means no document. Warnings (a leaf without effect yet) are in warnings(). VPNs and keys that are
+  // equal to those of `before` are the same objects in resolved().
+  static tl::expected<Document, Diagnostics> parse(std::string_view text, std::string_view file_name, const Document* before = nullptr);
+  // All edits, in their order, or none. A finding's line is the number of its edit, from 1.
+  tl::expected<Document, Diagnostics> edited(const std::vector<Edit>& edits) const;
 
   const Diagnostics& warnings() const;
-  // native text form; parse(print(d)) gives the same tree
-  std::string print(const PrintOptions& options) const;
-  std::string to_json(const PrintOptions& options) const;
+  // what makes `to` of this document, in the order of the tree
+  std::vector<Change> diff(const Document& to) const;
+  // Native text form; parse(print(d)) gives the same tree. An error: there is no such path.
+  Result<std::string> print(const PrintOptions& options) const;
+  // RFC 7951; with a path, one object of what stands there
+  Result<std::string> to_json(const PrintOptions& options) const;
   // templates folded into VPNs, defaults filled in
-  model::ConfigurationPtr resolved() const;
+  model::SystemPtr resolved() const;
+  // What may stand in place of the last word of `partial_path`, or behind it when it ends in a blank; what is configured comes with it.
+  std::vector<Completion> complete(std::string_view partial_path) const;
 
  private:
   struct Impl;
-  explicit Document(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Document(std::shared_ptr<const Impl> impl);
+  std::shared_ptr<const Impl> impl_;
 };
 
 }  // namespace svti::config

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/printer.h"
 
-#include <libyang/libyang.h>
-
 #include <nlohmann/json.hpp>
 
 #include "config/values.h"
@@ -11,134 +9,234 @@ namespace svti::config {
 
 namespace {
 
-using nlohmann::ordered_json;
-
-bool shows(const lyd_node* node, const PrintOptions& options) { return options.defaults || !is_default(node); }
-
-// Without defaults an empty container says nothing, unless its presence means something.
-bool is_empty(const lyd_node* container, const PrintOptions& options) {
-  if (lysc_is_np_cont(container->schema) == 0) return false;
-  for (const lyd_node* child : Children(container)) {
-    if (!shows(child, options)) continue;
-    if (schema_of(child).kind != Kind::Container || !is_empty(child, options)) return false;
+// What a node holds, in the order of the schema: what is written, and between it the defaults.
+// `emit` gets the child's schema, and its node or null for a default.
+template <typename Emit>
+void for_each_shown(const SchemaNode& schema, const Node* node, const PrintOptions& options, Emit emit) {
+  std::size_t next = 0;
+  for (const auto& child : schema.children) {
+    if (child.get() == schema.key) continue;
+    bool is_written = false;
+    while (node && next < node->children.size() && node->children[next]->schema == child.get()) {
+      emit(*child, node->children[next].get());
+      is_written = true;
+      ++next;
+    }
+    if (is_written || !options.defaults) continue;
+    if (child->default_value || (child->kind == Kind::Container && !child->presence)) emit(*child, static_cast<const Node*>(nullptr));
   }
-  return true;
 }
+
+// Without anything to show a container says nothing, unless its presence means something.
+bool is_empty(const SchemaNode& schema, const Node* node, const PrintOptions& options) {
+  if (schema.kind != Kind::Container || schema.presence) return false;
+  bool out = true;
+  for_each_shown(schema, node, options, [&](const SchemaNode& child, const Node* shown) { out = out && is_empty(child, shown, options); });
+  return out;
+}
+
+std::string_view value_of(const SchemaNode& leaf, const Node* node) { return node ? std::string_view(node->text) : *leaf.default_value; }
 
 class TextPrinter {
  public:
   explicit TextPrinter(const PrintOptions& options) : options_(options) {}
 
-  void print(const lyd_node* node, unsigned depth) {
-    if (!shows(node, options_)) return;
-    const SchemaNode& schema = schema_of(node);
-    if (schema.kind == Kind::Container && is_empty(node, options_)) return;
+  void print(const SchemaNode& schema, const Node* node, unsigned depth) {
+    if (is_empty(schema, node, options_)) return;
     out_.append(4U * depth, ' ').append(schema.name);
     if (schema.is_leaf()) {
-      print_value(node, schema);
-      out_ += "\n";
+      add_value(schema, node);
+      out_ += '\n';
       return;
     }
-    if (schema.kind == Kind::List) out_ += " " + as_word(key_of(node));
+    if (schema.kind == Kind::List) out_.append(" ").append(as_word(node->text));
     if (schema.one_line) {
-      print_on_line(node);
+      print_on_line(schema, node);
       return;
     }
-    out_ += "\n";
-    for (const lyd_node* child : Children(node)) print(child, depth + 1);
+    out_ += '\n';
+    print_children(schema, node, depth + 1);
     out_.append(4U * (depth + 1), ' ').append("..\n");
+  }
+
+  void print_children(const SchemaNode& schema, const Node* node, unsigned depth) {
+    for_each_shown(schema, node, options_, [&](const SchemaNode& child, const Node* shown) { print(child, shown, depth); });
   }
 
   std::string take() && { return std::move(out_); }
 
  private:
-  void print_value(const lyd_node* leaf, const SchemaNode& schema) {
-    out_ += " ";
-    out_ += schema.hides() && !options_.secrets ? std::string(kHiddenText) : to_text(schema, value_of(leaf));
+  void add_value(const SchemaNode& schema, const Node* leaf) {
+    out_ += ' ';
+    if (schema.hides() && !options_.secrets) {
+      out_ += kHiddenText;
+    } else {
+      out_ += to_text(schema, value_of(schema, leaf));
+    }
   }
 
-  void print_on_line(const lyd_node* container) {
-    for (const lyd_node* child : Children(container)) {
-      if (!shows(child, options_)) continue;
-      out_.append(" ").append(schema_of(child).name);
-      print_value(child, schema_of(child));
-    }
-    out_ += "\n";
+  void print_on_line(const SchemaNode& schema, const Node* container) {
+    for_each_shown(schema, container, options_, [&](const SchemaNode& child, const Node* shown) {
+      out_.append(" ").append(child.name);
+      add_value(child, shown);
+    });
+    out_ += '\n';
   }
 
   const PrintOptions& options_;
   std::string out_;
 };
 
-// RFC 7951 6: 64-bit numbers and decimals are strings
-ordered_json json_value(const lyd_node* leaf) {
-  const lyd_value* value = &reinterpret_cast<const lyd_node_term*>(leaf)->value;
-  if (value->realtype->basetype == LY_TYPE_UNION) value = &value->subvalue->value;
-  switch (value->realtype->basetype) {
-    case LY_TYPE_BOOL:
-      return value->boolean != 0;
-    case LY_TYPE_UINT8:
-      return value->uint8;
-    case LY_TYPE_UINT16:
-      return value->uint16;
-    case LY_TYPE_UINT32:
-      return value->uint32;
-    default:
-      return value_of(leaf);
-  }
-}
-
+// Written as it goes: an object tree of a large configuration would be many times its text.
 class JsonPrinter {
  public:
   explicit JsonPrinter(const PrintOptions& options) : options_(options) {}
 
-  ordered_json object(const lyd_node* parent) const {
-    ordered_json out = ordered_json::object();
-    const SchemaNode& schema = schema_of(parent);
-    if (schema.kind == Kind::List) out[std::string(schema.key->name)] = json_value(lyd_child(parent));
-    for (const lyd_node* child : Children(parent)) add(out, child);
-    return out;
+  void print(const Place& place) {
+    out_ += "{\n";
+    depth_ = 1;
+    const auto member = [&](const SchemaNode& schema) {
+      indent();
+      out_.append("\"svti:").append(schema.name).append("\": ");
+    };
+    if (!place.schema->parent) {
+      if (place.node->children.empty()) {
+        out_ = "{}\n";
+        return;
+      }
+      member(*place.schema->children.front());
+      list(place.node->children, *place.schema->children.front());
+    } else if (place.whole_list) {
+      member(*place.schema);
+      if (place.parent) {
+        list(place.parent->children, *place.schema);
+      } else {
+        out_ += "[]";
+      }
+    } else if (place.schema->kind == Kind::List || place.schema->kind == Kind::LeafList) {
+      member(*place.schema);
+      begin('[');
+      separate();
+      value(*place.schema, place.node);
+      end(']');
+    } else {
+      member(*place.schema);
+      value(*place.schema, place.node);
+    }
+    out_ += "\n}\n";
   }
 
+  std::string take() && { return std::move(out_); }
+
  private:
-  void add(ordered_json& out, const lyd_node* node) const {
-    if (!shows(node, options_)) return;
-    const SchemaNode& schema = schema_of(node);
-    const std::string name(schema.name);
-    switch (schema.kind) {
-      case Kind::Container:
-        if (!is_empty(node, options_)) out[name] = object(node);
-        break;
-      case Kind::List:
-        out[name].push_back(object(node));
-        break;
-      case Kind::Leaf:
-        out[name] = leaf(node, schema);
-        break;
-      case Kind::LeafList:
-        out[name].push_back(leaf(node, schema));
-        break;
+  void indent() { out_.append(2U * depth_, ' '); }
+  void begin(char bracket) {
+    out_ += bracket;
+    ++depth_;
+    is_first_ = true;
+  }
+  void separate() {
+    out_ += is_first_ ? "\n" : ",\n";
+    is_first_ = false;
+    indent();
+  }
+  void end(char bracket) {
+    --depth_;
+    if (!is_first_) {
+      out_ += '\n';
+      indent();
+    }
+    out_ += bracket;
+    is_first_ = false;
+  }
+
+  void list(const std::vector<NodePtr>& siblings, const SchemaNode& schema) {
+    begin('[');
+    for (const NodePtr& one : siblings) {
+      if (one->schema != &schema) continue;
+      separate();
+      value(schema, one.get());
+    }
+    end(']');
+  }
+
+  void value(const SchemaNode& schema, const Node* node) {
+    if (schema.is_leaf()) {
+      leaf(schema, value_of(schema, node));
+      return;
+    }
+    begin('{');
+    if (schema.kind == Kind::List) {
+      separate();
+      name(*schema.key);
+      leaf(*schema.key, node->text);
+    }
+    const SchemaNode* open_list = nullptr;
+    for_each_shown(schema, node, options_, [&](const SchemaNode& child, const Node* shown) {
+      if (is_empty(child, shown, options_) || &child == open_list) return;
+      separate();
+      name(child);
+      if (child.kind == Kind::List || child.kind == Kind::LeafList) {
+        open_list = &child;  // all its entries at once
+        list(node->children, child);
+      } else {
+        value(child, shown);
+      }
+    });
+    end('}');
+  }
+
+  void name(const SchemaNode& schema) { out_.append("\"").append(schema.name).append("\": "); }
+
+  void leaf(const SchemaNode& schema, std::string_view text) {
+    if (schema.hides() && !options_.secrets) {
+      string(kHiddenText);
+    } else if (schema.json == JsonType::Boolean || (schema.json == JsonType::Number && text.find_first_not_of("0123456789") == text.npos)) {
+      out_ += text;
+    } else {
+      string(text);
     }
   }
 
-  ordered_json leaf(const lyd_node* node, const SchemaNode& schema) const {
-    if (schema.hides() && !options_.secrets) return kHiddenText;
-    return json_value(node);
+  void string(std::string_view text) {
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f; });
+    if (plain) {
+      out_.append("\"").append(text).append("\"");
+    } else {
+      out_ += nlohmann::json(text).dump();
+    }
   }
 
   const PrintOptions& options_;
+  std::string out_;
+  unsigned depth_ = 0;
+  bool is_first_ = true;
 };
 
 }  // namespace
 
-std::string print_text(const lyd_node* ike, const PrintOptions& options) {
+std::string print_text(const Place& place, const PrintOptions& options) {
   TextPrinter printer(options);
-  printer.print(ike, 0);
+  if (!place.schema->parent) {
+    printer.print_children(*place.schema, place.node, 0);
+  } else if (place.whole_list) {
+    for (const NodePtr& child : place.parent ? place.parent->children : std::vector<NodePtr>{}) {
+      if (child->schema == place.schema) printer.print(*place.schema, child.get(), 0);
+    }
+  } else {
+    printer.print(*place.schema, place.node, 0);
+  }
   return std::move(printer).take();
 }
 
-std::string print_json(const lyd_node* ike, const PrintOptions& options) {
-  return ordered_json({{"svti-ike:ike", JsonPrinter(options).object(ike)}}).dump(2) + "\n";
+std::string print_json(const Place& place, const PrintOptions& options) {
+  JsonPrinter printer(options);
+  printer.print(place);
+  return std::move(printer).take();
+}
+
+std::string print_value(const Node& leaf, bool secrets) {
+  return leaf.schema->hides() && !secrets ? std::string(kHiddenText) : to_text(*leaf.schema, leaf.text);
 }
 
 }  // namespace svti::config

@@ -5,13 +5,15 @@
 #include <string>
 
 #include "config/document.h"
-#include "config/tree.h"
+#include "config/path.h"
 
 namespace svti::config {
 
 inline constexpr std::string_view kHiddenText = "<hidden>";
 
-std::string print_text(const lyd_node* ike, const PrintOptions& options);
-std::string print_json(const lyd_node* ike, const PrintOptions& options);
+std::string print_text(const Place& place, const PrintOptions& options);
+std::string print_json(const Place& place, const PrintOptions& options);
+// one value as the text form has it, hidden when it has to be
+std::string print_value(const Node& leaf, bool secrets);
 
 }  // namespace svti::config

@@ -11,9 +11,9 @@
 namespace svti::config {
 
 struct ReadResult {
-  Tree tree;
+  NodePtr root;
   // nodes below which something was found wrong: what they seem to lack may only have been misspelt
-  std::unordered_set<const lyd_node*> damaged;
+  std::unordered_set<const Node*> damaged;
 };
 
 // Reads the whole text, whatever it finds. The tree is well formed and every value fits its type; rules between nodes, mandatory leaves

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -57,17 +58,34 @@ PolicyAction policy_action(std::string_view value) {
   return value == "drop" ? PolicyAction::Drop : PolicyAction::Esp;
 }
 
+const std::vector<NodePtr>& children_of(const Node* node) {
+  static const std::vector<NodePtr> kNone;
+  return node ? node->children : kNone;
+}
+
+const Node* child_named(const Node* node, std::string_view name) { return node ? node->child(name) : nullptr; }
+
 // How each leaf of a node gets into a struct. Leaves that are not named are somebody else's.
 template <typename Target>
 using Setters = std::vector<std::pair<std::string_view, void (*)(Target&, std::string_view)>>;
 
 template <typename Target>
-void apply(const lyd_node* node, const Setters<Target>& setters, Target& target) {
-  for (const lyd_node* child : Children(node)) {
-    const SchemaNode& schema = schema_of(child);
-    if (!schema.is_leaf()) continue;
-    const auto setter = std::find_if(setters.begin(), setters.end(), [&](const auto& entry) { return entry.first == schema.name; });
-    if (setter != setters.end()) setter->second(target, value_of(child));
+void apply(std::string_view leaf, std::string_view value, const Setters<Target>& setters, Target& target) {
+  const auto setter = std::find_if(setters.begin(), setters.end(), [&](const auto& entry) { return entry.first == leaf; });
+  if (setter != setters.end()) setter->second(target, value);
+}
+
+template <typename Target>
+void apply(const Node* node, const Setters<Target>& setters, Target& target) {
+  for (const NodePtr& child : children_of(node)) {
+    if (child->is_leaf()) apply(child->schema->name, child->text, setters, target);
+  }
+}
+
+template <typename Target>
+void apply_defaults(const SchemaNode& schema, const Setters<Target>& setters, Target& target) {
+  for (const auto& child : schema.children) {
+    if (child->default_value) apply(child->name, *child->default_value, setters, target);
   }
 }
 
@@ -150,20 +168,27 @@ const Setters<GlobalOptions>& sp_hash_ipv6_setters() {
   return kSetters;
 }
 
-GlobalOptions global_options(const lyd_node* node) {
+// one container below global-options, or itself: its defaults, then what is written
+void apply_container(const SchemaNode& schema, const Node* node, const Setters<GlobalOptions>& setters, GlobalOptions& out) {
+  apply_defaults(schema, setters, out);
+  apply(node, setters, out);
+}
+
+GlobalOptions global_options(const SchemaNode& schema, const Node* node) {
   GlobalOptions out;
-  apply(node, global_setters(), out);
-  apply(child_named(node, "dos-protection"), dos_protection_setters(), out);
-  apply(child_named(node, "sp-hash-ipv4"), sp_hash_ipv4_setters(), out);
-  apply(child_named(node, "sp-hash-ipv6"), sp_hash_ipv6_setters(), out);
+  apply_container(schema, node, global_setters(), out);
+  apply_container(*schema.child("dos-protection"), child_named(node, "dos-protection"), dos_protection_setters(), out);
+  apply_container(*schema.child("sp-hash-ipv4"), child_named(node, "sp-hash-ipv4"), sp_hash_ipv4_setters(), out);
+  apply_container(*schema.child("sp-hash-ipv6"), child_named(node, "sp-hash-ipv6"), sp_hash_ipv6_setters(), out);
   return out;
 }
 
-void facility_levels(const lyd_node* facility, std::array<LogLevel, kSubsystemNames.size()>& out) {
-  if (const lyd_node* all = child_named(facility, "default")) out.fill(level(value_of(all)));
-  for (const lyd_node* child : Children(facility)) {
-    const auto subsystem = std::find(kSubsystemNames.begin(), kSubsystemNames.end(), schema_of(child).name);
-    if (subsystem != kSubsystemNames.end()) out[static_cast<std::size_t>(subsystem - kSubsystemNames.begin())] = level(value_of(child));
+void facility_levels(const SchemaNode& schema, const Node* facility, std::array<LogLevel, kSubsystemNames.size()>& out) {
+  const Node* all = child_named(facility, "default");
+  out.fill(level(all ? std::string_view(all->text) : *schema.child("default")->default_value));
+  for (const NodePtr& child : children_of(facility)) {
+    const auto subsystem = std::find(kSubsystemNames.begin(), kSubsystemNames.end(), child->schema->name);
+    if (subsystem != kSubsystemNames.end()) out[static_cast<std::size_t>(subsystem - kSubsystemNames.begin())] = level(child->text);
   }
 }
 
@@ -182,13 +207,13 @@ constexpr std::array<AlgorithmLeaf, 5> kAlgorithmLeaves = {{
     {"dh-group", AlgorithmKind::DhGroup},
 }};
 
-std::vector<wire::Transform> transforms_of(const lyd_node* proposal) {
+std::vector<wire::Transform> transforms_of(const Node* proposal) {
   std::vector<wire::Transform> out;
   for (const AlgorithmLeaf& leaf : kAlgorithmLeaves) {
-    for (const lyd_node* child : Children(proposal)) {
-      if (schema_of(child).name != leaf.leaf) continue;
+    for (const NodePtr& child : children_of(proposal)) {
+      if (child->schema->name != leaf.leaf) continue;
       // the schema's names and the table's are the same: a test compares them
-      out.push_back(model::to_transform(*model::find_algorithm(leaf.kind, value_of(child))));
+      out.push_back(model::to_transform(*model::find_algorithm(leaf.kind, child->text)));
     }
   }
   return out;
@@ -209,23 +234,23 @@ void add_default_prfs(std::vector<wire::Transform>& transforms) {
 }
 
 // RFC 7296 3.3.2: the ESN transform is mandatory with ESP and AH
-void add_esn(const lyd_node* proposal, std::vector<wire::Transform>& transforms) {
+void add_esn(const Node* proposal, std::vector<wire::Transform>& transforms) {
   const std::size_t before = transforms.size();
-  for (const lyd_node* child : Children(proposal)) {
-    if (schema_of(child).name != "esn") continue;
-    transforms.push_back(wire::transform(TransformType::Esn, truth(value_of(child)) ? wire::EsnId::Esn : wire::EsnId::None));
+  for (const NodePtr& child : children_of(proposal)) {
+    if (child->schema->name != "esn") continue;
+    transforms.push_back(wire::transform(TransformType::Esn, truth(child->text) ? wire::EsnId::Esn : wire::EsnId::None));
   }
   if (transforms.size() == before) transforms.push_back(wire::transform(TransformType::Esn, wire::EsnId::None));
 }
 
 // the proposals of a policy in ascending order of id, numbered from 1; `protocol` says which list
-std::vector<wire::Proposal> proposals_of(const lyd_node* policy, wire::ProtocolId protocol) {
+std::vector<wire::Proposal> proposals_of(const Node* policy, wire::ProtocolId protocol) {
   const std::string_view list = protocol == wire::ProtocolId::Ike   ? "ike-proposal"
                                 : protocol == wire::ProtocolId::Esp ? "esp-proposal"
                                                                     : "ah-proposal";
-  std::map<unsigned, const lyd_node*> by_id;
-  for (const lyd_node* child : Children(policy)) {
-    if (schema_of(child).name == list) by_id.emplace(number<unsigned>(key_of(child)), child);
+  std::map<unsigned, const Node*> by_id;
+  for (const NodePtr& child : children_of(policy)) {
+    if (child->schema->name == list) by_id.emplace(number<unsigned>(child->text), child.get());
   }
   std::vector<wire::Proposal> out;
   for (const auto& [id, node] : by_id) {
@@ -254,43 +279,91 @@ bool offers_esn(const std::vector<wire::Proposal>& proposals) {
 
 struct EffectiveIkePolicy {
   IkePolicy policy;
-  const lyd_node* local_auth = nullptr;  // the leaf in force; null: the default
-  const lyd_node* remote_auth = nullptr;
+  const Node* local_auth = nullptr;  // the leaf in force; null: the default
+  const Node* remote_auth = nullptr;
 };
 
-void overlay(const lyd_node* node, EffectiveIkePolicy& out) {
+void overlay(const Node* node, EffectiveIkePolicy& out) {
   apply(node, ike_policy_setters(), out.policy);
   if (auto own = proposals_of(node, wire::ProtocolId::Ike); !own.empty()) out.policy.proposals = std::move(own);
-  if (const lyd_node* leaf = child_named(node, "local-auth-method")) out.local_auth = leaf;
-  if (const lyd_node* leaf = child_named(node, "remote-auth-method")) out.remote_auth = leaf;
+  if (const Node* leaf = child_named(node, "local-auth-method")) out.local_auth = leaf;
+  if (const Node* leaf = child_named(node, "remote-auth-method")) out.remote_auth = leaf;
 }
 
-void overlay(const lyd_node* node, IpsecPolicy& out) {
+void overlay(const Node* node, IpsecPolicy& out) {
   apply(node, ipsec_policy_setters(), out);
   if (auto own = proposals_of(node, wire::ProtocolId::Esp); !own.empty()) out.esp_proposals = std::move(own);
   if (auto own = proposals_of(node, wire::ProtocolId::Ah); !own.empty()) out.ah_proposals = std::move(own);
 }
 
-template <typename Policy>
-using Templates = std::map<std::string_view, Policy>;  // keys borrow from the tree
-
-// `container` null: nothing is set
-template <typename Policy>
-Policy effective(const lyd_node* container, const Templates<Policy>& templates) {
-  Policy out;
-  const lyd_node* reference = child_named(container, "template");
-  if (reference) out = templates.at(value_of(reference));  // the schema has found it
-  overlay(container, out);
+// where a policy begins before anything is written: the defaults of templates
+EffectiveIkePolicy defaults_of(const SchemaNode& schema, const EffectiveIkePolicy*) {
+  EffectiveIkePolicy out;
+  apply_defaults(schema, ike_policy_setters(), out.policy);
   return out;
 }
 
-model::SelectorConfig selector_of(const lyd_node* container) {
+IpsecPolicy defaults_of(const SchemaNode& schema, const IpsecPolicy*) {
+  IpsecPolicy out;
+  apply_defaults(schema, ipsec_policy_setters(), out);
+  return out;
+}
+
+// The templates of one kind, and what holds without one.
+template <typename Policy>
+class Templates {
+ public:
+  explicit Templates(const SchemaNode& schema) : schema_(schema), defaults_(defaults_of(schema, static_cast<Policy*>(nullptr))) {}
+
+  void add(const Node* node) {
+    if (node->schema != &schema_) return;
+    const auto entry = by_name_.emplace(node->text, Entry{defaults_, node}).first;
+    overlay(node, entry->second.policy);
+  }
+
+  // `container`: a VPN's own policy; null: nothing is set
+  Policy effective(const Node* container) const {
+    const Entry* base = base_of(container);
+    Policy out = base ? base->policy : defaults_;
+    overlay(container, out);
+    return out;
+  }
+  // the template that it names, or null
+  const Node* used_by(const Node* container) const {
+    const Entry* base = base_of(container);
+    return base ? base->node : nullptr;
+  }
+
+ private:
+  struct Entry {
+    Policy policy;
+    const Node* node;
+  };
+  const Entry* base_of(const Node* container) const {
+    const Node* reference = child_named(container, "template");
+    return reference ? &by_name_.at(reference->text) : nullptr;  // validation has found it
+  }
+
+  const SchemaNode& schema_;
+  Policy defaults_;
+  std::unordered_map<std::string_view, Entry> by_name_;  // keys borrow from the tree
+};
+
+// what the VPNs of one `ike` have in common
+struct Surroundings {
+  const Node& ike;
+  std::string path;  // of `ike`
+  Templates<EffectiveIkePolicy> ike_templates;
+  Templates<IpsecPolicy> ipsec_templates;
+};
+
+model::SelectorConfig selector_of(const Node* container) {
   model::SelectorConfig out;
-  for (const lyd_node* child : Children(container)) {
-    const std::string_view name = schema_of(child).name;
-    if (name == "subnet") out.subnet = *Prefix::parse(value_of(child));
-    if (name == "protocol") out.protocol = number<std::uint8_t>(value_of(child));
-    if (name == "port") out.start_port = out.end_port = number<std::uint16_t>(value_of(child));
+  for (const NodePtr& child : children_of(container)) {
+    const std::string_view name = child->schema->name;
+    if (name == "subnet") out.subnet = *Prefix::parse(child->text);
+    if (name == "protocol") out.protocol = number<std::uint8_t>(child->text);
+    if (name == "port") out.start_port = out.end_port = number<std::uint16_t>(child->text);
   }
   return out;
 }
@@ -298,66 +371,77 @@ model::SelectorConfig selector_of(const lyd_node* container) {
 // One VPN. Refusals are for what would leave traffic or peers unprotected if it were merely left out.
 class VpnResolver {
  public:
-  VpnResolver(const lyd_node* vpn, Findings& findings) : node_(vpn), findings_(findings) { out_.name = key_of(vpn); }
+  VpnResolver(const Node& vpn, const Surroundings& around, Findings& findings) : node_(&vpn), around_(around), findings_(findings) {
+    out_.name = vpn.text;
+  }
 
-  model::Vpn resolve(const Templates<EffectiveIkePolicy>& ike_templates, const Templates<IpsecPolicy>& ipsec_templates) && {
-    const EffectiveIkePolicy ike = effective(child_named(node_, "ike-policy"), ike_templates);
+  model::Vpn resolve() {
+    const EffectiveIkePolicy ike = around_.ike_templates.effective(node_->child("ike-policy"));
     out_.ike = ike.policy;
-    out_.ipsec = effective(child_named(node_, "ipsec-policy"), ipsec_templates);
-    for (const lyd_node* child : Children(node_)) read(child);
+    out_.ipsec = around_.ipsec_templates.effective(node_->child("ipsec-policy"));
+    out_.version = number<std::uint8_t>(node_->value("version"));
+    if (out_.version != 2) error(node_->child("version"), "IKEv1 is not supported yet: expected 2");
+    for (const NodePtr& child : node_->children) read(child.get());
     check_auth(ike.local_auth);
     check_auth(ike.remote_auth);
     check_peers();
     check_proposals();
     return std::move(out_);
   }
+  bool has_findings() const { return has_findings_; }
 
  private:
-  void error(const lyd_node* at, std::string message) { findings_.error(line_of(at), path_of(at), std::move(message)); }
-  void warning(const lyd_node* at, std::string message) { findings_.warning(line_of(at), path_of(at), std::move(message)); }
+  void error(const Node* at, std::string message) {
+    has_findings_ = true;
+    findings_.error(at->line, path_of(at), std::move(message));
+  }
+  void warning(const Node* at, std::string message) {
+    has_findings_ = true;
+    findings_.warning(at->line, path_of(at), std::move(message));
+  }
+  // of a node of the VPN, or of a template
+  std::string path_of(const Node* node) const {
+    // findings are bounded, and so is the search for their places
+    if (findings_.full()) return "";
+    const std::string path = step_path(around_.path, *node_);
+    if (node == node_) return path;
+    const std::string within = path_below(*node_, path, *node);
+    return within == path ? path_below(around_.ike, around_.path, *node) : within;
+  }
 
-  void read(const lyd_node* child) {
-    const std::string_view name = schema_of(child).name;
-    if (name == "description") out_.description = value_of(child);
-    if (name == "version") read_version(child);
-    if (name == "local-address") out_.local_address = *IpAddress::parse(value_of(child));
-    if (name == "remote-address") out_.remote_address = *IpAddress::parse(value_of(child));
-    if (name == "local-id") out_.local_id = *model::Identity::parse(value_of(child));
+  void read(const Node* child) {
+    const std::string_view name = child->schema->name;
+    if (name == "description") out_.description = child->text;
+    if (name == "local-address") out_.local_address = *IpAddress::parse(child->text);
+    if (name == "remote-address") out_.remote_address = *IpAddress::parse(child->text);
+    if (name == "local-id") out_.local_id = *model::Identity::parse(child->text);
     if (name == "remote-id") read_remote_id(child);
     if (name == "vip-pool" || name == "vip-request") error(child, "virtual addresses are not supported yet");
     if (name == "security-policy") read_policy(child);
   }
 
-  void read_version(const lyd_node* leaf) {
-    out_.version = number<std::uint8_t>(value_of(leaf));
-    if (out_.version != 2) error(leaf, "IKEv1 is not supported yet: expected 2");
-  }
-
-  void read_remote_id(const lyd_node* leaf) {
-    const model::Identity id = *model::Identity::parse(value_of(leaf));
+  void read_remote_id(const Node* leaf) {
+    const model::Identity id = *model::Identity::parse(leaf->text);
     if (!id.is_any()) out_.remote_id = id;
   }
 
-  void read_policy(const lyd_node* node) {
+  void read_policy(const Node* node) {
     model::SecurityPolicy policy;
-    policy.name = key_of(node);
-    policy.local_ts = {selector_of(child_named(node, "local-ts"))};
-    policy.remote_ts = {selector_of(child_named(node, "remote-ts"))};
-    for (const lyd_node* child : Children(node)) {
-      const std::string_view name = schema_of(child).name;
-      if (name == "action") policy.action = policy_action(value_of(child));
-      if (name == "mode") policy.mode = value_of(child) == "transport" ? model::Mode::Transport : model::Mode::Tunnel;
-      if (name == "priority") policy.priority = number<std::uint32_t>(value_of(child));
-      if (name == "svti-id-in") policy.svti_id_in = number<std::uint32_t>(value_of(child));
-      if (name == "svti-id-out") policy.svti_id_out = number<std::uint32_t>(value_of(child));
-    }
+    policy.name = node->text;
+    policy.local_ts = {selector_of(node->child("local-ts"))};
+    policy.remote_ts = {selector_of(node->child("remote-ts"))};
+    policy.action = policy_action(node->value("action"));
+    policy.mode = node->value("mode") == "transport" ? model::Mode::Transport : model::Mode::Tunnel;
+    policy.priority = number<std::uint32_t>(node->value("priority"));
+    policy.svti_id_in = number<std::uint32_t>(node->value("svti-id-in"));
+    policy.svti_id_out = number<std::uint32_t>(node->value("svti-id-out"));
     check_policy(node, policy);
     has_policy_ = true;
     // what cannot be carried out must not be taken for an ESP policy by anybody
     if (policy.action == PolicyAction::Esp) out_.policies.push_back(std::move(policy));
   }
 
-  void check_policy(const lyd_node* node, const model::SecurityPolicy& policy) {
+  void check_policy(const Node* node, const model::SecurityPolicy& policy) {
     check_action(node, policy);
     if (policy.mode == model::Mode::Transport) error(child_named(node, "mode"), "transport is not supported yet: expected tunnel");
     const auto& local = policy.local_ts.front().subnet;
@@ -369,8 +453,8 @@ class VpnResolver {
     }
   }
 
-  void check_action(const lyd_node* node, const model::SecurityPolicy& policy) {
-    const lyd_node* leaf = child_named(node, "action");
+  void check_action(const Node* node, const model::SecurityPolicy& policy) {
+    const Node* leaf = child_named(node, "action");
     const bool has_svti = policy.svti_id_in != 0 || policy.svti_id_out != 0;
     switch (policy.action) {
       case PolicyAction::Esp:
@@ -387,10 +471,10 @@ class VpnResolver {
     }
   }
 
-  void check_auth(const lyd_node* leaf) {
-    if (!leaf || value_of(leaf) == "pre-shared-key") return;
-    const std::string used = schema_of(leaf).parent->kind == Kind::List ? ", and VPN " + quoted(out_.name) + " uses it" : "";
-    error(leaf, std::string(value_of(leaf)) + " is not supported yet" + used + ": expected pre-shared-key");
+  void check_auth(const Node* leaf) {
+    if (!leaf || leaf->text == "pre-shared-key") return;
+    const std::string used = leaf->schema->parent->kind == Kind::List ? ", and VPN " + quoted(out_.name) + " uses it" : "";
+    error(leaf, std::string(leaf->text) + " is not supported yet" + used + ": expected pre-shared-key");
   }
 
   void check_peers() {
@@ -415,70 +499,214 @@ class VpnResolver {
     if (out_.ipsec.replay_window == 0 && offers_esn(out_.ipsec.esp_proposals)) error(node_, "esn true needs a replay-window of at least 1");
   }
 
-  const lyd_node* node_;
+  const Node* node_;
+  const Surroundings& around_;
   Findings& findings_;
   model::Vpn out_;
   bool has_policy_ = false;
+  bool has_findings_ = false;
 };
 
-std::shared_ptr<const model::PresharedKey> preshared_key(const lyd_node* node) {
+std::shared_ptr<const model::PresharedKey> preshared_key(const Node& node) {
   auto out = std::make_shared<model::PresharedKey>();
-  out->name = key_of(node);
-  for (const lyd_node* child : Children(node)) {
-    if (schema_of(child).name == "id") out->ids.push_back(*model::Identity::parse(value_of(child)));
-    if (schema_of(child).name == "secret") out->secret = std::move(*decode_secret(value_of(child)));
+  out->name = node.text;
+  for (const NodePtr& child : node.children) {
+    if (child->schema->name == "id") out->ids.push_back(*model::Identity::parse(child->text));
+    if (child->schema->name == "secret") out->secret = std::move(*decode_secret(child->text));
   }
   return out;
 }
 
+bool equal(const model::PresharedKey& ours, const model::PresharedKey& theirs) {
+  return ours.name == theirs.name && ours.ids == theirs.ids && constant_time_equal(ours.secret.view(), theirs.secret.view());
+}
+
+// One `ike`. Takes over from `before`, the resolution of the tree that went before, and `running`, what that made of the same VRF.
+class IkeResolver {
+ public:
+  IkeResolver(const Node& ike, std::string path, const Resolution* before, const model::Configuration* running, Resolution& resolution,
+              Findings& findings)
+      : around_{ike, std::move(path), Templates<EffectiveIkePolicy>(*ike.schema->child("ike-policy-template")),
+                Templates<IpsecPolicy>(*ike.schema->child("ipsec-policy-template"))},
+        before_(before),
+        running_(running),
+        resolution_(resolution),
+        findings_(findings) {}
+
+  model::ConfigurationPtr resolve() {
+    const Node& ike = around_.ike;
+    auto out = std::make_shared<model::Configuration>();
+    out->enabled = truth(ike.value("enabled"));
+    out->global = global_options(*ike.schema->child("global-options"), ike.child("global-options"));
+    const SchemaNode& logging = *ike.schema->child("logging");
+    facility_levels(*logging.child("daemon"), child_named(ike.child("logging"), "daemon"), out->logging.daemon);
+    facility_levels(*logging.child("authpriv"), child_named(ike.child("logging"), "authpriv"), out->logging.authpriv);
+    // a template may stand behind the VPN that uses it
+    for (const NodePtr& child : ike.children) {
+      around_.ike_templates.add(child.get());
+      around_.ipsec_templates.add(child.get());
+    }
+    if (running_) {
+      for (const auto& key : running_->preshared_keys) running_keys_.emplace(key->name, &key);
+    }
+    const SchemaNode* keys = ike.schema->child("pre-shared-key");
+    const SchemaNode* vpns = ike.schema->child("vpn");
+    for (const NodePtr& child : ike.children) {
+      if (child->schema == keys) out->preshared_keys.push_back(key(*child));
+      if (child->schema == vpns) out->vpns.emplace(child->text, vpn(*child));
+    }
+    return out;
+  }
+
+ private:
+  std::shared_ptr<const model::PresharedKey> key(const Node& node) {
+    std::shared_ptr<const model::PresharedKey> out = taken_over(before_ ? &before_->keys : nullptr, node);
+    if (!out) {
+      out = preshared_key(node);
+      const auto running = running_keys_.find(node.text);
+      if (running != running_keys_.end() && equal(**running->second, *out)) out = *running->second;
+    }
+    resolution_.keys.emplace(&node, out);
+    return out;
+  }
+
+  static std::shared_ptr<const model::PresharedKey> taken_over(
+      const std::unordered_map<const Node*, std::shared_ptr<const model::PresharedKey>>* from, const Node& node) {
+    if (!from) return nullptr;
+    const auto found = from->find(&node);
+    return found == from->end() ? nullptr : found->second;
+  }
+
+  std::shared_ptr<const model::Vpn> vpn(const Node& node) {
+    Resolution::Vpn entry;
+    entry.ike_template = around_.ike_templates.used_by(node.child("ike-policy"));
+    entry.ipsec_template = around_.ipsec_templates.used_by(node.child("ipsec-policy"));
+    if (const Resolution::Vpn* earlier = unchanged(node, entry)) {
+      entry = *earlier;
+    } else {
+      VpnResolver resolver(node, around_, findings_);
+      model::Vpn made = resolver.resolve();
+      entry.has_findings = resolver.has_findings();
+      const auto running =
+          running_ ? running_->vpns.find(node.text) : std::map<std::string, std::shared_ptr<const model::Vpn>>::const_iterator();
+      const bool same = running_ && running != running_->vpns.end() && *running->second == made;
+      entry.vpn = same ? running->second : std::make_shared<const model::Vpn>(std::move(made));
+    }
+    return resolution_.vpns.emplace(&node, std::move(entry)).first->second.vpn;
+  }
+
+  const Resolution::Vpn* unchanged(const Node& node, const Resolution::Vpn& now) const {
+    if (!before_) return nullptr;
+    const auto found = before_->vpns.find(&node);
+    if (found == before_->vpns.end() || found->second.has_findings) return nullptr;
+    return found->second.ike_template == now.ike_template && found->second.ipsec_template == now.ipsec_template ? &found->second : nullptr;
+  }
+
+  Surroundings around_;
+  const Resolution* before_;
+  const model::Configuration* running_;
+  Resolution& resolution_;
+  Findings& findings_;
+  std::unordered_map<std::string_view, const std::shared_ptr<const model::PresharedKey>*> running_keys_;
+};
+
+// "10.0.0.1/24", as values.cpp has checked it
+model::InterfaceAddress interface_address(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  return {*IpAddress::parse(text.substr(0, slash)), number<std::uint8_t>(text.substr(slash + 1))};
+}
+
+model::SvtiInterface interface(const Node& node, const std::string& vrf) {
+  model::SvtiInterface out;
+  out.name = node.text;
+  out.svti_id = number<std::uint32_t>(node.value("svti-id"));
+  if (const Node* mtu = node.child("mtu")) out.mtu = number<std::uint32_t>(mtu->text);
+  out.enabled = truth(node.value("enabled"));
+  out.promiscuous = truth(node.value("promiscuous"));
+  out.description = node.value("description");
+  for (const std::string_view family : {"ipv4", "ipv6"}) {
+    const Node* container = node.child(family);
+    const SchemaNode& schema = *node.schema->child(family);
+    const Node* enabled = child_named(container, "enabled");
+    (family == "ipv4" ? out.ipv4_enabled : out.ipv6_enabled) =
+        truth(enabled ? std::string_view(enabled->text) : *schema.child("enabled")->default_value);
+    for (const NodePtr& child : children_of(container)) {
+      if (child->schema->name == "address") out.addresses.push_back(interface_address(child->text));
+    }
+  }
+  const Node* link = node.child("link-vrf");
+  out.link_vrf = link ? link->text : vrf;
+  out.link_interface = node.value("link-interface");
+  return out;
+}
+
+// (link-vrf, svti-id) names one interface, in whatever VRF that stands
+class SvtiIds {
+ public:
+  explicit SvtiIds(Findings& findings) : findings_(findings) {}
+
+  void check(const model::SvtiInterface& interface, const Node& node, const std::string& path) {
+    const auto [first, is_new] = paths_.try_emplace({interface.link_vrf, interface.svti_id}, path);
+    if (is_new) return;
+    findings_.error(node.child("svti-id")->line, path + " svti-id",
+                    std::to_string(interface.svti_id) + " is that of '" + first->second + "' already, with the same link-vrf " +
+                        interface.link_vrf + ": each needs its own");
+  }
+
+ private:
+  Findings& findings_;
+  std::map<std::pair<std::string, std::uint32_t>, std::string> paths_;
+};
+
 }  // namespace
 
-model::ConfigurationPtr resolve(const lyd_node* ike, Findings& findings) {
-  auto out = std::make_shared<model::Configuration>();
-  Templates<EffectiveIkePolicy> ike_templates;
-  Templates<IpsecPolicy> ipsec_templates;
-  // a template may stand behind the VPN that uses it
-  for (const lyd_node* child : Children(ike)) {
-    if (schema_of(child).name == "ike-policy-template") overlay(child, ike_templates[key_of(child)]);
-    if (schema_of(child).name == "ipsec-policy-template") overlay(child, ipsec_templates[key_of(child)]);
-  }
-  for (const lyd_node* child : Children(ike)) {
-    const std::string_view name = schema_of(child).name;
-    if (name == "enabled") out->enabled = truth(value_of(child));
-    if (name == "global-options") out->global = global_options(child);
-    if (name == "logging") {
-      facility_levels(child_named(child, "daemon"), out->logging.daemon);
-      facility_levels(child_named(child, "authpriv"), out->logging.authpriv);
+Resolution resolve(const Schema& schema, const Node& root, const Resolution* before, Findings& findings) {
+  Resolution out;
+  auto system = std::make_shared<model::System>();
+  SvtiIds svti_ids(findings);
+  for (const NodePtr& node : root.children) {
+    model::Vrf vrf;
+    vrf.name = node->text;
+    const std::string path = step_path("", *node);
+    if (const Node* ike = node->child(schema.ike().name)) {
+      const model::Vrf* running = nullptr;
+      if (before) {
+        const auto found = before->system->vrfs.find(vrf.name);
+        if (found != before->system->vrfs.end()) running = &found->second;
+      }
+      vrf.ike = IkeResolver(*ike, step_path(path, *ike), before, running ? running->ike.get() : nullptr, out, findings).resolve();
     }
-    if (name == "pre-shared-key") out->preshared_keys.push_back(preshared_key(child));
-    if (name != "vpn") continue;
-    auto vpn = std::make_shared<const model::Vpn>(VpnResolver(child, findings).resolve(ike_templates, ipsec_templates));
-    out->vpns.emplace(vpn->name, vpn);
+    const Node* interfaces = node->child(schema.interface().name);
+    for (const NodePtr& child : children_of(interfaces)) {
+      vrf.interfaces.push_back(interface(*child, vrf.name));
+      svti_ids.check(vrf.interfaces.back(), *child, step_path(step_path(path, *interfaces), *child));
+    }
+    system->vrfs.emplace(vrf.name, std::move(vrf));
   }
+  out.system = std::move(system);
   return out;
 }
 
 namespace {
 
-void warn_below(const lyd_node* node, std::set<std::string_view>& warned, Findings& findings) {
-  for (const lyd_node* child : Children(node)) {
-    if (is_default(child)) continue;
-    const SchemaNode& schema = schema_of(child);
+void warn_below(const Node& node, const std::string& path, std::set<std::string_view>& warned, Findings& findings) {
+  for (const NodePtr& child : node.children) {
+    const SchemaNode& schema = *child->schema;
     if (!schema.no_effect_yet) {
-      if (!schema.is_leaf()) warn_below(child, warned, findings);
+      if (!schema.is_leaf()) warn_below(*child, step_path(path, *child), warned, findings);
       continue;
     }
-    if (schema.is_leaf() && *schema.no_effect_yet == value_of(child)) continue;
+    if (schema.is_leaf() && *schema.no_effect_yet == child->text) continue;
     if (!warned.insert(schema.name).second) continue;
-    findings.warning(line_of(child), path_of(child), "has no effect yet: this version keeps and shows it, and does nothing with it");
+    findings.warning(child->line, step_path(path, *child), "has no effect yet: this version keeps and shows it, and does nothing with it");
   }
 }
 
 }  // namespace
 
-void warn_without_effect(const lyd_node* ike, Findings& findings) {
+void warn_without_effect(const Node& root, Findings& findings) {
   std::set<std::string_view> warned;
-  warn_below(ike, warned, findings);
+  warn_below(root, "", warned, findings);
 }
 
 }  // namespace svti::config

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A validated data tree to model::Configuration: templates folded into VPNs, keywords to transforms, text to values.
+// A validated data tree to model::System: templates folded into VPNs, keywords to transforms, text to values.
 #pragma once
+
+#include <memory>
+#include <unordered_map>
 
 #include "config/findings.h"
 #include "config/tree.h"
@@ -8,10 +11,25 @@
 
 namespace svti::config {
 
-// Rules on the effective values of a VPN are checked here: with an error among the findings the result is not to be used.
-model::ConfigurationPtr resolve(const lyd_node* ike, Findings& findings);
+// What became of a tree, and what has to stay as it is for that to hold: the next tree takes over what it shares.
+struct Resolution {
+  struct Vpn {
+    std::shared_ptr<const model::Vpn> vpn;
+    const Node* ike_template = nullptr;
+    const Node* ipsec_template = nullptr;
+    bool has_findings = false;  // which have to be told each time
+  };
+
+  model::SystemPtr system;
+  std::unordered_map<const Node*, Vpn> vpns;
+  std::unordered_map<const Node*, std::shared_ptr<const model::PresharedKey>> keys;
+};
+
+// Rules on the effective values of a VPN are checked here: with an error among the findings the result is not to be used. VPNs and keys
+// that are equal to those of `before` (may be null) are the same objects.
+Resolution resolve(const Schema& schema, const Node& root, const Resolution* before, Findings& findings);
 
 // one warning for each kind of node that is set and has no effect yet
-void warn_without_effect(const lyd_node* ike, Findings& findings);
+void warn_without_effect(const Node& root, Findings& findings);
 
 }  // namespace svti::config

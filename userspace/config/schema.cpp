@@ -15,7 +15,7 @@ namespace svti::config {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Form>, 8> kForms = {{
+constexpr std::array<std::pair<std::string_view, Form>, 10> kForms = {{
     {"duration", Form::Duration},
     {"secret", Form::Secret},
     {"private", Form::Private},
@@ -24,6 +24,8 @@ constexpr std::array<std::pair<std::string_view, Form>, 8> kForms = {{
     {"ip-address", Form::IpAddress},
     {"ip-prefix", Form::IpPrefix},
     {"ip-range", Form::IpRange},
+    {"ipv4-interface", Form::Ipv4Interface},
+    {"ipv6-interface", Form::Ipv6Interface},
 }};
 
 Form form_named(std::string_view name) {
@@ -32,10 +34,11 @@ Form form_named(std::string_view name) {
   return found->second;
 }
 
-LY_ERR give_module(const char* name, const char*, const char*, const char*, void*, LYS_INFORMAT* format, const char** text,
+LY_ERR give_module(const char* name, const char*, const char* submodule, const char*, void*, LYS_INFORMAT* format, const char** text,
                    void (**free_text)(void*, void*)) {
+  const std::string_view wanted = submodule ? submodule : name;
   for (const EmbeddedModule& module : embedded_modules()) {
-    if (std::string_view(module.name) != name) continue;
+    if (module.name != wanted) continue;
     *format = LYS_IN_YANG;
     *text = module.text;
     *free_text = nullptr;
@@ -74,9 +77,9 @@ std::string range_of(const lysc_range* range, bool is_signed, unsigned fraction_
 }
 
 std::string string_text(const lysc_type_str& type) {
-  LY_ARRAY_COUNT_TYPE i = 0;
-  LY_ARRAY_FOR(type.patterns, i) {
-    if (type.patterns[i]->emsg) return type.patterns[i]->emsg;
+  // the last pattern is that of the most derived type: it says most
+  for (LY_ARRAY_COUNT_TYPE i = LY_ARRAY_COUNT(type.patterns); i > 0; --i) {
+    if (type.patterns[i - 1]->emsg) return type.patterns[i - 1]->emsg;
   }
   return type.length ? "text of " + range_of(type.length, false, 0, "") + " octets" : "text";
 }
@@ -150,6 +153,10 @@ std::string allowed_by(Form form, std::string described) {
       return "an IPv4 or IPv6 prefix such as 10.0.0.0/24";
     case Form::IpRange:
       return "an address, a prefix, or FIRST-LAST";
+    case Form::Ipv4Interface:
+      return "an IPv4 address with its prefix length, such as 10.0.0.1/24";
+    case Form::Ipv6Interface:
+      return "an IPv6 address with its prefix length, such as fd00::1/64";
     case Form::Plain:
     case Form::Private:
       break;
@@ -164,16 +171,44 @@ void annotate(SchemaNode& node) {
     const char* argument = node.yang->exts[i].argument;
     if (name == "form") node.form = form_named(argument);
     if (name == "one-line") node.one_line = true;
+    if (name == "restart") node.restart = true;
     if (name == "no-effect-yet") node.no_effect_yet = argument;
   }
 }
 
-// "/ike:ike/ike:pool/ike:name" as the data tree is asked for it: without the prefix of our one module
-std::string path_of_reference(const lysc_node* leaf, const lysc_type_leafref& type) {
-  const std::string prefix = std::string(leaf->module->prefix) + ":";
-  std::string path = lyxp_get_expr(type.path);
-  for (std::size_t at = path.find(prefix); at != std::string::npos; at = path.find(prefix, at)) path.erase(at, prefix.size());
-  return path;
+JsonType json_type(const lysc_type* type) {
+  switch (type->basetype) {
+    case LY_TYPE_BOOL:
+      return JsonType::Boolean;
+    case LY_TYPE_UINT8:
+    case LY_TYPE_UINT16:
+    case LY_TYPE_UINT32:
+      return JsonType::Number;
+    case LY_TYPE_UNION: {
+      // a number or a word: what is written tells which
+      const auto* alternatives = reinterpret_cast<const lysc_type_union*>(type);
+      LY_ARRAY_COUNT_TYPE i = 0;
+      LY_ARRAY_FOR(alternatives->types, i) {
+        if (json_type(alternatives->types[i]) == JsonType::Number) return JsonType::Number;
+      }
+      return JsonType::String;
+    }
+    default:
+      return JsonType::String;
+  }
+}
+
+std::string first_sentence(const char* text) {
+  if (!text) return "";
+  std::string out;
+  for (const char* at = text; *at; ++at) {
+    const bool blank = *at == ' ' || *at == '\n';
+    if (blank && out.ends_with(' ')) continue;
+    out.push_back(blank ? ' ' : *at);
+    if (out.ends_with(". ")) break;
+  }
+  while (out.ends_with(' ') || out.ends_with('.')) out.pop_back();
+  return out;
 }
 
 void fill_leaf(SchemaNode& node) {
@@ -181,12 +216,14 @@ void fill_leaf(SchemaNode& node) {
   node.allowed = allowed_by(node.form, describe(type, node.enumeration));
   const char* units = units_of(node.yang);
   node.in_seconds = units && std::string_view(units) == "seconds" && type->basetype != LY_TYPE_DEC64;
-  if (type->basetype == LY_TYPE_LEAFREF) node.reference = path_of_reference(node.yang, *reinterpret_cast<const lysc_type_leafref*>(type));
+  node.json = json_type(type);
   if (node.kind == Kind::LeafList) {
     const auto* list = reinterpret_cast<const lysc_node_leaflist*>(node.yang);
     node.min_elements = list->min;
     node.max_elements = list->max;
   } else {
+    const auto* leaf = reinterpret_cast<const lysc_node_leaf*>(node.yang);
+    if (leaf->dflt) node.default_value = lyd_value_get_canonical(leaf->module->ctx, leaf->dflt);
     node.mandatory = (node.yang->flags & LYS_MAND_TRUE) != 0 && (node.yang->flags & LYS_KEY) == 0;
   }
 }
@@ -209,9 +246,12 @@ Kind kind_of(const lysc_node* yang) {
 std::unique_ptr<SchemaNode> make_node(const lysc_node* yang, const SchemaNode* parent) {
   auto node = std::make_unique<SchemaNode>();
   node->yang = yang;
+  node->order = parent->children.size();
   node->parent = parent;
   node->name = yang->name;
   node->kind = kind_of(yang);
+  node->description = first_sentence(yang->dsc);
+  node->has_musts = lysc_node_musts(yang) != nullptr;
   annotate(*node);
   // libyang leaves `priv` to its user; from here on the schema is read only
   const_cast<lysc_node*>(yang)->priv = node.get();
@@ -219,6 +259,7 @@ std::unique_ptr<SchemaNode> make_node(const lysc_node* yang, const SchemaNode* p
     fill_leaf(*node);
     return node;
   }
+  if (node->kind == Kind::Container) node->presence = lysc_is_np_cont(yang) == 0;
   if (node->kind == Kind::List) {
     const auto* list = reinterpret_cast<const lysc_node_list*>(yang);
     node->min_elements = list->min;
@@ -232,6 +273,28 @@ std::unique_ptr<SchemaNode> make_node(const lysc_node* yang, const SchemaNode* p
     if (node->kind == Kind::List && (child->flags & LYS_KEY) != 0) node->key = made;
   }
   return node;
+}
+
+// The list that a leafref's path names an entry of. Ours all have the form "../../pool/name": steps up, then a list and its key.
+SchemaNode* list_at(const SchemaNode& leaf, std::string_view path) {
+  constexpr std::string_view kUp = "../";
+  const SchemaNode* at = &leaf;
+  for (; at && path.starts_with(kUp); path.remove_prefix(kUp.size())) at = at->parent;
+  const std::size_t slash = path.find('/');
+  const SchemaNode* list = at ? at->child(path.substr(0, slash)) : nullptr;
+  const bool is_key = list && list->key && slash != std::string_view::npos && path.substr(slash + 1) == list->key->name;
+  if (!is_key) throw std::logic_error("docs/yang: " + std::string(leaf.name) + " refers to nothing that is known");
+  return static_cast<SchemaNode*>(list->yang->priv);
+}
+
+// once all nodes are made: which list does each leafref point into?
+void bind_references(SchemaNode& node) {
+  if (node.is_leaf() && type_of(node.yang)->basetype == LY_TYPE_LEAFREF) {
+    SchemaNode* list = list_at(node, lyxp_get_expr(reinterpret_cast<const lysc_type_leafref*>(type_of(node.yang))->path));
+    list->is_referred_to = true;
+    node.reference = list;
+  }
+  for (const auto& child : node.children) bind_references(*child);
 }
 
 }  // namespace
@@ -252,18 +315,20 @@ Schema::Schema() {
   if (ly_ctx_new(nullptr, LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIRS | LY_CTX_DISABLE_SEARCHDIR_CWD, &context_) != LY_SUCCESS)
     throw std::bad_alloc();
   ly_ctx_set_module_imp_clb(context_, give_module, nullptr);
-  const lys_module* module = ly_ctx_load_module(context_, "svti-ike", nullptr, nullptr);
+  const lys_module* module = ly_ctx_load_module(context_, "svti", nullptr, nullptr);
   if (!module || !module->compiled || !module->compiled->data) {
     const ly_err_item* error = ly_err_last(context_);
     const std::string why = error && error->msg ? error->msg : "unknown error";
     ly_ctx_destroy(context_);
-    throw std::logic_error("docs/yang/svti-ike.yang: " + why);
+    throw std::logic_error("docs/yang: " + why);
   }
-  ike_ = make_node(module->compiled->data, nullptr);
+  root_ = std::make_unique<SchemaNode>();
+  root_->kind = Kind::Container;
+  root_->children.push_back(make_node(module->compiled->data, root_.get()));
+  root_->by_name.emplace(vrf().name, &vrf());
+  bind_references(*root_);
 }
 
 Schema::~Schema() { ly_ctx_destroy(context_); }
-
-const SchemaNode& schema_of(const lyd_node* node) { return *static_cast<const SchemaNode*>(node->schema->priv); }
 
 }  // namespace svti::config

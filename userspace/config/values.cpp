@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/values.h"
 
+#include <libyang/libyang.h>
+
 #include <array>
 #include <charconv>
 #include <utility>
@@ -56,6 +58,59 @@ Result<std::string> range_value(const Word& word) {
   return first->to_string() + "-" + last->to_string();
 }
 
+Result<std::string> interface_address(const SchemaNode& leaf, const Word& word, IpFamily family) {
+  const std::size_t slash = word.text.find('/');
+  const auto address = IpAddress::parse(std::string_view(word.text).substr(0, slash));
+  // without a length it is a network of one
+  const unsigned most = family == IpFamily::V4 ? 32 : 128;
+  unsigned length = most;
+  const char* end = word.text.data() + word.text.size();
+  bool is_number = true;
+  if (slash != std::string::npos) {
+    const auto [stop, error] = std::from_chars(word.text.data() + slash + 1, end, length);
+    is_number = error == std::errc{} && stop == end;
+  }
+  if (!address || address->family() != family || !is_number || length > most) return not_allowed(leaf, word);
+  return address->to_string() + "/" + std::to_string(length);
+}
+
+// what the form asks for beyond the YANG type
+Result<std::string> in_form(const SchemaNode& leaf, const Word& word) {
+  if (leaf.in_seconds) {
+    const auto value = parse_seconds(word.text);
+    if (!value) return fail(value.error());
+    return std::to_string(*value);
+  }
+  switch (leaf.form) {
+    case Form::Secret:
+      return secret_value(leaf, word);
+    case Form::Identity:
+    case Form::OwnIdentity:
+      return identity_value(leaf, word);
+    case Form::IpAddress: {
+      const auto address = IpAddress::parse(word.text);
+      if (!address) return not_allowed(leaf, word);
+      return address->to_string();
+    }
+    case Form::IpPrefix: {
+      const auto prefix = Prefix::parse(word.text);
+      if (!prefix) return fail(prefix.error());
+      return prefix->to_string();
+    }
+    case Form::IpRange:
+      return range_value(word);
+    case Form::Ipv4Interface:
+      return interface_address(leaf, word, IpFamily::V4);
+    case Form::Ipv6Interface:
+      return interface_address(leaf, word, IpFamily::V6);
+    case Form::Duration:
+    case Form::Private:
+    case Form::Plain:
+      break;
+  }
+  return word.text;
+}
+
 }  // namespace
 
 Result<std::uint32_t> parse_seconds(std::string_view text) {
@@ -97,36 +152,21 @@ Result<Secret> decode_secret(std::string_view value) {
   return out;
 }
 
-Result<std::string> to_value(const SchemaNode& leaf, const Word& word) {
-  if (leaf.in_seconds) {
-    const auto value = parse_seconds(word.text);
-    if (!value) return fail(value.error());
-    return std::to_string(*value);
+Result<std::string> to_value(const Schema& schema, const SchemaNode& leaf, const Word& word) {
+  auto value = in_form(leaf, word);
+  if (!value) return value;
+  const char* canonical = nullptr;
+  const LY_ERR result = lyd_value_validate(schema.context(), leaf.yang, value->data(), value->size(), nullptr, nullptr, &canonical);
+  // incomplete: a reference, looked up later
+  if (result != LY_SUCCESS && result != LY_EINCOMPLETE) {
+    if (!leaf.hides()) return not_allowed(leaf, word);
+    return config_error("the value is not allowed: expected " + leaf.allowed);
   }
-  switch (leaf.form) {
-    case Form::Secret:
-      return secret_value(leaf, word);
-    case Form::Identity:
-    case Form::OwnIdentity:
-      return identity_value(leaf, word);
-    case Form::IpAddress: {
-      const auto address = IpAddress::parse(word.text);
-      if (!address) return not_allowed(leaf, word);
-      return address->to_string();
-    }
-    case Form::IpPrefix: {
-      const auto prefix = Prefix::parse(word.text);
-      if (!prefix) return fail(prefix.error());
-      return prefix->to_string();
-    }
-    case Form::IpRange:
-      return range_value(word);
-    case Form::Duration:
-    case Form::Private:
-    case Form::Plain:
-      break;
+  if (canonical) {
+    *value = canonical;
+    lydict_remove(schema.context(), canonical);
   }
-  return word.text;
+  return value;
 }
 
 std::string to_text(const SchemaNode& leaf, std::string_view value) {

@@ -14,9 +14,9 @@
 
 namespace svti::config {
 
-// The value that the tree gets for `word`. An error says what is wrong and what is allowed, and never shows a secret. The YANG type is
-// checked later, when the node is made.
-Result<std::string> to_value(const SchemaNode& leaf, const Word& word);
+// The value that the tree gets for `word`: it fits the YANG type, in its canonical form. An error says what is wrong and what is allowed,
+// and never shows a secret.
+Result<std::string> to_value(const Schema& schema, const SchemaNode& leaf, const Word& word);
 // a value of the tree as it is written in the text form
 std::string to_text(const SchemaNode& leaf, std::string_view value);
 

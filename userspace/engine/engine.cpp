@@ -283,20 +283,42 @@ void Engine::apply_globals(const model::GlobalOptions& options) {
   submit(policies_.set_routing({options.install_routes, options.routing_table, options.routing_table_prio}), kFirstTrapOwner);
 }
 
+namespace {
+
+// What VRF main is to do. Null, and an error, when another VRF is to run IKE.
+model::ConfigurationPtr main_vrf(const model::System& system, const std::string& file, config::Diagnostics& diagnostics) {
+  auto out = std::make_shared<const model::Configuration>();
+  bool is_supported = true;
+  for (const auto& [name, vrf] : system.vrfs) {
+    if (!vrf.ike) continue;
+    if (name == model::kMainVrf) {
+      out = vrf.ike;
+      continue;
+    }
+    is_supported = false;
+    diagnostics.push_back({false, file, 0, "vrf " + name + " ike",
+                           "is not supported yet: IKE runs in 'vrf main' alone, the network namespace of the daemon"});
+  }
+  return is_supported ? out : nullptr;
+}
+
+}  // namespace
+
 LoadOutcome Engine::load(std::string_view text, std::string_view file_name, const LoadOptions& options) {
   LoadOutcome out;
   if (options.dry_run || options.confirm_within) {
     out.diagnostics.push_back({false, std::string(file_name), 0, {}, "loading on trial is not supported yet: load without it"});
     return out;
   }
-  auto document = config::Document::parse(text, file_name);
+  auto document = config::Document::parse(text, file_name, &document_);
   if (!document) {
     out.diagnostics = std::move(document.error());
     return out;
   }
   out.diagnostics = document->warnings();
   const model::ConfigurationPtr before = core_.configuration();
-  const model::ConfigurationPtr after = document->resolved();
+  const model::ConfigurationPtr after = main_vrf(*document->resolved(), std::string(file_name), out.diagnostics);
+  if (!after) return out;
   for (const auto& [name, vpn] : after->vpns) {
     const auto old = before->vpns.find(name);
     (old == before->vpns.end() ? out.added : *old->second == *vpn ? out.unchanged : out.changed).push_back(name);
@@ -339,8 +361,7 @@ std::function<void()> Engine::subscribe_events(EventSink) {
 }
 
 Result<std::string> Engine::show_config(const ShowConfigOptions& options) const {
-  if (options.resolved || !options.path.empty()) return config_error("part of a configuration is not supported yet: show all of it");
-  const config::PrintOptions print{options.defaults, options.secrets};
+  const config::PrintOptions print{options.defaults, options.secrets, options.resolved, options.path};
   return options.format == ConfigFormat::Json ? document_.to_json(print) : document_.print(print);
 }
 

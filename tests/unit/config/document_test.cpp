@@ -40,7 +40,7 @@ Document load(std::string_view text) {
   return std::move(*parsed);
 }
 
-std::string printed(std::string_view text) { return load(text).print({false, true}); }
+std::string printed(std::string_view text) { return load(text).print({false, true, false, "ike"}).value(); }
 
 // a VPN that is complete, with `policy` in its security-policy and `more` in the VPN
 std::string vpn_text(const std::string& policy = "", const std::string& more = "") {
@@ -58,13 +58,17 @@ std::string vpn_text(const std::string& policy = "", const std::string& more = "
 
 BOOST_AUTO_TEST_SUITE(text_form)
 
-BOOST_AUTO_TEST_CASE(nothing_is_all_defaults) {
+BOOST_AUTO_TEST_CASE(nothing_configures_nothing) {
   const Document empty;
-  BOOST_TEST(empty.print({false, true}) == "ike\n    ..\n");
-  BOOST_TEST(empty.print({true, true}) == load("").print({true, true}));
-  BOOST_TEST(empty.warnings().empty());
-  BOOST_TEST(empty.resolved()->vpns.empty());
-  BOOST_TEST(printed("# only a comment\n\n   \t\n") == "ike\n    ..\n");
+  for (const Document& document : {empty, load("# only a comment\n\n   \t\n")}) {
+    BOOST_TEST(document.print({}).value() == "");
+    BOOST_TEST(document.to_json({}).value() == "{}\n");
+    BOOST_TEST(document.warnings().empty());
+    BOOST_TEST(document.resolved()->vrfs.empty());
+  }
+  const Document all_defaults = load("ike");
+  BOOST_TEST(all_defaults.print({false, true, false, ""}).value() == "vrf main\n    ike\n        ..\n    ..\n");
+  BOOST_TEST(all_defaults.resolved()->vrfs.at("main").ike->vpns.empty());
 }
 
 BOOST_AUTO_TEST_CASE(head_and_end_may_be_left_out) {
@@ -120,9 +124,9 @@ BOOST_AUTO_TEST_CASE(durations_print_with_the_largest_unit) {
 BOOST_AUTO_TEST_CASE(a_secret_is_quoted_text_hexadecimal_base64_or_a_word) {
   const auto octets = [](const std::string& written) {
     const Document document = load("pre-shared-key k secret " + written);
-    const Document again = load(document.print({false, true}));
-    BOOST_TEST(again.to_json({false, true}) == document.to_json({false, true}));
-    return to_hex(again.resolved()->preshared_keys.front()->secret.view());
+    const Document again = load(document.print({false, true, false, "ike"}).value());
+    BOOST_TEST(again.to_json({false, true, false, ""}).value() == document.to_json({false, true, false, ""}).value());
+    return to_hex(again.resolved()->vrfs.at("main").ike->preshared_keys.front()->secret.view());
   };
   BOOST_TEST(octets("0xd2c79A") == "d2c79a");
   BOOST_TEST(octets("0sAQID") == "010203");
@@ -145,12 +149,13 @@ BOOST_AUTO_TEST_CASE(secrets_hide_on_demand_and_never_show_in_errors) {
   const std::string certificate = "\"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\"";
   const Document document = load("pre-shared-key k secret hunter2\neap-key e secret hunter2\ncertificate c\ncertificate " + certificate +
                                  "\nprivate-key " + pem + "\n..\neap-radius server s address 192.0.2.1 secret hunter2\n");
-  for (const std::string& shown : {document.print({true, false}), document.to_json({true, false})}) {
+  for (const std::string& shown :
+       {document.print({true, false, false, "ike"}).value(), document.to_json({true, false, false, ""}).value()}) {
     BOOST_TEST(shown.find("hunter2") == std::string::npos, shown);
     BOOST_TEST(shown.find("<hidden>") != std::string::npos);
     BOOST_TEST(shown.find("AAAA") != std::string::npos);
   }
-  BOOST_TEST(document.print({true, true}).find("hunter2") != std::string::npos);
+  BOOST_TEST(document.print({true, true, false, "ike"}).value().find("hunter2") != std::string::npos);
   for (const char* text :
        {"pre-shared-key k secret 0xhunter2", "pre-shared-key k secret 0shunter2!", "pre-shared-key k secret x hunter2",
         "certificate c private-key hunter2", "certificate c private-key x hunter2", "pre-shared-key k secret \"hunter2"}) {
@@ -162,8 +167,9 @@ BOOST_AUTO_TEST_CASE(json_is_that_of_rfc_7951) {
   BOOST_TEST(
       load("global-options dos-protection cookie-threshold always\nglobal-options retransmit-timeout 2.5\n"
            "ipsec-policy-template p rekey-bytes 18446744073709551615\npool x address 192.0.2.0/24\nike-policy-template i mobike false")
-          .to_json({false, true}) == R"({
-  "svti-ike:ike": {
+          .to_json({false, true, false, "ike"})
+          .value() == R"({
+  "svti:ike": {
     "pool": [
       {
         "name": "x",
@@ -278,8 +284,7 @@ BOOST_AUTO_TEST_CASE(contexts_are_watched) {
              "f:2: '(...)' stands for what was left out of a printed configuration: write it out, or take this line away\n"
              "f:4: vpn v: '(...)' stands for what was left out of a printed configuration: write it out, or take this line away\n");
   BOOST_TEST(errors("vrf blue\n    ike global-options threads 0\n    ..\n") ==
-             "f:1: vrf blue: is not supported yet: only 'vrf main', the network namespace the daemon runs in\n"
-             "f:2: global-options threads: '0' is not allowed: expected 1..1024\n");
+             "f:2: vrf blue ike global-options threads: '0' is not allowed: expected 1..1024\n");
 }
 
 BOOST_AUTO_TEST_CASE(octets_that_are_no_text_are_refused_with_their_place) {
@@ -438,7 +443,7 @@ BOOST_AUTO_TEST_CASE(clear_text_may_not_leave_through_an_svti) {
       "f:8: vpn v security-policy s action: pass cannot stand with an svti-id: what is routed into an SVTI would leave it unprotected\n");
   BOOST_TEST(warnings(vpn_text("        action pass\n")) ==
              "f:8: warning: vpn v security-policy s action: pass has no effect yet: the policy is left out\n");
-  BOOST_TEST(load(vpn_text("        action pass\n")).resolved()->vpns.at("v")->policies.empty());
+  BOOST_TEST(load(vpn_text("        action pass\n")).resolved()->vrfs.at("main").ike->vpns.at("v")->policies.empty());
   BOOST_TEST(warnings(vpn_text("        action drop\n        svti-id-in 1\n        svti-id-out 1\n")).find("drop has no effect yet") !=
              std::string::npos);
 }
@@ -467,8 +472,8 @@ BOOST_AUTO_TEST_CASE(time_grows_with_the_number_of_vpns_and_no_faster) {
     }
     const std::clock_t start = std::clock();  // of this process: other load does not count
     const Document document = load(text);
-    BOOST_TEST(document.resolved()->vpns.size() == static_cast<std::size_t>(count));
-    BOOST_TEST(!document.print({true, true}).empty());
+    BOOST_TEST(document.resolved()->vrfs.at("main").ike->vpns.size() == static_cast<std::size_t>(count));
+    BOOST_TEST(!document.print({true, true, false, "ike"}).value().empty());
     return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   };
   parse_seconds(10);

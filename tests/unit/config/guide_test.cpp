@@ -109,10 +109,10 @@ BOOST_DATA_TEST_CASE(a_block_loads_and_is_printed_again, boost::unit_test::data:
   }
   BOOST_TEST_REQUIRE(parsed.has_value(), (parsed ? "" : parsed.error().front().to_string()));
   for (const bool defaults : {true, false}) {
-    const std::string printed = parsed->print({defaults, true});
+    const std::string printed = parsed->print({defaults, true, false, "ike"}).value();
     const Document again = load(printed);
-    BOOST_TEST(again.print({defaults, true}) == printed);
-    BOOST_TEST(again.to_json({true, true}) == parsed->to_json({true, true}));
+    BOOST_TEST(again.print({defaults, true, false, "ike"}).value() == printed);
+    BOOST_TEST(again.to_json({true, true, false, ""}).value() == parsed->to_json({true, true, false, ""}).value());
   }
 }
 
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_block_prints_octet_for_octet_as_in_the_guide) {
                            "retransmission", "sa-table", "threads", "vpn"}) {
     BOOST_TEST_CONTEXT(name) {
       const std::string block = without_elisions(read_block(name));
-      const std::string printed = load(block).print({false, true});
+      const std::string printed = load(block).print({false, true, false, "ike"}).value();
       BOOST_TEST((printed == block || printed == block + "    ..\n"), printed);
     }
   }
@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(templates_start_with_the_guides_defaults) {
   for (const char* kind : {"ike-policy-template", "ipsec-policy-template"}) {
     const std::string block = read_block(std::string(kind) + "-defaults");
     const Document document = load(lines_of(block).front() + "\n..\n");
-    const std::string printed = document.print({true, true});
+    const std::string printed = document.print({true, true, false, "ike"}).value();
     for (const std::string& line : lines_of(block)) BOOST_TEST(printed.find("    " + line + "\n") != std::string::npos, line);
   }
 }
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(the_site_to_site_vpn_loads_with_its_svti) {
   const Document document = load(text);
   BOOST_TEST(document.warnings().empty());
 
-  const model::ConfigurationPtr configuration = document.resolved();
+  const model::ConfigurationPtr configuration = document.resolved()->vrfs.at("main").ike;
   BOOST_TEST_REQUIRE(configuration->vpns.size() == 1U);
   const model::Vpn& vpn = *configuration->vpns.at("siteA-siteB");
   BOOST_TEST(vpn.local_address->to_string() == "192.0.2.1");

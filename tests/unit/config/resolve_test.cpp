@@ -17,7 +17,7 @@ namespace {
 model::ConfigurationPtr resolved(std::string_view text) {
   const auto parsed = Document::parse(text, "f");
   BOOST_TEST_REQUIRE(parsed.has_value(), (parsed ? "" : parsed.error().front().to_string()));
-  return parsed->resolved();
+  return parsed->resolved()->vrfs.at("main").ike;
 }
 
 std::string first_error(std::string_view text) {
@@ -66,7 +66,7 @@ std::string vpn(const std::string& lines, const std::string& templates = kTempla
 BOOST_AUTO_TEST_SUITE(resolve)
 
 BOOST_AUTO_TEST_CASE(an_empty_text_gives_the_models_defaults) {
-  const model::ConfigurationPtr empty = resolved("");
+  const model::ConfigurationPtr empty = resolved("ike");
   BOOST_TEST(empty->enabled);
   BOOST_TEST((empty->global == model::GlobalOptions{}));
   BOOST_TEST((empty->logging == model::LoggingConfig{}));
@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(without_a_remote_address_a_vpn_only_responds) {
   BOOST_TEST_REQUIRE(parsed->warnings().size() == 1U);
   BOOST_TEST(parsed->warnings().front().to_string() ==
              "f:14: warning: vpn v: without remote-address there is nobody to negotiate with: start-action is treated as none");
-  const auto configuration = parsed->resolved();
+  const auto configuration = parsed->resolved()->vrfs.at("main").ike;
   BOOST_TEST((configuration->vpns.at("v")->ipsec.start_action == model::StartAction::None));
   BOOST_TEST((configuration->vpns.at("v")->ipsec.close_action == model::StartAction::None));
 }
