@@ -89,7 +89,7 @@ class Iked:
 
     def start(self, wait=True):
         self.process = self.host.popen(
-            ["svti-iked", "--config", self.file, "--socket", self.socket, "--run-dir", self.host.dir / "run", "--foreground", "--log-stderr", "1"]
+            ["svti-iked", "--config", self.file, "--socket", self.socket, "--run-dir", self.host.dir / "run", "--state-dir", self.host.dir / "state", "--foreground", "--log-stderr", "1"]
         )
         if wait:
             wait_until(self._answers, f"svti-iked on {self.host.name} answers", 60, interval=0.3)

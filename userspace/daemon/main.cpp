@@ -15,13 +15,12 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 #include "control/server.h"
-#include "engine/engine.h"
+#include "engine/supervisor.h"
 #include "kernel/netlink_kernel.h"
+#include "net/namespace.h"
 #include "net/udp_transport.h"
 
 namespace {
@@ -33,6 +32,7 @@ struct Options {
   bool config_given = false;
   std::string socket{control::kDefaultSocket};
   std::string run_dir = "/run/svti-iked";
+  std::string state_dir = "/var/lib/svti-iked";
   std::string group;
   int log_stderr = kLogDisabled;
 };
@@ -55,28 +55,24 @@ Result<int> lock_run_dir(const std::string& dir) {
   return system_error("another svti-iked runs with run directory " + dir + ": stop it, or give this one another with --run-dir");
 }
 
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return system_error(path + ": " + std::strerror(errno));
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) return system_error(path + ": " + std::strerror(errno));
-  return text;
-}
-
-// Loads a file into the engine; everything there is to say goes to standard error and the log. False: nothing was applied.
-bool load(engine::Engine& engine, engine::Logger& logger, const std::string& path) {
-  const auto text = read_file(path);
-  if (!text) {
-    logger.write({Subsystem::Config, 0, {}, text.error().message});
-    std::cerr << "svti-iked: " << text.error().message << "\n";
-    return false;
-  }
-  const engine::LoadOutcome outcome = engine.load(*text, path, {});
+// What there is to say about a configuration goes to standard error and the log. False: nothing was applied.
+bool report(const engine::LoadOutcome& outcome, engine::Logger& logger) {
   for (const config::Diagnostic& one : outcome.diagnostics) {
     logger.write({Subsystem::Config, static_cast<LogLevel>(one.warning ? 1 : 0), {}, one.to_string()});
-    std::cerr << (one.warning ? "warning: " : "error: ") << one.to_string() << "\n";
+    std::cerr << (one.warning ? "" : "error: ") << one.to_string() << "\n";
   }
   return outcome.applied;
+}
+
+// Sockets belong for ever to the namespace they were opened in; the thread goes back to its own at once.
+Result<engine::Supervisor::Adapters> open_vrf(boost::asio::io_context& loop, const std::string& vrf, const LogSink& log) {
+  const auto inside = net::InNamespace::enter(vrf);
+  if (!inside) return fail(inside.error());
+  auto kernel = kernel::NetlinkKernel::create(loop, log);
+  if (!kernel) return fail(kernel.error());
+  auto transport = net::UdpTransport::create(loop, {}, log);
+  if (!transport) return fail(transport.error());
+  return engine::Supervisor::Adapters{std::move(*kernel), std::move(*transport)};
 }
 
 int run(const Options& options) {
@@ -91,16 +87,16 @@ int run(const Options& options) {
   engine::Logger logger(static_cast<LogLevel>(options.log_stderr));
   boost::asio::io_context loop(1);
 
-  auto kernel = kernel::NetlinkKernel::create(loop, logger.sink());
-  if (!kernel) return complain(kernel.error().message);
-  auto transport = net::UdpTransport::create(loop, {}, logger.sink());
-  if (!transport) return complain(transport.error().message);
-  engine::Engine engine(loop, **kernel, **transport, logger);
-  if (const Status started = engine.start(); !started) return complain(started.error().message);
-
   const bool has_config = std::filesystem::exists(options.config);
   if (!has_config && options.config_given) return complain(options.config + " does not exist");
-  if (has_config && !load(engine, logger, options.config)) return complain(options.config + " was not applied; nothing was changed");
+  engine::Supervisor::Options where;
+  where.open = [&loop](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, log); };
+  where.state_dir = options.state_dir;
+  where.startup_file = options.config;
+  engine::Supervisor engine(loop, logger, std::move(where));
+  const auto started = engine.start();
+  if (!started) return complain(started.error().message);
+  if (!report(*started, logger)) return complain(options.config + " was not applied; nothing was changed");
 
   auto server = control::Server::open(loop, engine, {options.socket, options.group, SVTI_VERSION, logger.sink()});
   if (!server) return complain(server.error().message);
@@ -116,7 +112,7 @@ int run(const Options& options) {
       if (error) return;
       if (number == SIGHUP) {
         sd_notify(0, "RELOADING=1");
-        load(engine, logger, options.config);
+        report(engine.reload(), logger);
         sd_notify(0, "READY=1");
       } else {
         sd_notify(0, "STOPPING=1");
@@ -130,8 +126,6 @@ int run(const Options& options) {
   logger.write({Subsystem::Daemon, 1, {}, std::string("svti-iked ") + SVTI_VERSION + " is up"});
   loop.run();
   // what the shutdown asked of the kernel and of the network is still queued
-  (*kernel)->flush();
-  (*transport)->flush();
   loop.restart();
   loop.poll();
   close(*lock);
@@ -144,19 +138,25 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app{
       "IKEv2 daemon for route-based VPNs over SVTI interfaces.\n\n"
-      "Runs in the foreground, in the network namespace it is started in. SIGHUP loads the configuration file again, SIGTERM deletes all "
+      "Runs in the foreground, in the network namespace it is started in, which is VRF main; a VRF NAME of the configuration is the "
+      "namespace "
+      "/run/netns/NAME. SIGHUP loads the configuration file again, SIGTERM deletes all "
       "SAs "
       "and ends.\n"};
   app.footer(
       "Examples:\n"
       "  svti-iked                                  /etc/svti/ike.conf, control socket /run/svti-iked.vici\n"
       "  svti-iked --config site.conf --log-stderr 1\n"
-      "  ip netns exec gw svti-iked --config gw.conf --socket /run/gw.vici --run-dir /run/gw\n");
+      "  ip netns exec gw svti-iked --config gw.conf --socket /run/gw.vici --run-dir /run/gw --state-dir /var/lib/gw\n");
   auto* config =
       app.add_option("--config,-c", options.config, "configuration file in the native text form")->type_name("FILE")->capture_default_str();
   app.add_option("--socket,-s", options.socket, "control socket (VICI)")->type_name("PATH")->capture_default_str();
   app.add_option("--group", options.group, "group that may use the control socket")->type_name("GROUP");
   app.add_option("--run-dir", options.run_dir, "directory of the lock")->type_name("DIR")->capture_default_str();
+  app.add_option("--state-dir", options.state_dir,
+                 "directory in which the running configuration survives a restart; it is taken up again unless FILE has changed since")
+      ->type_name("DIR")
+      ->capture_default_str();
   bool foreground = true;
   app.add_flag("--foreground,-f", foreground, "stay in the foreground (always so)");
   app.add_option("--log-stderr", options.log_stderr, "log up to this level to standard error too: 0 (audit) to 4 (with secrets)")

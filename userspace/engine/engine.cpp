@@ -16,11 +16,12 @@ constexpr auto kStopWait = std::chrono::milliseconds(1500);        // for peers 
 
 }  // namespace
 
-Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger)
+Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place)
     : loop_(loop),
       kernel_(kernel),
       transport_(transport),
       logger_(logger),
+      place_(std::move(place)),
       core_(entropy_,
             [this](const IpAddress& destination) -> std::optional<IpAddress> {
               const auto source = kernel_.source_address(destination);
@@ -28,6 +29,7 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
               return *source;
             }),
       timer_(loop) {
+  if (place_.ids != nullptr) core_.share_ids(*place_.ids);
   kernel_.set_events(this);
   transport_.set_receive([this](const model::Datagram& datagram) {
     sa::Effects effects;
@@ -48,7 +50,15 @@ TimePoint Engine::now() const {
   return TimePoint(std::chrono::duration_cast<Duration>(seconds(ts.tv_sec)) + Duration(ts.tv_nsec / 1000));
 }
 
-void Engine::log(Subsystem subsystem, LogLevel level, std::string text) { logger_.write({subsystem, level, {}, std::move(text)}); }
+void Engine::write(LogLine line) {
+  if (place_.vrf != model::kMainVrf) {
+    if (line.vpn.empty()) line.text = "vrf " + place_.vrf + ": " + line.text;
+    line.vpn = model::qualified_name(place_.vrf, line.vpn);
+  }
+  logger_.write(line, core_.configuration()->logging);
+}
+
+void Engine::log(Subsystem subsystem, LogLevel level, std::string text) { write({subsystem, level, {}, std::move(text)}); }
 
 // --- effects ----------------------------------------------------------------------------------------------------------------
 
@@ -110,13 +120,14 @@ void Engine::perform(sa::Effects effects) {
       notices.push_back(std::move(*one));
     } else if (auto* explained = std::get_if<sa::Explained>(&effect)) {
       explanations_.record(std::move(explained->explanation));
-    } else if (const auto* line = std::get_if<LogLine>(&effect)) {
-      logger_.write(*line);
+    } else if (auto* line = std::get_if<LogLine>(&effect)) {
+      write(std::move(*line));
     }
   }
   kernel_.flush();
   arm_timer();
   // last: who is told may give the next command
+  for (const sa::Notice& one : notices) publish(one);
   for (const sa::Notice& one : notices) notice(one);
 }
 
@@ -283,98 +294,29 @@ void Engine::apply_globals(const model::GlobalOptions& options) {
   submit(policies_.set_routing({options.install_routes, options.routing_table, options.routing_table_prio}), kFirstTrapOwner);
 }
 
-namespace {
-
-// What VRF main is to do. Null, and an error, when another VRF is to run IKE.
-model::ConfigurationPtr main_vrf(const model::System& system, const std::string& file, config::Diagnostics& diagnostics) {
-  auto out = std::make_shared<const model::Configuration>();
-  bool is_supported = true;
-  for (const auto& [name, vrf] : system.vrfs) {
-    if (!vrf.ike) continue;
-    if (name == model::kMainVrf) {
-      out = vrf.ike;
-      continue;
-    }
-    is_supported = false;
-    diagnostics.push_back({false, file, 0, "vrf " + name + " ike",
-                           "is not supported yet: IKE runs in 'vrf main' alone, the network namespace of the daemon"});
-  }
-  return is_supported ? out : nullptr;
-}
-
-}  // namespace
-
-LoadOutcome Engine::load(std::string_view text, std::string_view file_name, const LoadOptions& options) {
-  LoadOutcome out;
-  if (options.dry_run || options.confirm_within) {
-    out.diagnostics.push_back({false, std::string(file_name), 0, {}, "loading on trial is not supported yet: load without it"});
-    return out;
-  }
-  auto document = config::Document::parse(text, file_name, &document_);
-  if (!document) {
-    out.diagnostics = std::move(document.error());
-    return out;
-  }
-  out.diagnostics = document->warnings();
-  const model::ConfigurationPtr before = core_.configuration();
-  const model::ConfigurationPtr after = main_vrf(*document->resolved(), std::string(file_name), out.diagnostics);
-  if (!after) return out;
-  for (const auto& [name, vpn] : after->vpns) {
-    const auto old = before->vpns.find(name);
-    (old == before->vpns.end() ? out.added : *old->second == *vpn ? out.unchanged : out.changed).push_back(name);
-  }
-  for (const auto& [name, vpn] : before->vpns) {
-    if (!after->vpns.contains(name)) out.removed.push_back(name);
-  }
-  document_ = std::move(*document);
-  logger_.configure(after->logging);
-  apply_globals(after->global);
+void Engine::apply(const model::ConfigurationPtr& configuration) {
+  apply_globals(configuration->global);
   sa::Effects effects;
-  core_.apply(after, now(), effects);
-  explanations_.keep_only(*after);
+  core_.apply(configuration, now(), effects);
+  explanations_.keep_only(*configuration);
   perform(std::move(effects));
   reconcile();
-  out.applied = true;
-  log(Subsystem::Config, 1,
-      std::string(file_name) + " applied: " + std::to_string(out.added.size()) + " VPNs added, " + std::to_string(out.changed.size()) +
-          " changed, " + std::to_string(out.removed.size()) + " removed, " + std::to_string(out.unchanged.size()) + " unchanged");
-  return out;
 }
 
-LoadOutcome Engine::edit(const std::vector<config::Edit>&, const LoadOptions&) {
-  LoadOutcome out;
-  out.diagnostics.push_back({false, {}, 0, {}, "single changes are not supported yet: load the whole configuration"});
-  return out;
-}
-
-Status Engine::confirm() { return config_error("nothing waits to be confirmed"); }
-Status Engine::roll_back() { return config_error("nothing waits to be confirmed: there is nothing to roll back"); }
-
-Status Engine::set_overlay(model::Overlay) { return config_error("configuration by VICI is not supported yet: load it as text"); }
-
-model::ConfigurationPtr Engine::configuration(const std::string& vrf) const {
-  return vrf == model::kMainVrf ? core_.configuration() : std::make_shared<const model::Configuration>();
-}
-
-std::function<void()> Engine::subscribe_events(EventSink) {
-  return [] {};
-}
-
-Result<std::string> Engine::show_config(const ShowConfigOptions& options) const {
-  const config::PrintOptions print{options.defaults, options.secrets, options.resolved, options.path};
-  return options.format == ConfigFormat::Json ? document_.to_json(print) : document_.print(print);
-}
-
-model::RuntimeState Engine::state(const std::string& vrf) {
-  if (vrf != model::kMainVrf) return {};
+model::RuntimeState Engine::state() {
   model::RuntimeState out = core_.state(now());
+  // One worker, which is at this very command. What comes in is carried out as it comes: nothing waits in a queue of ours.
+  out.tasks.workers_total = 1;
+  out.tasks.workers.medium = 1;
+  out.tasks.scheduled = core_.scheduled() + leaving_.size();
+  for (const Waiter& waiter : waiters_) out.tasks.scheduled += waiter.timer ? 1 : 0;
   const auto inventory = kernel_.inventory();
   if (!inventory) {
     log(Subsystem::Kernel, 1, "byte and packet counts are missing: " + inventory.error().message);
     return out;
   }
   std::map<model::SaId, const model::SaStatus*> by_id;
-  for (const model::SaStatus& sa : inventory->sas) by_id[sa.id] = &sa;
+  for (const model::SaStatus& sa : inventory->sas) by_id.emplace(sa.id, &sa);
   for (model::IkeSaState& ike : out.ike_sas) {
     for (model::ChildSaState& child : ike.children) {
       if (const auto in = by_id.find({ike.local.address, child.spi_in, child.protocol}); in != by_id.end()) {
@@ -401,15 +343,15 @@ std::set<std::string> Engine::policies_of(const std::string& vpn, const std::str
 }
 
 void Engine::wait(Waiter::For what, const std::string& vpn, std::set<std::string> policies, milliseconds timeout, LogSink progress,
-                  Done done) {
+                  Service::Done done) {
   const auto waiter = waiters_.emplace(waiters_.end());
   waiter->what = what;
   waiter->vpn = vpn;
   waiter->policies = std::move(policies);
   waiter->done = std::move(done);
   if (progress) {
-    waiter->unsubscribe = logger_.subscribe(1, [vpn, progress](const LogLine& line) {
-      if (line.vpn == vpn) progress(line);
+    waiter->unsubscribe = logger_.subscribe(1, [name = model::qualified_name(place_.vrf, vpn), progress](const LogLine& line) {
+      if (line.vpn == name) progress(line);
     });
   }
   if (timeout.count() <= 0) return;
@@ -420,7 +362,7 @@ void Engine::wait(Waiter::For what, const std::string& vpn, std::set<std::string
 }
 
 void Engine::finish(Waiters::iterator waiter, Status status) {
-  const Done done = std::move(waiter->done);
+  const Service::Done done = std::move(waiter->done);
   if (waiter->unsubscribe) waiter->unsubscribe();
   waiters_.erase(waiter);
   if (done) done(std::move(status));
@@ -449,12 +391,14 @@ void Engine::notice(const sa::Notice& notice) {
     const auto one = waiter++;
     if (one->vpn != notice.vpn) continue;
     const bool up = one->what == Waiter::For::Up;
+    if (!up && one->ike != 0 && notice.ike != one->ike) continue;
     switch (notice.kind) {
       case Kind::ChildUp:
         if (up && one->policies.erase(notice.policy) > 0 && one->policies.empty()) finish(one, {});
         break;
       case Kind::ChildDown:
-        if (!up && one->policies.erase(notice.policy) > 0 && one->policies.empty()) finish(one, {});
+        if (up || (one->child != 0 && one->child != notice.child)) break;
+        if (one->policies.erase(notice.policy) > 0 && one->policies.empty()) finish(one, {});
         break;
       case Kind::ChildFailed:
         if (up && one->policies.contains(notice.policy)) finish(one, system_error(notice.policy + ": " + notice.reason));
@@ -473,8 +417,9 @@ void Engine::notice(const sa::Notice& notice) {
   }
 }
 
-void Engine::initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) {
+void Engine::initiate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done) {
   const auto& [vrf, vpn, policy, ike_id, child_id] = target;
+  if (ike_id != 0 || child_id != 0) return done(config_error("an SA that is there cannot be set up: name the VPN"));
   std::set<std::string> missing = policies_of(vpn, policy);
   for (const model::IkeSaState& ike : core_.state(now()).ike_sas) {
     if (ike.name != vpn) continue;
@@ -492,36 +437,99 @@ void Engine::initiate(const Target& target, milliseconds timeout, LogSink progre
   perform(std::move(effects));
 }
 
-void Engine::terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) {
-  const auto& [vrf, vpn, policy, ike_id, child_id] = target;
-  if (ike_id != 0 || child_id != 0) return done(config_error("unique ids are not supported yet: name the VPN"));
-  wait(Waiter::For::Down, vpn, policy.empty() ? std::set<std::string>{} : std::set<std::string>{policy}, timeout, std::move(progress),
-       std::move(done));
+void Engine::terminate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done) {
+  const sa::Core::Selection which{target.vpn, target.policy, target.ike_id, target.child_id};
+  std::string vpn = target.vpn;
+  std::set<std::string> policies;
+  if (!target.policy.empty()) policies.insert(target.policy);
+  if (vpn.empty() || (target.child_id != 0 && policies.empty())) {
+    // the log and the notices go by name
+    for (const model::IkeSaState& ike : core_.state(now()).ike_sas) {
+      if (target.ike_id != 0 && ike.unique_id != target.ike_id) continue;
+      for (const model::ChildSaState& child : ike.children) {
+        if (target.child_id == 0 ? child.name != target.policy : child.unique_id != target.child_id) continue;
+        policies = {child.name};
+        vpn = ike.name;
+      }
+      if (target.ike_id != 0) vpn = ike.name;
+    }
+  }
+  wait(Waiter::For::Down, vpn, std::move(policies), timeout, std::move(progress), std::move(done));
   const auto waiter = std::prev(waiters_.end());
+  waiter->ike = target.ike_id;
+  waiter->child = target.child_id;
   sa::Effects effects;
-  const Status begun = core_.terminate(vpn, policy, now(), effects);
+  const Status begun = core_.terminate(which, now(), effects);
   if (!begun) return finish(waiter, begun);
   // an IKE SA that was not established is gone already, without a notice
-  const bool silent = policy.empty() && std::none_of(effects.begin(), effects.end(), [](const sa::Effect& effect) {
-                        const auto* one = std::get_if<sa::Notice>(&effect);
-                        return one != nullptr && one->kind == sa::Notice::Kind::IkeDown;
-                      });
+  const bool silent = !which.of_children() && std::none_of(effects.begin(), effects.end(), [](const sa::Effect& effect) {
+    const auto* one = std::get_if<sa::Notice>(&effect);
+    return one != nullptr && one->kind == sa::Notice::Kind::IkeDown;
+  });
   perform(std::move(effects));
   if (silent) finish(waiter, {});
 }
 
-void Engine::rekey(const Target& target, Done done) {
-  const auto& [vrf, vpn, policy, ike_id, child_id] = target;
-  if (ike_id != 0 || child_id != 0) return done(config_error("unique ids are not supported yet: name the VPN"));
+void Engine::rekey(const Target& target, const Service::Done& done) {
   sa::Effects effects;
-  const Status begun = core_.rekey(vpn, policy, now(), effects);
+  const Status begun = core_.rekey({target.vpn, target.policy, target.ike_id, target.child_id}, now(), effects);
   perform(std::move(effects));
   done(begun);
 }
 
-std::vector<model::Explanation> Engine::explain(const std::string& vrf, const std::string& vpn) const {
-  if (vrf != "main") return {};
+std::vector<model::Explanation> Engine::explain(const std::string& vpn) const {
   return vpn.empty() ? explanations_.strangers(now()) : explanations_.of(vpn, now());
+}
+
+bool Engine::has_sa(std::uint32_t ike, std::uint32_t child) const {
+  const auto holds = [&](const model::IkeSaState& sa) {
+    if (child == 0) return true;
+    return std::any_of(sa.children.begin(), sa.children.end(), [&](const auto& one) { return one.unique_id == child; });
+  };
+  if (ike != 0) {
+    const auto sa = core_.sa_state(ike, now());
+    return sa && holds(*sa);
+  }
+  const model::RuntimeState state = core_.state(now());
+  return std::any_of(state.ike_sas.begin(), state.ike_sas.end(), holds);
+}
+
+void Engine::watch() {
+  for (model::IkeSaState& ike : core_.state(now()).ike_sas) {
+    const std::uint32_t id = ike.unique_id;
+    last_seen_.try_emplace(id, std::make_shared<const model::IkeSaState>(std::move(ike)));
+  }
+}
+
+void Engine::publish(const sa::Notice& notice) {
+  if (place_.events == nullptr || !*place_.events) return last_seen_.clear();
+  using From = sa::Notice::Kind;
+  using Kind = Event::Kind;
+  static const std::map<From, Kind> kKinds = {{From::IkeUp, Kind::IkeUp},       {From::IkeDown, Kind::IkeDown},
+                                              {From::IkeFailed, Kind::Alert},   {From::IkeRekeyed, Kind::IkeRekeyed},
+                                              {From::ChildUp, Kind::ChildUp},   {From::ChildDown, Kind::ChildDown},
+                                              {From::ChildFailed, Kind::Alert}, {From::ChildRekeyed, Kind::ChildRekeyed}};
+  const auto seen = [&](std::uint32_t ike) -> std::shared_ptr<const model::IkeSaState> {
+    const auto found = last_seen_.find(ike);
+    return found == last_seen_.end() ? nullptr : found->second;
+  };
+  const auto before = seen(notice.ike);
+  std::shared_ptr<const model::IkeSaState> now_is;
+  if (auto state = core_.sa_state(notice.ike, now())) now_is = std::make_shared<const model::IkeSaState>(std::move(*state));
+  Event event{kKinds.at(notice.kind), place_.vrf, notice.vpn, notice.policy, notice.ike, notice.child, notice.former,
+              notice.reason,          {},         {}};
+  // what is down is shown as it was while it was there
+  const bool down = notice.kind == From::IkeDown || notice.kind == From::ChildDown;
+  event.ike = down && before ? before : now_is ? now_is : before;
+  if (notice.kind == From::IkeRekeyed) event.former = seen(notice.former);
+  if (notice.kind == From::ChildRekeyed) event.former = before;
+  if (notice.kind == From::IkeDown || notice.kind == From::IkeFailed) {
+    last_seen_.erase(notice.ike);
+  } else if (now_is) {
+    last_seen_[notice.ike] = now_is;
+  }
+  if (notice.kind == From::IkeRekeyed) last_seen_.erase(notice.former);
+  (*place_.events)(event);
 }
 
 void Engine::shut_down() {

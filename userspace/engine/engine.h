@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the protocol core: brings it datagrams, kernel events, time and commands, and carries out its effects. One event loop, one thread.
+// Runs the protocol core of one VRF: brings it datagrams, kernel events, time and commands, and carries out its effects. One event loop,
+// one thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -8,7 +9,6 @@
 #include <memory>
 #include <set>
 
-#include "config/document.h"
 #include "crypto/system_entropy.h"
 #include "engine/explanations.h"
 #include "engine/logger.h"
@@ -20,10 +20,16 @@
 
 namespace svti::engine {
 
-class Engine final : public Service, private model::KernelEvents {
+class Engine final : private model::KernelEvents {
  public:
+  struct Place {
+    std::string vrf{model::kMainVrf};
+    // both must outlive the engine; null: unique ids of its own, events for nobody
+    sa::UniqueIds* ids = nullptr;
+    EventSink* events = nullptr;  // asked at each event; an empty one listens to none
+  };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
-  Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger);
+  Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);
   ~Engine() override;
 
   // Looks at what a former life of the daemon left in the kernel. Before the first load(). An error: the kernel cannot be asked.
@@ -31,23 +37,20 @@ class Engine final : public Service, private model::KernelEvents {
   // told once, when shut_down() is through
   void on_stopped(std::function<void()> stopped) { stopped_ = std::move(stopped); }
 
-  LoadOutcome load(std::string_view text, std::string_view file_name, const LoadOptions& options) override;
-  LoadOutcome edit(const std::vector<config::Edit>& edits, const LoadOptions& options) override;
-  Status confirm() override;
-  Status roll_back() override;
-  Result<std::string> show_config(const ShowConfigOptions& options) const override;
-  Status set_overlay(model::Overlay overlay) override;
-  std::vector<std::string> vrfs() const override { return {std::string(model::kMainVrf)}; }
-  model::RuntimeState state(const std::string& vrf) override;
-  model::ConfigurationPtr configuration(const std::string& vrf) const override;
-  std::vector<model::Explanation> explain(const std::string& vrf, const std::string& vpn) const override;
-  void initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;
-  void terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;
-  void rekey(const Target& target, Done done) override;
-  std::function<void()> subscribe_log(LogLevel level, LogSink sink) override { return logger_.subscribe(level, std::move(sink)); }
-  std::function<void()> subscribe_events(EventSink sink) override;
+  // Takes a configuration in place of the one before; SAs that the difference does not touch stay as they are.
+  void apply(const model::ConfigurationPtr& configuration);
+  const model::ConfigurationPtr& configuration() const { return core_.configuration(); }
+  model::RuntimeState state();
+  bool has_sa(std::uint32_t ike, std::uint32_t child) const;  // an id of 0: any
+  std::vector<model::Explanation> explain(const std::string& vpn) const;
+  // somebody begins to listen to events
+  void watch();
+  // as Service has them; the target's VRF is this one
+  void initiate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done);
+  void terminate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done);
+  void rekey(const Target& target, const Service::Done& done);
   // Deletes all SAs, tells the peers, clears the kernel; a peer that does not answer is waited for shortly.
-  void shut_down() override;
+  void shut_down();
 
  private:
   // A command that waits for its outcome.
@@ -55,8 +58,9 @@ class Engine final : public Service, private model::KernelEvents {
     enum class For : std::uint8_t { Up, Down };
     For what{};
     std::string vpn;
-    std::set<std::string> policies;  // not yet up, or not yet down
-    Done done;
+    std::uint32_t ike = 0, child = 0;  // Down: of these alone; 0 any
+    std::set<std::string> policies;    // not yet up, or not yet down
+    Service::Done done;
     std::function<void()> unsubscribe;
     std::unique_ptr<boost::asio::steady_timer> timer;
   };
@@ -77,7 +81,10 @@ class Engine final : public Service, private model::KernelEvents {
   void submit(model::KernelRequest request);
   void arm_timer();
   void notice(const sa::Notice& notice);
-  void wait(Waiter::For what, const std::string& vpn, std::set<std::string> policies, milliseconds timeout, LogSink progress, Done done);
+  void publish(const sa::Notice& notice);
+  void write(LogLine line);
+  void wait(Waiter::For what, const std::string& vpn, std::set<std::string> policies, milliseconds timeout, LogSink progress,
+            Service::Done done);
   void finish(Waiters::iterator waiter, Status status);
   std::set<std::string> policies_of(const std::string& vpn, const std::string& policy) const;
   void apply_globals(const model::GlobalOptions& options);
@@ -91,13 +98,15 @@ class Engine final : public Service, private model::KernelEvents {
   model::Kernel& kernel_;
   model::Transport& transport_;
   Logger& logger_;
+  Place place_;
   crypto::SystemEntropy entropy_;
   sa::Core core_;
   PolicyTable policies_;
   Explanations explanations_;
-  config::Document document_;
   boost::asio::steady_timer timer_;
   Waiters waiters_;
+  // as last seen, while somebody listens to events: of an SA that is gone nothing can be asked any more
+  std::map<std::uint32_t, std::shared_ptr<const model::IkeSaState>> last_seen_;
   std::optional<model::GlobalOptions> globals_;  // as last given to the kernel
   std::optional<model::KernelInventory> left_;   // found at start(), not yet reconciled
   std::map<std::uint32_t, std::vector<model::SaId>> orphans_;

@@ -8,12 +8,12 @@
 
 namespace svti::engine {
 
-void Logger::write(const LogLine& line) {
+void Logger::write(const LogLine& line, const model::LoggingConfig& levels) {
   const auto subsystem = static_cast<std::size_t>(line.subsystem);
   const std::string text = std::string(to_string(line.subsystem)) + ": " + line.text;
   // One process, two facilities: hence syslog(3) with the facility in each call rather than a sink that is opened with one.
-  if (line.level <= config_.daemon[subsystem]) syslog(LOG_DAEMON | LOG_NOTICE, "%s", text.c_str());
-  if (line.level <= config_.authpriv[subsystem]) syslog(LOG_AUTHPRIV | LOG_NOTICE, "%s", text.c_str());
+  if (line.level <= levels.daemon[subsystem]) syslog(LOG_DAEMON | LOG_NOTICE, "%s", text.c_str());
+  if (line.level <= levels.authpriv[subsystem]) syslog(LOG_AUTHPRIV | LOG_NOTICE, "%s", text.c_str());
   if (line.level <= stderr_level_) std::fprintf(stderr, "%s\n", text.c_str());
   // a subscriber may go while it is being told
   std::vector<std::uint64_t> ids;

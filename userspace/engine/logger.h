@@ -17,8 +17,11 @@ class Logger {
   // `stderr_level`: lines at that level or below go to standard error too; kLogDisabled: none
   explicit Logger(LogLevel stderr_level) : stderr_level_(stderr_level) {}
 
+  // levels for lines that come without their own
   void configure(const model::LoggingConfig& config) { config_ = config; }
-  void write(const LogLine& line);
+  void write(const LogLine& line) { write(line, config_); }
+  // by the levels of the VRF it is about
+  void write(const LogLine& line, const model::LoggingConfig& levels);
   LogSink sink() {
     return [this](const LogLine& line) { write(line); };
   }

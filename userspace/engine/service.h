@@ -61,12 +61,13 @@ struct Event {
   std::string vrf;
   std::string vpn, policy;  // policy: of the Child kinds
   std::uint32_t ike_id = 0, child_id = 0;
-  // IkeRekeyed, ChildRekeyed: the SA that was replaced, which `ike` or `former` still shows
+  // IkeRekeyed, ChildRekeyed: the unique id of what was replaced
   std::uint32_t former_id = 0;
   std::string reason;  // of IkeDown, ChildDown and Alert: a sentence without a final stop
   // The IKE SA right after the event, or right before it went; null where an alert is about none. Shared, and never changed.
   std::shared_ptr<const model::IkeSaState> ike;
-  std::shared_ptr<const model::IkeSaState> former;  // IkeRekeyed: the one replaced
+  // The rekeyed kinds: the IKE SA as it was before; null when it came up before anybody listened.
+  std::shared_ptr<const model::IkeSaState> former;
 };
 using EventSink = std::function<void(const Event&)>;
 

@@ -63,16 +63,26 @@ void wipe_keys(model::KernelRequest& request) {
   }
 }
 
-Status write_file(const char* path, const std::string& text) {
-  const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return system_error(std::string("cannot open ") + path + ": " + to_string(Ack{errno, {}}));
-  const ssize_t written = ::write(fd, text.data(), text.size());
-  const int error = errno;
-  ::close(fd);
-  if (written != static_cast<ssize_t>(text.size()))
-    return system_error(std::string("cannot write ") + path + ": " + to_string(Ack{error, {}}));
-  return {};
-}
+// A file of /proc/sys/net, which shows the namespace of whoever opens it: so it is opened once, where the kernel adapter is created.
+class NetworkSetting {
+ public:
+  explicit NetworkSetting(const char* path) : path_(path), fd_(::open(path, O_WRONLY | O_CLOEXEC)), error_(fd_ < 0 ? errno : 0) {}
+  NetworkSetting(const NetworkSetting&) = delete;
+  NetworkSetting& operator=(const NetworkSetting&) = delete;
+  ~NetworkSetting() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Status write(const std::string& text) const {
+    if (fd_ < 0) return system_error(std::string("cannot open ") + path_ + ": " + to_string(Ack{error_, {}}));
+    if (::pwrite(fd_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size())) return {};
+    return system_error(std::string("cannot write ") + path_ + ": " + to_string(Ack{errno, {}}));
+  }
+
+ private:
+  const char* path_;
+  int fd_;
+  int error_;
+};
 
 }  // namespace
 
@@ -139,7 +149,7 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
   Status reload_links();
   const std::pair<const int, Svti>* find_svti(std::uint32_t id) const;  // null: none
 
-  Status ask(std::optional<NetlinkSocket>& socket, int protocol, Bytes request, const std::function<void()>& restart,
+  Status ask(std::optional<NetlinkSocket>& socket, Bytes request, const std::function<void()>& restart,
              const std::function<Status(const MessageView&)>& visit);
   void log(LogLevel level, std::string text) const { log_({Subsystem::Kernel, level, {}, std::move(text)}); }
   // runs `event` from the loop, unless the kernel or its events' receiver are gone by then
@@ -161,6 +171,7 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
 
   std::unique_ptr<Watched> xfrm_events_;
   std::unique_ptr<Watched> link_events_;
+  NetworkSetting acquire_timeout_{kAcquireTimeoutFile};
   std::optional<NetlinkSocket> xfrm_questions_;
   std::optional<NetlinkSocket> route_questions_;
   std::map<int, Svti> svtis_;                          // by ifindex
@@ -184,6 +195,13 @@ Status NetlinkKernel::Impl::open() {
   if (!xfrm_events) return fail(xfrm_events.error());
   auto link_events = watched(NETLINK_ROUTE, {RTNLGRP_LINK});
   if (!link_events) return fail(link_events.error());
+
+  // Now, not when they are needed: the thread may be in another namespace then.
+  for (const auto& [protocol, questions] : {std::pair(NETLINK_XFRM, &xfrm_questions_), std::pair(NETLINK_ROUTE, &route_questions_)}) {
+    auto opened = NetlinkSocket::open(protocol, NetlinkSocket::Waiting::Blocking);
+    if (!opened) return fail(opened.error());
+    *questions = std::move(*opened);
+  }
 
   xfrm_requests_.channel = std::move(*xfrm_requests);
   route_requests_.channel = std::move(*route_requests);
@@ -307,7 +325,7 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare(const model::KernelReq
   if (const auto* route = std::get_if<model::AddRoute>(&request)) return prepare_route(*route);
   if (const auto* route = std::get_if<model::DeleteRoute>(&request)) return prepare_route(*route);
   if (const auto* timeout = std::get_if<model::SetAcquireTimeout>(&request)) {
-    Status written = write_file(kAcquireTimeoutFile, std::to_string(timeout->value.count()));
+    Status written = acquire_timeout_.write(std::to_string(timeout->value.count()));
     if (!written) return fail(written.error());
     return std::nullopt;
   }
@@ -342,7 +360,7 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_route(const model::Del
 Result<bool> NetlinkKernel::Impl::has_rule(const model::RuleId& id) {
   bool found = false;
   const Status status = ask(
-      route_questions_, NETLINK_ROUTE, encode_dump_rules(id.family), [&] { found = false; },
+      route_questions_, encode_dump_rules(id.family), [&] { found = false; },
       [&](const MessageView& message) -> Status {
         const auto rule = decode_rule(message);
         if (!rule) return fail(rule.error());
@@ -508,7 +526,7 @@ void NetlinkKernel::Impl::learn(const LinkAnswer& link) {
 Status NetlinkKernel::Impl::reload_links() {
   std::map<int, LinkAnswer> found;
   const Status status = ask(
-      route_questions_, NETLINK_ROUTE, encode_dump_links(), [&] { found.clear(); },
+      route_questions_, encode_dump_links(), [&] { found.clear(); },
       [&](const MessageView& message) -> Status {
         const auto link = decode_link(message);
         if (!link) return fail(link.error());
@@ -533,20 +551,15 @@ const std::pair<const int, NetlinkKernel::Impl::Svti>* NetlinkKernel::Impl::find
 
 // ---- questions
 
-Status NetlinkKernel::Impl::ask(std::optional<NetlinkSocket>& socket, int protocol, Bytes request, const std::function<void()>& restart,
+Status NetlinkKernel::Impl::ask(std::optional<NetlinkSocket>& socket, Bytes request, const std::function<void()>& restart,
                                 const std::function<Status(const MessageView&)>& visit) {
-  if (!socket) {
-    auto opened = NetlinkSocket::open(protocol, NetlinkSocket::Waiting::Blocking);
-    if (!opened) return fail(opened.error());
-    socket = std::move(*opened);
-  }
   return socket->ask(std::move(request), restart, visit);
 }
 
 Result<model::KernelInventory> NetlinkKernel::Impl::inventory() {
   model::KernelInventory out;
   Status status = ask(
-      xfrm_questions_, NETLINK_XFRM, encode_dump_sas(), [&] { out.sas.clear(); },
+      xfrm_questions_, encode_dump_sas(), [&] { out.sas.clear(); },
       [&](const MessageView& message) -> Status {
         const auto sa = decode_sa(message);
         if (!sa) return fail(sa.error());
@@ -555,7 +568,7 @@ Result<model::KernelInventory> NetlinkKernel::Impl::inventory() {
       });
   if (!status) return system_error("cannot list the SAs: " + status.error().message);
   status = ask(
-      xfrm_questions_, NETLINK_XFRM, encode_dump_policies(), [&] { out.policies.clear(); },
+      xfrm_questions_, encode_dump_policies(), [&] { out.policies.clear(); },
       [&](const MessageView& message) -> Status {
         const auto policy = decode_policy(message);
         if (!policy) return fail(policy.error());
@@ -568,7 +581,7 @@ Result<model::KernelInventory> NetlinkKernel::Impl::inventory() {
   for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
     std::vector<model::RouteId> routes;
     status = ask(
-        route_questions_, NETLINK_ROUTE, encode_dump_routes(family), [&] { routes.clear(); },
+        route_questions_, encode_dump_routes(family), [&] { routes.clear(); },
         [&](const MessageView& message) -> Status {
           const auto route = decode_route(message);
           if (!route) return fail(route.error());
@@ -583,7 +596,7 @@ Result<model::KernelInventory> NetlinkKernel::Impl::inventory() {
 
     std::vector<model::RuleId> rules;
     status = ask(
-        route_questions_, NETLINK_ROUTE, encode_dump_rules(family), [&] { rules.clear(); },
+        route_questions_, encode_dump_rules(family), [&] { rules.clear(); },
         [&](const MessageView& message) -> Status {
           const auto rule = decode_rule(message);
           if (!rule) return fail(rule.error());
@@ -599,7 +612,7 @@ Result<model::KernelInventory> NetlinkKernel::Impl::inventory() {
 Result<model::SaStatus> NetlinkKernel::Impl::query(const model::SaId& id) {
   std::optional<model::SaStatus> out;
   const Status status = ask(
-      xfrm_questions_, NETLINK_XFRM, encode_get_sa(id), [] {},
+      xfrm_questions_, encode_get_sa(id), [] {},
       [&](const MessageView& message) -> Status {
         const auto sa = decode_sa(message);
         if (!sa) return fail(sa.error());
@@ -614,7 +627,7 @@ Result<model::SaStatus> NetlinkKernel::Impl::query(const model::SaId& id) {
 Result<IpAddress> NetlinkKernel::Impl::source_address(const IpAddress& destination) {
   std::optional<IpAddress> out;
   const Status status = ask(
-      route_questions_, NETLINK_ROUTE, encode_get_route(destination), [] {},
+      route_questions_, encode_get_route(destination), [] {},
       [&](const MessageView& message) -> Status {
         const auto source = decode_source_address(message);
         if (!source) return fail(source.error());

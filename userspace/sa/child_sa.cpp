@@ -134,7 +134,7 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   if (policies.empty()) return give_up("its traffic selectors make no policy, or more than " + std::to_string(kMaxPolicies));
 
   auto child = std::make_unique<ChildSa>();
-  child->unique_id = ctx_.next_child_id++;
+  child->unique_id = ctx_.ids->next_child++;
   child->vpn = vpn_;
   child->policy = plan.policy;
   child->reqid = ctx_.reqids.acquire(policies);
@@ -196,6 +196,7 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
           " remote " + to_string(made->remote) + ", " + to_string(made->choice) + (made->udp_encap ? ", UDP encapsulated" : ""));
   if (plan.rekeyed != nullptr) ctx_.count(model::Counter::ChildRekey, vpn_.get());
   child_notice(*made, plan.rekeyed == nullptr ? Notice::Kind::ChildUp : Notice::Kind::ChildRekeyed, {}, out);
+  if (plan.rekeyed != nullptr) std::get<Notice>(out.back()).former = plan.rekeyed->unique_id;
   return made;
 }
 

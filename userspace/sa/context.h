@@ -68,6 +68,12 @@ struct FollowUp {
   std::vector<std::string> policies;  // Retry
 };
 
+// The next unique ids. Several Cores may draw from the same.
+struct UniqueIds {
+  std::uint32_t next_ike = 1;
+  std::uint32_t next_child = 1;
+};
+
 struct Context {
   using SourceAddress = std::function<std::optional<IpAddress>(const IpAddress& destination)>;
 
@@ -88,8 +94,8 @@ struct Context {
   std::map<model::SaId, SaOwner> sa_owners;
   std::unordered_set<wire::IkeSpi> ike_spis;
   std::unordered_set<std::uint32_t> child_spis;  // inbound
-  std::uint32_t next_ike_id = 1;
-  std::uint32_t next_child_id = 1;
+  UniqueIds own_ids;
+  UniqueIds* ids = &own_ids;
 
   // notes for the Core
   std::vector<std::unique_ptr<IkeSa>> newborn;  // IKE SAs made by rekeying

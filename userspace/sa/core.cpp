@@ -401,48 +401,75 @@ Status Core::initiate(const std::string& name, const std::string& policy, TimePo
   return {};
 }
 
-Status Core::terminate(const std::string& name, const std::string& policy, TimePoint now, Effects& out) {
-  std::vector<std::uint32_t> sas;
-  for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) sas.push_back(entry->second);
+std::vector<std::uint32_t> Core::selected(const Selection& which) const {
+  std::vector<std::uint32_t> ids;
+  if (which.ike != 0) {
+    ids.push_back(which.ike);
+  } else if (!which.vpn.empty()) {
+    for (auto [entry, end] = by_vpn_.equal_range(which.vpn); entry != end; ++entry) ids.push_back(entry->second);
+  } else if (which.of_children()) {
+    for (const auto& [id, sa] : sas_) ids.push_back(id);
+  }
+  std::erase_if(ids, [&](std::uint32_t id) {
+    const IkeSa* sa = find(id);
+    if (sa == nullptr || sa->finished()) return true;
+    if (!which.vpn.empty() && (!sa->vpn() || sa->vpn()->name != which.vpn)) return true;
+    return which.of_children() && selected_children(*sa, which).empty();
+  });
+  return ids;
+}
+
+std::vector<std::uint32_t> Core::selected_children(const IkeSa& sa, const Selection& which) {
+  std::vector<std::uint32_t> ids;
+  for (const auto& child : sa.children()) {
+    if (!which.policy.empty() && child->policy->name != which.policy) continue;
+    if (which.child != 0 && child->unique_id != which.child) continue;
+    ids.push_back(child->unique_id);
+  }
+  return ids;
+}
+
+namespace {
+
+// "VPN hq has no IKE SA", "there is no CHILD SA {7}"
+Error nothing_selected(const Core::Selection& which, const std::string& what) {
+  std::string text = which.vpn.empty() ? "there is no " : "VPN " + which.vpn + " has no ";
+  text += which.of_children() ? "CHILD SA" : what;
+  if (!which.policy.empty()) text += " of security-policy " + which.policy;
+  if (which.child != 0) text += " {" + std::to_string(which.child) + "}";
+  if (which.ike != 0) text += std::string(which.of_children() ? " in IKE SA" : "") + " [" + std::to_string(which.ike) + "]";
+  return {Fault::Configuration, text};
+}
+
+}  // namespace
+
+Status Core::terminate(const Selection& which, TimePoint now, Effects& out) {
   bool any = false;
-  for (const std::uint32_t id : sas) {
+  for (const std::uint32_t id : selected(which)) {
     const IkeSa* one = find(id);
     if (one == nullptr || one->phase() == model::IkeSaPhase::Deleting) continue;
-    if (policy.empty()) {
-      any = true;
-      touch(id, now, out, [&](IkeSa& sa) { sa.delete_ike("terminated by command", now, out); });
-      continue;
-    }
-    std::vector<std::uint32_t> children;
-    for (const auto& child : one->children()) {
-      if (child->policy->name == policy) children.push_back(child->unique_id);
-    }
-    any |= !children.empty();
+    any = true;
     touch(id, now, out, [&](IkeSa& sa) {
-      for (const std::uint32_t child : children) sa.delete_child(child, "terminated by command", now, out);
+      if (!which.of_children()) return sa.delete_ike("terminated by command", now, out);
+      for (const std::uint32_t child : selected_children(sa, which)) sa.delete_child(child, "terminated by command", now, out);
     });
   }
-  if (!any) return config_error("VPN " + name + " has no " + (policy.empty() ? "IKE SA" : "CHILD SA of security-policy " + policy));
+  if (!any) return fail(nothing_selected(which, "IKE SA"));
   return {};
 }
 
-Status Core::rekey(const std::string& name, const std::string& policy, TimePoint now, Effects& out) {
-  std::vector<std::uint32_t> sas;
-  for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) {
-    const IkeSa* sa = find(entry->second);
-    if (sa->established() && !sa->awaits_hand_over()) sas.push_back(entry->second);
-  }
-  if (sas.empty()) return config_error("VPN " + name + " has no established IKE SA");
-  for (const std::uint32_t id : sas) {
+Status Core::rekey(const Selection& which, TimePoint now, Effects& out) {
+  bool any = false;
+  for (const std::uint32_t id : selected(which)) {
+    const IkeSa* one = find(id);
+    if (one == nullptr || !one->established() || one->awaits_hand_over()) continue;
+    any = true;
     touch(id, now, out, [&](IkeSa& sa) {
-      if (policy.empty()) return sa.rekey(now, out);
-      std::vector<std::uint32_t> children;
-      for (const auto& child : sa.children()) {
-        if (child->policy->name == policy) children.push_back(child->unique_id);
-      }
-      for (const std::uint32_t child : children) sa.rekey_child(child, now, out);
+      if (!which.of_children()) return sa.rekey(now, out);
+      for (const std::uint32_t child : selected_children(sa, which)) sa.rekey_child(child, now, out);
     });
   }
+  if (!any) return fail(nothing_selected(which, "established IKE SA"));
   return {};
 }
 
@@ -593,6 +620,12 @@ std::optional<Core::TrapOwner> Core::trap_owner(std::uint32_t reqid) const {
   const auto found = trap_of_reqid_.find(reqid);
   if (found == trap_of_reqid_.end()) return std::nullopt;
   return TrapOwner{found->second.first, found->second.second};
+}
+
+std::optional<model::IkeSaState> Core::sa_state(std::uint32_t ike, TimePoint now) const {
+  const IkeSa* sa = find(ike);
+  if (sa == nullptr || sa->finished()) return std::nullopt;
+  return sa->state(now);
 }
 
 model::RuntimeState Core::state(TimePoint now) const {

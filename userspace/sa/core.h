@@ -29,6 +29,9 @@ class Core {
   // The reqid of an outbound policy that the last life of the daemon left in the kernel; before the first apply().
   void seed_reqid(const model::PolicyId& outbound, std::uint32_t reqid) { ctx_.reqids.seed(outbound, reqid); }
 
+  // Unique ids come from `ids`, which must outlive the Core; before the first IKE SA.
+  void share_ids(UniqueIds& ids) { ctx_.ids = &ids; }
+
   // Takes a configuration in place of the one before. IKE SAs of VPNs that are gone or changed are deleted; the others are left
   // alone. Traps are set and connections begun as start-action says.
   void apply(model::ConfigurationPtr configuration, TimePoint now, Effects& out);
@@ -48,8 +51,20 @@ class Core {
 
   // Commands; errors of Fault::Configuration. `policy` empty: all of the VPN. The outcome comes as Notices.
   Status initiate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
-  Status terminate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
-  Status rekey(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
+  // Which SAs a command is about: empty names and ids of 0 stand for any, but one of them must say something.
+  struct Selection {
+    std::string vpn, policy;
+    std::uint32_t ike = 0, child = 0;
+    bool of_children() const { return !policy.empty() || child != 0; }
+  };
+  Status terminate(const Selection& which, TimePoint now, Effects& out);
+  Status rekey(const Selection& which, TimePoint now, Effects& out);
+  Status terminate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out) {
+    return terminate(Selection{vpn, policy}, now, out);
+  }
+  Status rekey(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out) {
+    return rekey(Selection{vpn, policy}, now, out);
+  }
   // Sets, or releases, the traps of a VPN or of one of its policies, whatever its start-action. Errors where there is none to set or
   // release.
   Status install(const std::string& vpn, const std::string& policy, Effects& out);
@@ -71,6 +86,10 @@ class Core {
 
   // children's byte and packet counts are the kernel's and left 0
   model::RuntimeState state(TimePoint now) const;
+  // of one IKE SA, by its unique id; nothing: it is gone
+  std::optional<model::IkeSaState> sa_state(std::uint32_t ike, TimePoint now) const;
+  // deadlines that are still to come
+  std::size_t scheduled() const { return deadlines_.size() + ctx_.lingering.size() + (cookies_until_ ? 1 : 0); }
   const model::ConfigurationPtr& configuration() const { return ctx_.config; }
   std::size_t ike_sas() const;  // without those that are over and only answer retransmissions
 
@@ -90,6 +109,8 @@ class Core {
   void forget(std::uint32_t id);
   void no_longer_half_open(std::uint32_t id);
   IkeSa* find(std::uint32_t id) const;
+  std::vector<std::uint32_t> selected(const Selection& which) const;
+  static std::vector<std::uint32_t> selected_children(const IkeSa& sa, const Selection& which);
   void follow_up(const FollowUp& note, TimePoint now, Effects& out);
 
   void on_init_request(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);

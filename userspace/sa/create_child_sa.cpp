@@ -318,6 +318,7 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   ctx_.count(role == Role::Initiator ? model::Counter::IkeRekeyInit : model::Counter::IkeRekeyResp, vpn_.get());
   log(out, Subsystem::Ike, 0, "IKE SA rekeyed, now [" + std::to_string(successor->id_) + "]");
   successor->notice(out, Notice::Kind::IkeRekeyed);
+  std::get<Notice>(out.back()).former = id_;
   ctx_.newborn.push_back(std::move(successor));
   return ctx_.newborn.back().get();
 }

@@ -52,8 +52,9 @@ struct Notice {
   std::string policy;     // of the Child kinds
   std::uint32_t ike = 0;  // unique ids; 0 where it does not apply
   std::uint32_t child = 0;
-  std::uint32_t reqid = 0;  // of the Child kinds
-  std::string reason;       // of the Failed and Down kinds: a sentence without a final stop
+  std::uint32_t reqid = 0;   // of the Child kinds
+  std::string reason;        // of the Failed and Down kinds: a sentence without a final stop
+  std::uint32_t former = 0;  // of the Rekeyed kinds: the unique id of what was replaced
 };
 
 // A negotiation ended: why, for whoever asks later.

@@ -38,7 +38,7 @@ seconds until(TimePoint now, TimePoint then) { return then <= now ? seconds(0) :
 
 IkeSa::IkeSa(Context& context, Role role, VpnPtr vpn, const Endpoint& local, const Endpoint& remote, TimePoint now)
     : ctx_(context),
-      id_(context.next_ike_id++),
+      id_(context.ids->next_ike++),
       role_(role),
       vpn_(std::move(vpn)),
       local_(local),

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/running_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "crypto/hmac.h"
+
+namespace svti::engine {
+
+namespace {
+
+constexpr std::string_view kHead = "# svti-iked: running configuration, written by the daemon. Startup file: ";
+// far above what the control socket takes; a file beyond it is not ours
+constexpr off_t kMaxFile = 256 * 1024 * 1024;
+
+class File {
+ public:
+  explicit File(int fd) : fd_(fd) {}
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+tl::unexpected<Error> cannot(const std::string& what, const std::string& path) {
+  return system_error(what + " " + path + ": " + std::strerror(errno));
+}
+
+Status write_all(int fd, std::string_view text, const std::string& path) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return cannot("cannot write", path);
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  // a full disk may say so only here
+  if (::fsync(fd) != 0) return cannot("cannot write", path);
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> read_file(const std::string& path) {
+  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.fd() < 0 && errno == ENOENT) return std::nullopt;
+  if (file.fd() < 0) return cannot("cannot read", path);
+  struct stat info {};
+  if (::fstat(file.fd(), &info) != 0) return cannot("cannot read", path);
+  if (info.st_size > kMaxFile) return system_error(path + " is larger than 256 MiB: not a configuration");
+  std::string text;
+  std::array<char, 64 * 1024> piece{};
+  for (;;) {
+    const ssize_t size = ::read(file.fd(), piece.data(), piece.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return cannot("cannot read", path);
+    if (size == 0) return text;
+    text.append(piece.data(), static_cast<std::size_t>(size));
+    if (text.size() > static_cast<std::size_t>(kMaxFile)) return system_error(path + " is larger than 256 MiB: not a configuration");
+  }
+}
+
+std::string RunningFile::digest(const std::optional<std::string>& startup) {
+  if (!startup) return "none";
+  constexpr std::string_view kKey = "svti-iked startup file";
+  std::array<std::uint8_t, 32> out{};
+  const auto octets = [](std::string_view text) { return ByteView(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()); };
+  crypto::Hmac(crypto::Hash::Sha256, octets(kKey)).compute({octets(*startup)}, out);
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (const std::uint8_t octet : out) {
+    hex += kDigits[octet >> 4];
+    hex += kDigits[octet & 15];
+  }
+  return hex;
+}
+
+Result<std::optional<RunningFile::Saved>> RunningFile::load() const {
+  if (dir_.empty()) return std::nullopt;
+  auto text = read_file(path());
+  if (!text) return fail(text.error());
+  if (!*text) return std::nullopt;
+  const std::string& content = **text;
+  const auto end = content.find('\n');
+  if (!content.starts_with(kHead) || end == std::string::npos) {
+    return system_error(path() + " does not begin as the daemon writes it: not taken; remove it");
+  }
+  return Saved{content.substr(kHead.size(), end - kHead.size()), content.substr(end + 1)};
+}
+
+Status RunningFile::save(const Saved& saved) const {
+  if (dir_.empty()) return {};
+  std::error_code error;
+  std::filesystem::create_directories(dir_, error);
+  if (error) return system_error("cannot make the state directory " + dir_ + ": " + error.message());
+  const std::string temporary = path() + ".new";
+  {
+    ::unlink(temporary.c_str());
+    const File file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (file.fd() < 0) return cannot("cannot write", temporary);
+    Status written = write_all(file.fd(), std::string(kHead) + saved.startup_digest + "\n" + saved.text, temporary);
+    if (!written) {
+      ::unlink(temporary.c_str());
+      return written;
+    }
+  }
+  if (::rename(temporary.c_str(), path().c_str()) != 0) return cannot("cannot write", path());
+  // the rename itself, over a power cut
+  const File dir(::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (dir.fd() >= 0) (void)::fsync(dir.fd());
+  return {};
+}
+
+}  // namespace svti::engine

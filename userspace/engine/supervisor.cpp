@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/supervisor.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <set>
+
+namespace svti::engine {
+
+using boost::asio::steady_timer;
+
+namespace {
+
+const std::string kMain{model::kMainVrf};
+// answers of the kernel to what an engine asked at last are waited for that long before its sockets go
+constexpr auto kFarewell = std::chrono::milliseconds(300);
+
+bool any_error(const config::Diagnostics& diagnostics) {
+  return std::any_of(diagnostics.begin(), diagnostics.end(), [](const config::Diagnostic& one) { return !one.warning; });
+}
+
+const model::ConfigurationPtr& no_ike() {
+  static const model::ConfigurationPtr kNone = std::make_shared<const model::Configuration>();
+  return kNone;
+}
+
+const model::Configuration& ike_of(const model::System& system, const std::string& vrf) {
+  const auto found = system.vrfs.find(vrf);
+  return found == system.vrfs.end() || !found->second.ike ? *no_ike() : *found->second.ike;
+}
+
+std::string own_text(const config::Document& document) {
+  config::PrintOptions options;
+  options.defaults = false;
+  // the whole of it: there is no path that could be missing
+  return document.print(options).value();
+}
+
+}  // namespace
+
+Supervisor::Supervisor(boost::asio::io_context& loop, Logger& logger, Options options)
+    : loop_(loop), logger_(logger), options_(std::move(options)), file_(options_.state_dir), retry_timer_(loop) {}
+
+Supervisor::~Supervisor() = default;
+
+// --- configuration ----------------------------------------------------------------------------------------------------------
+
+Result<LoadOutcome> Supervisor::start() {
+  if (Status opened = open(kMain); !opened) return fail(opened.error());
+  std::optional<std::string> startup;
+  if (!options_.startup_file.empty()) {
+    auto text = read_file(options_.startup_file);
+    if (!text) return fail(text.error());
+    startup = std::move(*text);
+  }
+  const std::string digest = RunningFile::digest(startup);
+  config::Diagnostics problems;
+  const auto warn = [&](std::string text) { problems.push_back({true, file_.path(), 0, {}, std::move(text)}); };
+  auto saved = file_.load();
+  if (!saved) warn("the running configuration of the last run is lost: " + saved.error().message);
+  const bool goes_on = saved && *saved && (*saved)->startup_digest == digest;
+  std::optional<config::Document> document;
+  if (goes_on) {
+    auto parsed = config::Document::parse((*saved)->text, file_.path());
+    if (parsed) {
+      document = std::move(*parsed);
+      log(Subsystem::Config, 1, "going on with the running configuration of the last run, " + file_.path());
+    } else {
+      warn("the running configuration of the last run is not taken: " + parsed.error().front().to_string());
+    }
+  }
+  if (!document) {
+    auto parsed = config::Document::parse(startup.value_or(""), options_.startup_file);
+    if (!parsed) {
+      LoadOutcome refused;
+      refused.diagnostics = std::move(parsed.error());
+      return refused;
+    }
+    document = std::move(*parsed);
+    // A daemon that cannot keep its configuration serves all the same.
+    const Status kept = startup ? file_.save({digest, own_text(*document)}) : Status();
+    if (!kept) warn("changes by command will be refused: " + kept.error().message);
+  }
+  LoadOutcome out = change(Parsed(std::move(*document)), {}, {}, digest);
+  out.diagnostics.insert(out.diagnostics.begin(), problems.begin(), problems.end());
+  return out;
+}
+
+LoadOutcome Supervisor::reload() {
+  LoadOutcome out;
+  auto text = read_file(options_.startup_file);
+  if (!text || !*text) {
+    const std::string why = text ? options_.startup_file + " does not exist" : text.error().message;
+    out.diagnostics.push_back({false, options_.startup_file, 0, {}, why});
+    return out;
+  }
+  return load(**text, options_.startup_file, {});
+}
+
+LoadOutcome Supervisor::load(std::string_view text, std::string_view file_name, const LoadOptions& options) {
+  // What was loaded by command and is the startup file word for word counts as the startup file.
+  std::string digest = RunningFile::digest(std::string(text));
+  const auto startup = options_.startup_file.empty() ? Result<std::optional<std::string>>(std::nullopt) : read_file(options_.startup_file);
+  if (!startup || !*startup || **startup != text) digest = startup_digest_;
+  return change(config::Document::parse(text, file_name, &document_), std::string(file_name), options, digest);
+}
+
+LoadOutcome Supervisor::edit(const std::vector<config::Edit>& edits, const LoadOptions& options) {
+  return change(document_.edited(edits), {}, options, startup_digest_);
+}
+
+LoadOutcome Supervisor::change(Parsed parsed, const std::string& file_name, const LoadOptions& options, const std::string& digest) {
+  LoadOutcome out;
+  if (!parsed) {
+    out.diagnostics = std::move(parsed.error());
+    return out;
+  }
+  const auto refuse = [&](std::string why) {
+    out.diagnostics.push_back({false, file_name, 0, {}, std::move(why)});
+    return out;
+  };
+  out.diagnostics = parsed->warnings();
+  out.changes = document_.diff(*parsed);
+  for (const config::Change& one : out.changes) {
+    if (one.restart) out.restart_leaves.push_back(one.path);
+  }
+  const model::SystemPtr before = document_.resolved();
+  const model::SystemPtr after = parsed->resolved();
+  compare(*before, *after, out);
+  check(*after, file_name, out);
+  if (any_error(out.diagnostics) || options.dry_run) return out;
+  if (stopping_) return refuse("the daemon is shutting down");
+  if (trial_) return refuse("another change waits to be confirmed: confirm it, or roll it back, first");
+  // startup_digest_ is empty while start() is at it, which has its own way with the file
+  if (!options.confirm_within && !startup_digest_.empty()) {
+    if (const Status saved = save(*parsed, digest); !saved) {
+      return refuse(saved.error().message + ": a change that would not survive a restart is not made; nothing was changed");
+    }
+  }
+  config::Document former = std::exchange(document_, std::move(*parsed));
+  if (options.confirm_within) {
+    begin_trial(std::move(former), *options.confirm_within);
+  } else {
+    startup_digest_ = digest;
+  }
+  main_with_overlay_.reset();
+  settle(&out.diagnostics);
+  out.applied = true;
+  log(Subsystem::Config, 1,
+      (file_name.empty() ? "configuration" : file_name) + " applied: " + std::to_string(out.added.size()) + " VPNs added, " +
+          std::to_string(out.changed.size()) + " changed, " + std::to_string(out.removed.size()) + " removed, " +
+          std::to_string(out.unchanged.size()) + " unchanged" + (trial_ ? "; on trial until it is confirmed" : ""));
+  return out;
+}
+
+void Supervisor::compare(const model::System& before, const model::System& after, LoadOutcome& out) const {
+  std::set<std::string> names;
+  for (const model::System* system : {&before, &after}) {
+    for (const auto& [name, vrf] : system->vrfs) names.insert(name);
+  }
+  for (const std::string& vrf : names) {
+    const auto& olds = ike_of(before, vrf).vpns;
+    const auto& news = ike_of(after, vrf).vpns;
+    for (const auto& [name, vpn] : news) {
+      const auto old = olds.find(name);
+      auto& list = old == olds.end() ? out.added : old->second == vpn || *old->second == *vpn ? out.unchanged : out.changed;
+      list.push_back(model::qualified_name(vrf, name));
+    }
+    for (const auto& [name, vpn] : olds) {
+      if (!news.contains(name)) out.removed.push_back(model::qualified_name(vrf, name));
+    }
+  }
+}
+
+// what the text alone cannot know
+void Supervisor::check(const model::System& after, const std::string& file_name, LoadOutcome& out) const {
+  for (const auto& [name, vpn] : ike_of(after, kMain).vpns) {
+    if (!overlay_.vpns.contains(name)) continue;
+    out.diagnostics.push_back(
+        {false, file_name, 0, "vpn " + name, "a client of the control socket has loaded a connection of that name: unload it first"});
+  }
+  for (const auto& [name, vrf] : after.vrfs) {
+    for (const model::SvtiInterface& svti : vrf.interfaces) {
+      const std::string link = svti.link_vrf.empty() ? name : svti.link_vrf;
+      const model::Configuration& ike = ike_of(after, link);
+      if (link == name || !ike.global.install_routes) continue;
+      const bool used = std::any_of(ike.vpns.begin(), ike.vpns.end(), [&](const auto& vpn) {
+        const auto& policies = vpn.second->policies;
+        return std::any_of(policies.begin(), policies.end(), [&](const auto& policy) { return policy.svti_id_out == svti.svti_id; });
+      });
+      if (!used) continue;
+      out.diagnostics.push_back({true, file_name, 0, "vrf " + name + " interface svti " + svti.name,
+                                 "reverse routes through an SVTI outside the VRF of its VPN (" + link +
+                                     ") are not supported yet: add the routes in VRF " + name + " yourself"});
+    }
+  }
+}
+
+Status Supervisor::save(const config::Document& document, const std::string& digest) const {
+  return file_.save({digest, own_text(document)});
+}
+
+void Supervisor::begin_trial(config::Document before, seconds time) {
+  trial_ = std::make_unique<Trial>(Trial{std::move(before), steady_timer(loop_, time)});
+  trial_->timer.async_wait([this](const boost::system::error_code& error) {
+    if (!error) (void)end_trial("it was not confirmed in time");
+  });
+}
+
+Status Supervisor::end_trial(const std::string& why) {
+  if (!trial_) return config_error("nothing waits to be confirmed: there is nothing to roll back");
+  document_ = std::move(trial_->before);
+  trial_.reset();
+  main_with_overlay_.reset();
+  log(Subsystem::Config, 0, "the change is rolled back: " + why);
+  settle(nullptr);
+  return {};
+}
+
+Status Supervisor::confirm() {
+  if (!trial_) return config_error("nothing waits to be confirmed: there was no load on trial, or its time is over and it was rolled back");
+  // The time goes on when this fails: what cannot be kept is rolled back.
+  if (const Status saved = save(document_, startup_digest_); !saved) return saved;
+  trial_.reset();
+  log(Subsystem::Config, 1, "the change is confirmed");
+  return {};
+}
+
+Status Supervisor::roll_back() { return end_trial("by command"); }
+
+Result<std::string> Supervisor::show_config(const ShowConfigOptions& options) const {
+  const config::PrintOptions print{options.defaults, options.secrets, options.resolved, options.path};
+  return options.format == ConfigFormat::Json ? document_.to_json(print) : document_.print(print);
+}
+
+Status Supervisor::set_overlay(model::Overlay overlay) {
+  const auto& vpns = ike_of(*document_.resolved(), kMain).vpns;
+  for (const auto& [name, vpn] : overlay.vpns) {
+    if (vpns.contains(name)) return config_error("VPN " + name + " is in the configuration text: give the connection another name");
+  }
+  overlay_ = std::move(overlay);
+  main_with_overlay_.reset();
+  settle(nullptr);
+  return {};
+}
+
+model::ConfigurationPtr Supervisor::wanted(const std::string& vrf) const {
+  const model::SystemPtr system = document_.resolved();
+  const auto found = system->vrfs.find(vrf);
+  const model::ConfigurationPtr text = found == system->vrfs.end() ? nullptr : found->second.ike;
+  if (vrf != kMain) return text;
+  if (overlay_.vpns.empty() && overlay_.preshared_keys.empty()) return text ? text : no_ike();
+  if (main_with_overlay_) return main_with_overlay_;
+  auto both = std::make_shared<model::Configuration>(text ? *text : *no_ike());
+  both->vpns.insert(overlay_.vpns.begin(), overlay_.vpns.end());
+  both->preshared_keys.insert(both->preshared_keys.end(), overlay_.preshared_keys.begin(), overlay_.preshared_keys.end());
+  return both;
+}
+
+// --- VRFs -------------------------------------------------------------------------------------------------------------------
+
+Status Supervisor::open(const std::string& vrf) {
+  auto adapters = options_.open(vrf, [this, vrf](const LogLine& line) {
+    LogLine qualified = line;
+    if (vrf != kMain) qualified.text = "vrf " + vrf + ": " + line.text;
+    logger_.write(qualified);
+  });
+  if (!adapters) return fail(adapters.error());
+  Place place;
+  place.adapters = std::move(*adapters);
+  place.engine =
+      std::make_unique<Engine>(loop_, *place.adapters.kernel, *place.adapters.transport, logger_, Engine::Place{vrf, &ids_, &publish_});
+  if (Status started = place.engine->start(); !started) return started;
+  places_.emplace(vrf, std::move(place));
+  return {};
+}
+
+void Supervisor::settle(config::Diagnostics* problems) {
+  main_with_overlay_ = wanted(kMain);
+  logger_.configure(main_with_overlay_->logging);
+  std::set<std::string> names{kMain};
+  const model::SystemPtr system = document_.resolved();
+  for (const auto& [name, vrf] : system->vrfs) {
+    if (vrf.ike) names.insert(name);
+  }
+  // gone first: what they leave may be wanted elsewhere
+  for (auto& [name, place] : places_) {
+    if (!names.contains(name) && !place.leaving) leave(name);
+  }
+  for (const std::string& name : names) {
+    if (!places_.contains(name)) {
+      if (const Status opened = open(name); !opened) {
+        const std::string text = opened.error().message + "; its VPNs come up when it is there";
+        log(Subsystem::Daemon, 1, "vrf " + name + ": " + text);
+        if (problems != nullptr) problems->push_back({true, {}, 0, "vrf " + name, text});
+        retry_later();
+        continue;
+      }
+    }
+    Place& place = places_.find(name)->second;
+    const model::ConfigurationPtr configuration = wanted(name);
+    if (place.leaving || place.applied == configuration) continue;
+    place.applied = configuration;
+    place.engine->apply(configuration);
+  }
+}
+
+void Supervisor::leave(const std::string& vrf) {
+  Place& place = places_.find(vrf)->second;
+  place.leaving = true;
+  place.engine->on_stopped([this, vrf] {
+    const auto farewell = std::make_shared<steady_timer>(loop_, kFarewell);
+    farewell->async_wait([this, vrf, farewell](const boost::system::error_code& error) {
+      if (error) return;
+      places_.erase(vrf);
+      if (!stopping_) settle(nullptr);
+    });
+  });
+  place.engine->shut_down();
+}
+
+void Supervisor::retry_later() {
+  retry_timer_.expires_after(options_.retry_vrf);
+  retry_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopping_) settle(nullptr);
+  });
+}
+
+Engine* Supervisor::find(const std::string& vrf) const {
+  const auto found = places_.find(vrf);
+  return found == places_.end() || found->second.leaving ? nullptr : found->second.engine.get();
+}
+
+Engine* Supervisor::find(const Target& target) const {
+  if (target.vpn.empty() && (target.ike_id != 0 || target.child_id != 0)) {
+    for (const auto& [name, place] : places_) {
+      if (!place.leaving && place.engine->has_sa(target.ike_id, target.child_id)) return place.engine.get();
+    }
+  }
+  return find(target.vrf);
+}
+
+void Supervisor::shut_down() {
+  if (stopping_) return;
+  stopping_ = true;
+  retry_timer_.cancel();
+  // What is on trial was never confirmed: the next life begins without it.
+  trial_.reset();
+  const auto remaining = std::make_shared<std::size_t>(places_.size());
+  for (auto& [name, place] : places_) {
+    place.engine->on_stopped([this, remaining] {
+      if (--*remaining > 0) return;
+      boost::asio::post(loop_, [this] {
+        for (auto& [vrf, one] : places_) one.adapters.kernel->flush();
+        if (stopped_) stopped_();
+      });
+    });
+  }
+  for (auto& [name, place] : places_) place.engine->shut_down();
+}
+
+// --- state and commands -----------------------------------------------------------------------------------------------------
+
+std::vector<std::string> Supervisor::vrfs() const {
+  std::vector<std::string> out{kMain};
+  const model::SystemPtr system = document_.resolved();
+  for (const auto& [name, vrf] : system->vrfs) {
+    if (name != kMain) out.push_back(name);
+  }
+  return out;
+}
+
+model::RuntimeState Supervisor::state(const std::string& vrf) {
+  Engine* engine = find(vrf);
+  return engine == nullptr ? model::RuntimeState{} : engine->state();
+}
+
+model::ConfigurationPtr Supervisor::configuration(const std::string& vrf) const {
+  const model::ConfigurationPtr found = wanted(vrf);
+  return found ? found : no_ike();
+}
+
+std::vector<model::Explanation> Supervisor::explain(const std::string& vrf, const std::string& vpn) const {
+  const Engine* engine = find(vrf);
+  return engine == nullptr ? std::vector<model::Explanation>{} : engine->explain(vpn);
+}
+
+namespace {
+
+Status no_such_vrf(const Target& target) {
+  return config_error("no IKE runs in VRF " + target.vrf + ": it is not configured, or its network namespace is not there");
+}
+
+Status nothing_named(const Target& target) {
+  const bool named = !target.vpn.empty() || !target.policy.empty() || target.ike_id != 0 || target.child_id != 0;
+  if (named) return {};
+  return config_error("name a VPN, a security-policy, or an SA by its unique id");
+}
+
+}  // namespace
+
+void Supervisor::initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) {
+  Engine* engine = find(target);
+  if (engine == nullptr) return done(no_such_vrf(target));
+  engine->initiate(target, timeout, std::move(progress), std::move(done));
+}
+
+void Supervisor::terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) {
+  if (Status named = nothing_named(target); !named) return done(named);
+  Engine* engine = find(target);
+  if (engine == nullptr) return done(no_such_vrf(target));
+  engine->terminate(target, timeout, std::move(progress), std::move(done));
+}
+
+void Supervisor::rekey(const Target& target, Done done) {
+  if (Status named = nothing_named(target); !named) return done(named);
+  Engine* engine = find(target);
+  if (engine == nullptr) return done(no_such_vrf(target));
+  engine->rekey(target, done);
+}
+
+std::function<void()> Supervisor::subscribe_log(LogLevel level, LogSink sink) { return logger_.subscribe(level, std::move(sink)); }
+
+std::function<void()> Supervisor::subscribe_events(EventSink sink) {
+  if (listeners_.empty()) {
+    publish_ = [this](const Event& event) { publish(event); };
+    for (const auto& [name, place] : places_) place.engine->watch();
+  }
+  const std::uint64_t id = next_listener_++;
+  listeners_.emplace(id, std::move(sink));
+  return [this, id] {
+    listeners_.erase(id);
+    // Not from within: the function is being called when a listener leaves at an event.
+    boost::asio::post(loop_, [this] {
+      if (listeners_.empty()) publish_ = nullptr;
+    });
+  };
+}
+
+void Supervisor::publish(const Event& event) {
+  // a listener may go, or come, while it is being told
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, sink] : listeners_) ids.push_back(id);
+  for (const std::uint64_t id : ids) {
+    const auto found = listeners_.find(id);
+    if (found == listeners_.end()) continue;
+    const EventSink sink = found->second;
+    sink(event);
+  }
+}
+
+}  // namespace svti::engine
