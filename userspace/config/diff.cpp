@@ -73,7 +73,15 @@ class Differ {
     }
   }
 
-  void entries(const SchemaNode& schema, const Siblings& before, const Siblings& after, const std::string& parent) {
+  void entries(const SchemaNode& schema, Siblings before, Siblings after, const std::string& parent) {
+    // after an edit nearly all are the same objects at both ends
+    const auto head = std::mismatch(before.begin(), before.end(), after.begin(), after.end());
+    before.erase(before.begin(), head.first);
+    after.erase(after.begin(), head.second);
+    while (!before.empty() && !after.empty() && before.back() == after.back()) {
+      before.pop_back();
+      after.pop_back();
+    }
     std::unordered_map<std::string_view, const Node*> old_by_key;
     std::unordered_map<std::string_view, const Node*> new_by_key;
     for (const Node* one : before) old_by_key.emplace(one->text, one);

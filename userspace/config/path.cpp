@@ -89,7 +89,7 @@ Result<Place> locate(const Schema& schema, const Node& root, std::string_view pa
     const Word& key = words[++i];
     auto value = to_value(schema, child->kind == Kind::List ? *child->key : *child, key);
     const Node* found = value && parent ? parent->entry(*child, *value) : nullptr;
-    if (!found) return config_error((where.empty() ? "" : where + ": ") + no_such_entry(*child, parent, key.text));
+    if (!found) return config_error(no_such_entry(*child, parent, key.text));
     where += " " + key.text;
     at = {child, found, parent, false};
   }
