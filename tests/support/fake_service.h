@@ -3,6 +3,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -104,6 +106,7 @@ class FakeService : public engine::Service {
   std::map<std::string, model::ConfigurationPtr> other_vrfs;
   std::map<std::string, model::RuntimeState> other_states;
   Status overlay_status;
+  std::function<void()> on_overlay;          // told of each
   Status pending;                            // what confirm() and roll_back() answer
   std::function<void(Attempt&)> on_attempt;  // may answer at once
 
@@ -120,6 +123,8 @@ class FakeService : public engine::Service {
   std::vector<LogSink> log_sinks;              // empty functions: unsubscribed
   std::vector<engine::EventSink> event_sinks;  // the same
   std::size_t states_asked = 0;
+  std::map<std::string, std::set<std::string>> traps;  // policies by VPN
+  std::vector<std::string> resets;
 
   std::size_t log_subscribers() const {
     std::size_t count = 0;
@@ -163,6 +168,7 @@ class FakeService : public engine::Service {
   }
   Status set_overlay(model::Overlay given) override {
     if (overlay_status) overlay = std::move(given);
+    if (on_overlay) on_overlay();
     return overlay_status;
   }
   std::vector<std::string> vrfs() const override {
@@ -195,6 +201,23 @@ class FakeService : public engine::Service {
     attempt("terminate", target, std::to_string(timeout.count()), std::move(progress), std::move(done));
   }
   void rekey(const engine::Target& target, Done done) override { attempt("rekey", target, {}, {}, std::move(done)); }
+  Status install(const engine::Target& target) override {
+    traps[target.vpn].insert(target.policy);
+    return {};
+  }
+  Status uninstall(const engine::Target& target) override {
+    if (traps[target.vpn].erase(target.policy) == 0) return config_error("VPN " + target.vpn + " has no trap");
+    return {};
+  }
+  std::vector<std::string> trapped_policies(const std::string& vrf, const std::string& vpn) override {
+    const auto found = traps.find(vpn);
+    if (vrf != model::kMainVrf || found == traps.end()) return {};
+    return {found->second.begin(), found->second.end()};
+  }
+  Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) override {
+    resets.push_back(vrf + " " + vpn + (all ? " all" : ""));
+    return {};
+  }
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override {
     log_levels.push_back(level);
     log_sinks.push_back(std::move(sink));

@@ -22,8 +22,9 @@ inline constexpr LogLevel kLogDisabled = -1;
 struct LogLine {
   Subsystem subsystem = Subsystem::Daemon;
   LogLevel level = 1;
-  std::string vpn;   // VPN it is about, empty where none
-  std::string text;  // one line, no final newline; octets from a peer already made printable
+  std::string vpn;           // VPN it is about, empty where none
+  std::string text;          // one line, no final newline; octets from a peer already made printable
+  std::uint32_t ike_id = 0;  // unique id of the IKE SA it is about, 0 where none
 };
 
 // Receives lines as they come, in the thread that makes them; must not block.

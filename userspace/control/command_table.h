@@ -15,6 +15,8 @@ struct Command {
 
 std::span<const Command> daemon_commands();
 std::span<const Command> sa_commands();
+std::span<const Command> load_commands();
+std::span<const Command> list_commands();
 std::span<const Command> svti_commands();
 
 }  // namespace svti::control

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <variant>
 
+#include "control/catalogue.h"
+#include "control/overlay_keeper.h"
 #include "engine/service.h"
 #include "vici/message.h"
 
@@ -28,6 +30,18 @@ class Requester {
   virtual void hold(std::shared_ptr<void> held) = 0;
 };
 
+// What belongs to the server, not to one client.
+struct Loaded {
+  Catalogue catalogue;
+  OverlayKeeper overlay;  // brings the catalogue to the engine
+  LogSink log;            // may be empty
+  // reads the daemon's own files again, as SIGHUP does; empty: there are none
+  std::function<Status()> reload;
+
+  Loaded(boost::asio::io_context& loop, engine::Service& service, LogSink sink, std::function<Status()> reload_files)
+      : overlay(loop, service, catalogue, sink), log(std::move(sink)), reload(std::move(reload_files)) {}
+};
+
 struct Call {
   engine::Service& service;
   std::string_view version;                       // of the daemon
@@ -36,6 +50,7 @@ struct Call {
   std::uint64_t request = 0;
   const vici::Message& parameters;
   std::string& upload;  // the client's own: configuration text that came in earlier requests with `more`
+  Loaded& loaded;
 };
 
 // Events that are made one by one as the client takes them, then the response.

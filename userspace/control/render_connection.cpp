@@ -48,9 +48,11 @@ void add_round(vici::Section& connection, const AuthRound& round) {
 
 void add_child(vici::Section& children, const model::SecurityPolicy& policy, const model::IpsecPolicy& ipsec) {
   vici::Section& section = children.add_section(policy.name);
-  section.add("mode", mode_name(policy.mode)).add_number("rekey_time", ipsec.rekey_time.count());
-  if (ipsec.rekey_bytes != 0) section.add_number("rekey_bytes", ipsec.rekey_bytes);
-  if (ipsec.rekey_packets != 0) section.add_number("rekey_packets", ipsec.rekey_packets);
+  // 0 as well: swanctl prints what is absent
+  section.add("mode", mode_name(policy.mode))
+      .add_number("rekey_time", ipsec.rekey_time.count())
+      .add_number("rekey_bytes", ipsec.rekey_bytes)
+      .add_number("rekey_packets", ipsec.rekey_packets);
   section.add("dpd_action", kDpdNames.at(static_cast<std::size_t>(ipsec.dpd_action)))
       .add("close_action", kActionNames.at(static_cast<std::size_t>(ipsec.close_action)))
       .add_list("local-ts", selector_list(policy.local_ts))

@@ -109,8 +109,7 @@ void add_if_id(vici::Section& section, std::string_view name, std::uint32_t valu
   if (value != 0) section.add(name, fmt::format("{:08x}", value));
 }
 
-void add_child(vici::Section& children, const model::ChildSaState& child) {
-  vici::Section& section = children.add_section(fmt::format("{}-{}", child.name, child.unique_id));
+void fill_child(vici::Section& section, const model::ChildSaState& child) {
   section.add("name", child.name)
       .add_number("uniqueid", child.unique_id)
       .add_number("reqid", child.reqid)
@@ -131,28 +130,6 @@ void add_child(vici::Section& children, const model::ChildSaState& child) {
   if (child.life) section.add_number("life-time", child.life->count());
   section.add_number("install-time", child.installed.count());
   section.add_list("local-ts", selector_list(child.local_ts)).add_list("remote-ts", selector_list(child.remote_ts));
-}
-
-// all but the CHILD SAs
-vici::Section& add_ike_sa(vici::Message& message, const model::IkeSaState& sa) {
-  vici::Section& section = message.add_section(sa.name.empty() ? kUnnamedSa : sa.name);
-  section.add_number("uniqueid", sa.unique_id)
-      .add_number("version", unsigned{sa.version})
-      .add("state", upper(model::kIkeSaPhaseNames.at(static_cast<std::size_t>(sa.phase))))
-      .add("local-host", sa.local.address.to_string())
-      .add_number("local-port", sa.local.port)
-      .add("local-id", sa.local_id.empty() ? "%any" : sa.local_id)
-      .add("remote-host", sa.remote.address.to_string())
-      .add_number("remote-port", sa.remote.port)
-      .add("remote-id", sa.remote_id.empty() ? "%any" : sa.remote_id);
-  if (sa.initiator) section.add_flag("initiator", true);
-  section.add("initiator-spi", fmt::format("{:016x}", sa.initiator_spi)).add("responder-spi", fmt::format("{:016x}", sa.responder_spi));
-  add_transforms(section, sa.transforms);
-  const bool established = sa.phase != model::IkeSaPhase::Created && sa.phase != model::IkeSaPhase::Connecting;
-  if (established) section.add_number("established", sa.established.count());
-  if (sa.rekey) section.add_number("rekey-time", sa.rekey->count());
-  if (sa.reauth) section.add_number("reauth-time", sa.reauth->count());
-  return section;
 }
 
 std::string protocol_name(std::uint8_t protocol) {
@@ -176,6 +153,35 @@ std::string protocol_name(std::uint8_t protocol) {
 
 }  // namespace
 
+vici::Section& add_ike_sa(vici::Section& parent, const model::IkeSaState& sa, std::string_view name) {
+  if (name.empty()) name = sa.name.empty() ? kUnnamedSa : std::string_view(sa.name);
+  vici::Section& section = parent.add_section(name);
+  section.add_number("uniqueid", sa.unique_id)
+      .add_number("version", unsigned{sa.version})
+      .add("state", upper(model::kIkeSaPhaseNames.at(static_cast<std::size_t>(sa.phase))))
+      .add("local-host", sa.local.address.to_string())
+      .add_number("local-port", sa.local.port)
+      .add("local-id", sa.local_id.empty() ? "%any" : sa.local_id)
+      .add("remote-host", sa.remote.address.to_string())
+      .add_number("remote-port", sa.remote.port)
+      .add("remote-id", sa.remote_id.empty() ? "%any" : sa.remote_id);
+  if (sa.initiator) section.add_flag("initiator", true);
+  section.add("initiator-spi", fmt::format("{:016x}", sa.initiator_spi)).add("responder-spi", fmt::format("{:016x}", sa.responder_spi));
+  if (sa.nat_local) section.add_flag("nat-local", true);
+  if (sa.nat_remote) section.add_flag("nat-remote", true);
+  if (sa.nat_local || sa.nat_remote) section.add_flag("nat-any", true);
+  add_transforms(section, sa.transforms);
+  const bool established = sa.phase != model::IkeSaPhase::Created && sa.phase != model::IkeSaPhase::Connecting;
+  if (established) section.add_number("established", sa.established.count());
+  if (sa.rekey) section.add_number("rekey-time", sa.rekey->count());
+  if (sa.reauth) section.add_number("reauth-time", sa.reauth->count());
+  return section;
+}
+
+void add_child_sa(vici::Section& parent, const model::ChildSaState& child, std::string_view name) {
+  fill_child(parent.add_section(name.empty() ? fmt::format("{}-{}", child.name, child.unique_id) : std::string(name)), child);
+}
+
 std::vector<vici::Message> list_sa_events(const model::IkeSaState& sa, const ChildFilter& wanted) {
   std::vector<vici::Message> events;
   vici::Section* children = nullptr;
@@ -188,7 +194,7 @@ std::vector<vici::Message> list_sa_events(const model::IkeSaState& sa, const Chi
   for (const model::ChildSaState& child : sa.children) {
     if (!wanted(child)) continue;
     if (in_event == kMaxChildrenPerEvent) begin_event();
-    add_child(*children, child);
+    add_child_sa(*children, child);
     ++in_event;
   }
   return events;
@@ -203,6 +209,7 @@ vici::Message log_event(const LogLine& line) {
   vici::Message message;
   message.add("group", kLogGroups.at(static_cast<std::size_t>(line.subsystem))).add_number("level", int{line.level});
   if (!line.vpn.empty()) message.add("ikesa-name", line.vpn);
+  if (line.ike_id != 0) message.add_number("ikesa-uniqued", line.ike_id);
   message.add("msg", std::string_view(line.text).substr(0, vici::kMaxValueSize));
   return message;
 }

@@ -18,6 +18,10 @@ inline constexpr std::string_view kUnnamedSa = "(unnamed)";
 // CHILD SAs in one list-sa event: a packet has room for a few hundred. What exceeds it goes on in a further event for the same IKE SA.
 inline constexpr std::size_t kMaxChildrenPerEvent = 256;
 
+// Adds an IKE SA without its CHILD SAs, or a CHILD SA. An empty `name` is its own: the VPN's, or NAME-UNIQUEID. Returns the section added.
+vici::Section& add_ike_sa(vici::Section& parent, const model::IkeSaState& sa, std::string_view name = {});
+void add_child_sa(vici::Section& parent, const model::ChildSaState& child, std::string_view name = {});
+
 using ChildFilter = std::function<bool(const model::ChildSaState&)>;
 
 // the list-sa events of one IKE SA with those CHILD SAs that `wanted` takes: at least one event
@@ -26,7 +30,7 @@ std::vector<vici::Message> list_sa_events(const model::IkeSaState& sa, const Chi
 // adds the section `name` with the 21 counters
 void add_counters(vici::Section& parent, std::string_view name, const model::Counters& counters);
 
-// the payload of `log` and `control-log`: group, level, ikesa-name (where known), msg
+// the payload of `log` and `control-log`: group, level, ikesa-name and ikesa-uniqued (where known), msg
 vici::Message log_event(const LogLine& line);
 
 // "AES_CBC", "HMAC_SHA2_256_128", "PRF_HMAC_SHA1", "CURVE_25519"; an unknown one as "(1234)"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands about SAs: list them, set them up, take them down, rekey them.
+// Commands about SAs: list them, set them up, take them down, rekey them; and about the traps that bring them up.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,8 +13,10 @@ namespace svti::control {
 
 namespace {
 
-Result<std::optional<std::uint32_t>> unique_id(const vici::Message& parameters, std::string_view name) {
-  if (parameters.find(name) == nullptr) return std::nullopt;
+using engine::Target;
+
+// an id, 0 where none is given
+Result<std::uint32_t> unique_id(const vici::Message& parameters, std::string_view name) {
   const auto value = parameters.number(name, 0, 0, std::numeric_limits<std::uint32_t>::max());
   if (!value) return fail(value.error());
   return static_cast<std::uint32_t>(*value);
@@ -30,28 +32,31 @@ Reply list_sas(const Call& call) {
   if (!call.requester->listens_to("list-sa")) return vici::Message{};
 
   const ChildFilter wanted = [name = child ? std::optional(*child) : std::nullopt, id = *child_id](const model::ChildSaState& candidate) {
-    return (!name || candidate.name == *name) && (!id || candidate.unique_id == *id);
+    return (!name || candidate.name == *name) && (id == 0 || candidate.unique_id == id);
   };
-  const bool only_with_children = child != nullptr || child_id->has_value();
+  const bool only_with_children = child != nullptr || *child_id != 0;
 
   struct Listing {
-    model::RuntimeState state;
+    std::vector<model::IkeSaState> sas;
     std::size_t next_sa = 0;
     std::vector<vici::Message> events;  // of the SA before next_sa, those left to send in reverse order
   };
   auto listing = std::make_shared<Listing>();
-  listing->state = call.service.state(std::string(model::kMainVrf));
-  std::erase_if(listing->state.ike_sas, [&](const model::IkeSaState& sa) {
-    if (ike != nullptr && sa.name != *ike) return true;
-    if (*ike_id && sa.unique_id != **ike_id) return true;
-    return only_with_children && std::none_of(sa.children.begin(), sa.children.end(), wanted);
-  });
+  for (const std::string& vrf : call.service.vrfs()) {
+    for (model::IkeSaState& sa : call.service.state(vrf).ike_sas) {
+      sa.name = model::qualified_name(vrf, sa.name);
+      if (ike != nullptr && sa.name != *ike) continue;
+      if (*ike_id != 0 && sa.unique_id != *ike_id) continue;
+      if (only_with_children && std::none_of(sa.children.begin(), sa.children.end(), wanted)) continue;
+      listing->sas.push_back(std::move(sa));
+    }
+  }
 
   return Streamed{"list-sa",
                   [listing, wanted]() -> std::optional<vici::Message> {
                     if (listing->events.empty()) {
-                      if (listing->next_sa == listing->state.ike_sas.size()) return std::nullopt;
-                      listing->events = list_sa_events(std::exchange(listing->state.ike_sas[listing->next_sa++], {}), wanted);
+                      if (listing->next_sa == listing->sas.size()) return std::nullopt;
+                      listing->events = list_sa_events(std::exchange(listing->sas[listing->next_sa++], {}), wanted);
                       std::reverse(listing->events.begin(), listing->events.end());
                     }
                     vici::Message event = std::move(listing->events.back());
@@ -61,34 +66,74 @@ Reply list_sas(const Call& call) {
                   {}};
 }
 
-using engine::Target;
-
-// `ike` is a VPN, `child` a security policy. Whether the VPN is there is for the service to say: its SAs may outlive its configuration.
-Result<Target> find_target(const Call& call) {
-  const vici::Message& parameters = call.parameters;
-  for (const char* id : {"ike-id", "child-id"}) {
-    if (parameters.find(id) != nullptr) return config_error(fmt::format("{} is not supported yet: name the VPN with ike", id));
-  }
-  const std::string vpn(parameters.text("ike"));
-  const std::string policy(parameters.text("child"));
-  if (!vpn.empty()) return Target{std::string(model::kMainVrf), vpn, policy};
-  if (policy.empty()) return config_error("missing name: ike takes a VPN, child a security-policy");
-
+// the only VPN with a policy of that name, in any VRF
+Result<Target> find_policy(const Call& call, const std::string& policy) {
   std::optional<Target> found;
-  const model::ConfigurationPtr configuration = call.service.configuration(std::string(model::kMainVrf));
-  for (const auto& [name, candidate] : configuration->vpns) {
-    if (candidate->find_policy(policy) == nullptr) continue;
-    if (found)
-      return config_error(fmt::format("VPNs {} and {} both have a security-policy {}: name one with ike", found->vpn, name, policy));
-    found = Target{std::string(model::kMainVrf), name, policy};
+  for (const std::string& vrf : call.service.vrfs()) {
+    for (const auto& [name, candidate] : call.service.configuration(vrf)->vpns) {
+      if (candidate->find_policy(policy) == nullptr) continue;
+      if (found) {
+        return config_error(fmt::format("VPNs {} and {} both have a security-policy {}: name one with ike",
+                                        model::qualified_name(found->vrf, found->vpn), model::qualified_name(vrf, name), policy));
+      }
+      found = Target{vrf, name, policy};
+    }
   }
-  if (!found) return config_error(fmt::format("no VPN has a security-policy \"{}\"", printable(policy)));
-  return *found;
+  if (found) return *found;
+  for (const auto& [name, connection] : call.loaded.catalogue.connections()) {
+    if (!connection.refusal.empty() && connection.vpn->find_policy(policy) != nullptr)
+      return Target{std::string(model::kMainVrf), name, policy};
+  }
+  return config_error(fmt::format("no VPN has a security-policy \"{}\"", printable(policy)));
 }
 
-engine::Service::Done answer_with_outcome(const Call& call) {
-  return [client = std::weak_ptr(call.requester), request = call.request](const Status& outcome) {
-    if (const auto requester = client.lock()) requester->respond(request, outcome ? success() : failure(outcome.error().message));
+// `ike` is a VPN, `child` a security policy, `ike-id` and `child-id` are SAs. Whether it is there is for the service to say: SAs may
+// outlive their configuration.
+Result<Target> find_target(const Call& call) {
+  const vici::Message& parameters = call.parameters;
+  const auto ike_id = unique_id(parameters, "ike-id");
+  if (!ike_id) return fail(ike_id.error());
+  const auto child_id = unique_id(parameters, "child-id");
+  if (!child_id) return fail(child_id.error());
+  const std::string vpn(parameters.text("ike"));
+  const std::string policy(parameters.text("child"));
+  if (vpn.empty() && policy.empty() && *ike_id == 0 && *child_id == 0)
+    return config_error("missing name: ike takes a VPN, child a security-policy, ike-id and child-id an SA");
+  Target target;
+  if (!vpn.empty()) {
+    auto [vrf, name] = model::split_qualified_name(vpn);
+    target = {std::move(vrf), std::move(name), policy, *ike_id, *child_id};
+  } else if (*ike_id == 0 && *child_id == 0) {
+    return find_policy(call, policy);
+  } else {
+    // ids are unique over all VRFs
+    for (const std::string& vrf : call.service.vrfs()) {
+      target = {vrf, {}, policy, *ike_id, *child_id};
+      if (call.service.matching(target) > 0) break;
+    }
+  }
+  return target;
+}
+
+// What was loaded is brought to the engine first: who loads and initiates expects that.
+Result<Target> find_configured(const Call& call) {
+  if (const Status applied = call.loaded.overlay.apply(); !applied) return fail(applied.error());
+  auto target = find_target(call);
+  if (!target || target->vrf != model::kMainVrf) return target;
+  const auto connection = call.loaded.catalogue.connections().find(target->vpn);
+  if (connection != call.loaded.catalogue.connections().end() && !connection->second.refusal.empty())
+    return config_error(fmt::format("connection {}: {}", target->vpn, connection->second.refusal));
+  return target;
+}
+
+// `counted`: keys that tell how many SAs the command was about
+engine::Service::Done answer_with_outcome(const Call& call, std::vector<std::pair<std::string, std::size_t>> counted = {}) {
+  return [client = std::weak_ptr(call.requester), request = call.request, counted = std::move(counted)](const Status& outcome) {
+    const auto requester = client.lock();
+    if (!requester) return;
+    vici::Message response = outcome ? success() : failure(outcome.error().message);
+    for (const auto& [name, count] : counted) response.add_number(name, outcome || name == "matches" ? count : 0);
+    requester->respond(request, response);
   };
 }
 
@@ -99,28 +144,60 @@ LogSink report_progress(const Call& call, std::int64_t level) {
   };
 }
 
-using Operation = void (engine::Service::*)(const Target&, milliseconds, LogSink, engine::Service::Done);
+struct Waiting {
+  milliseconds timeout{0};
+  bool answer_now = false;
+  std::int64_t level = 1;
+};
 
-// initiate and terminate: timeout in ms, 0 waits for the end, -1 (and async) does not wait at all
-Reply run(const Call& call, Operation operation) {
-  const Result<Target> target = find_target(call);
-  if (!target) return failure(target.error().message);
+// timeout in ms, 0 waits for the end, -1 (and async) does not wait at all
+Result<Waiting> waiting_of(const Call& call, std::string_view also_now) {
   const auto timeout = call.parameters.number("timeout", 0, -1, std::numeric_limits<std::int32_t>::max());
-  if (!timeout) return failure(timeout.error().message);
+  if (!timeout) return fail(timeout.error());
   const auto level = call.parameters.number("loglevel", 1, -1, 4);
-  if (!level) return failure(level.error().message);
-  const auto async = call.parameters.flag("async", false);
-  if (!async) return failure(async.error().message);
+  if (!level) return fail(level.error());
+  const auto now = call.parameters.flag(also_now, false);
+  if (!now) return fail(now.error());
+  return Waiting{milliseconds(std::max<std::int64_t>(*timeout, 0)), *timeout < 0 || *now, *level};
+}
 
-  (call.service.*operation)(*target, milliseconds(std::max<std::int64_t>(*timeout, 0)), report_progress(call, *level),
-                            answer_with_outcome(call));
+Reply initiate(const Call& call) {
+  for (const char* host : {"my-host", "other-host"}) {
+    if (!call.parameters.text(host).empty())
+      return failure(fmt::format("{} is not supported yet: give the connection its addresses", host));
+  }
+  const auto waiting = waiting_of(call, "async");
+  if (!waiting) return failure(waiting.error().message);
+  const Result<Target> target = find_configured(call);
+  if (!target) return failure(target.error().message);
+  call.service.initiate(*target, waiting->timeout, report_progress(call, waiting->level), answer_with_outcome(call));
   // What failed at once has been answered by now, and this is dropped.
-  if (*timeout < 0 || *async) call.requester->respond(call.request, success());
+  if (waiting->answer_now) call.requester->respond(call.request, success());
   return Deferred{};
 }
 
-Reply initiate(const Call& call) { return run(call, &engine::Service::initiate); }
-Reply terminate(const Call& call) { return run(call, &engine::Service::terminate); }
+Reply no_sa(std::string_view verb) {
+  vici::Message response = failure(fmt::format("no matching SAs to {} found", verb));
+  response.add_number("matches", 0);
+  return response;
+}
+
+Reply terminate(const Call& call) {
+  const auto waiting = waiting_of(call, "force");  // whoever forces it does not wait for the peer
+  if (!waiting) return failure(waiting.error().message);
+  const Result<Target> target = find_target(call);
+  if (!target) return failure(target.error().message);
+  const std::size_t matches = call.service.matching(*target);
+  if (matches == 0) return no_sa("terminate");
+  call.service.terminate(*target, waiting->timeout, report_progress(call, waiting->level),
+                         answer_with_outcome(call, {{"matches", matches}, {"terminated", matches}}));
+  if (waiting->answer_now) {
+    vici::Message response = success();
+    response.add_number("matches", matches).add_number("terminated", matches);
+    call.requester->respond(call.request, response);
+  }
+  return Deferred{};
+}
 
 Reply rekey(const Call& call) {
   const Result<Target> target = find_target(call);
@@ -128,15 +205,31 @@ Reply rekey(const Call& call) {
   const auto reauth = call.parameters.flag("reauth", false);
   if (!reauth) return failure(reauth.error().message);
   if (*reauth) return failure("reauthentication is not supported yet: terminate and initiate the VPN");
-  call.service.rekey(*target, answer_with_outcome(call));
+  const std::size_t matches = call.service.matching(*target);
+  if (matches == 0) return no_sa("rekey");
+  call.service.rekey(*target, answer_with_outcome(call, {{"matches", matches}}));
   return Deferred{};
 }
 
+Reply redirect(const Call&) { return failure("redirecting peers (RFC 5685) is not supported yet"); }
+
+Reply install(const Call& call) {
+  const Result<Target> target = find_configured(call);
+  if (!target) return failure(target.error().message);
+  const Status installed = call.service.install(*target);
+  return installed ? success() : failure(installed.error().message);
+}
+
+Reply uninstall(const Call& call) {
+  const Result<Target> target = find_configured(call);
+  if (!target) return failure(target.error().message);
+  const Status removed = call.service.uninstall(*target);
+  return removed ? success() : failure(removed.error().message);
+}
+
 constexpr Command kCommands[] = {
-    {"list-sas", list_sas},
-    {"initiate", initiate},
-    {"terminate", terminate},
-    {"rekey", rekey},
+    {"list-sas", list_sas}, {"initiate", initiate}, {"terminate", terminate}, {"rekey", rekey},
+    {"redirect", redirect}, {"install", install},   {"uninstall", uninstall},
 };
 
 }  // namespace

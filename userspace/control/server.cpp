@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/server.h"
 
+#include <algorithm>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <set>
 
+#include "control/render_events.h"
 #include "control/render_vici.h"
 #include "control/session.h"
 #include "control/socket_file.h"
@@ -23,15 +25,16 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   Core(boost::asio::io_context& loop, engine::Service& service, ServerOptions options, SocketFile file)
       : service_(service),
         options_(std::move(options)),
+        loaded_(loop, service, options_.log, options_.reload),
         file_(std::move(file)),
         acceptor_(loop, boost::asio::local::stream_protocol(), file_.release()),
         retry_timer_(loop) {}
 
   void start() {
     auto host = std::make_shared<Session::Host>(Session::Host{
-        service_, options_.version, std::chrono::system_clock::now(), options_.max_queued, options_.stall_timeout, {}, {}, {}});
+        service_, loaded_, options_.version, std::chrono::system_clock::now(), options_.max_queued, options_.stall_timeout, {}, {}, {}});
     host->on_registrations = [core = weak_from_this()] {
-      if (const auto self = core.lock()) self->follow_log_if_wanted();
+      if (const auto self = core.lock()) self->follow_if_wanted();
     };
     host->on_broken = [core = weak_from_this()](const std::shared_ptr<Session>& session, const std::string& why) {
       if (const auto self = core.lock()) self->drop(session, why);
@@ -49,7 +52,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
     retry_timer_.cancel();
     for (const auto& session : sessions_) session->close();
     sessions_.clear();
-    follow_log_if_wanted();
+    follow_if_wanted();
   }
 
   std::size_t clients() const { return sessions_.size(); }
@@ -87,14 +90,36 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   void drop(const std::shared_ptr<Session>& session, const std::string& why) {
     session->close();
     sessions_.erase(session);
-    follow_log_if_wanted();
+    follow_if_wanted();
     if (!why.empty()) log(1, "client dropped: " + why);
+  }
+
+  void follow_if_wanted() {
+    follow_log_if_wanted();
+    follow_sas_if_wanted();
+  }
+
+  // Happenings are made into events only while somebody listens to that very event.
+  void follow_sas_if_wanted() {
+    const bool wanted = std::any_of(kSaEvents.begin(), kSaEvents.end(), [this](std::string_view event) { return anybody_listens(event); });
+    if (wanted == static_cast<bool>(unfollow_sas_)) return;
+    if (!wanted) return std::exchange(unfollow_sas_, nullptr)();
+    unfollow_sas_ = service_.subscribe_events([core = weak_from_this()](const engine::Event& happened) {
+      const auto self = core.lock();
+      if (!self) return;
+      for (const auto& [name, message] : sa_events(happened)) {
+        for (const auto& session : self->sessions_) session->broadcast(name, message);
+      }
+    });
+  }
+
+  bool anybody_listens(std::string_view event) const {
+    return std::any_of(sessions_.begin(), sessions_.end(), [event](const auto& session) { return session->listens_to(event); });
   }
 
   // Log lines are made into events only while somebody listens.
   void follow_log_if_wanted() {
-    bool wanted = false;
-    for (const auto& session : sessions_) wanted = wanted || session->listens_to("log");
+    const bool wanted = anybody_listens("log");
     if (wanted == static_cast<bool>(unfollow_log_)) return;
     if (!wanted) return std::exchange(unfollow_log_, nullptr)();
     unfollow_log_ = service_.subscribe_log(kLogEventLevel, [core = weak_from_this()](const LogLine& line) {
@@ -111,12 +136,13 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
 
   engine::Service& service_;
   ServerOptions options_;
+  Loaded loaded_;
   SocketFile file_;
   boost::asio::local::stream_protocol::acceptor acceptor_;
   boost::asio::steady_timer retry_timer_;
   std::shared_ptr<const Session::Host> host_;
   std::set<std::shared_ptr<Session>> sessions_;
-  std::function<void()> unfollow_log_;  // empty: not followed
+  std::function<void()> unfollow_log_, unfollow_sas_;  // empty: not followed
 };
 
 Result<std::unique_ptr<Server>> Server::open(boost::asio::io_context& loop, engine::Service& service, ServerOptions options) {

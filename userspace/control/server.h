@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ struct ServerOptions {
   std::string group;    // may use the socket; empty: the daemon's own group
   std::string version;  // of the daemon, for clients that ask
   LogSink log;          // what happens on the socket; may be empty
+  // for clients that ask for reload-settings: reads the daemon's own files again; may be empty
+  std::function<Status()> reload;
   std::size_t max_clients = 256;
   // Octets waiting for one client that does not read. A streamed listing keeps far below it, events may reach it: then the client is
   // dropped.

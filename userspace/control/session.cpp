@@ -108,8 +108,9 @@ void Session::handle_request(const vici::PacketView& packet) {
   const Result<vici::Message> parameters = vici::parse_message(packet.message);
   if (!parameters) return respond(request_, failure("malformed message: " + parameters.error().message));
 
-  const Call call{host_->service, host_->version, host_->started, shared_from_this(), request_, *parameters, upload_};
+  const Call call{host_->service, host_->version, host_->started, shared_from_this(), request_, *parameters, upload_, host_->loaded};
   std::optional<Reply> reply = carry_out(packet.name, call);
+  host_->loaded.overlay.follow();
   if (!reply) {
     answering_ = false;
     return send(vici::PacketType::CommandUnknown);

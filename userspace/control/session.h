@@ -28,6 +28,7 @@ class Session : public Requester, public std::enable_shared_from_this<Session> {
   // What the session needs of the server; valid until close() was called.
   struct Host {
     engine::Service& service;
+    Loaded& loaded;
     std::string version;
     std::chrono::system_clock::time_point started;
     std::size_t max_queued;

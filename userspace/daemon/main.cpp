@@ -98,7 +98,11 @@ int run(const Options& options) {
   if (!started) return complain(started.error().message);
   if (!report(*started, logger)) return complain(options.config + " was not applied; nothing was changed");
 
-  auto server = control::Server::open(loop, engine, {options.socket, options.group, SVTI_VERSION, logger.sink()});
+  const auto reload = [&]() -> Status {
+    if (report(engine.reload(), logger)) return {};
+    return config_error(options.config + " was not applied and nothing was changed: the log says why");
+  };
+  auto server = control::Server::open(loop, engine, {options.socket, options.group, SVTI_VERSION, logger.sink(), reload});
   if (!server) return complain(server.error().message);
 
   bool stopped = false;

@@ -68,6 +68,7 @@ struct Event {
   std::shared_ptr<const model::IkeSaState> ike;
   // The rekeyed kinds: the IKE SA as it was before; null when it came up before anybody listened.
   std::shared_ptr<const model::IkeSaState> former;
+  std::string alert;  // Alert: which one, in the control protocol's words; empty: it has none
 };
 using EventSink = std::function<void(const Event&)>;
 
@@ -106,6 +107,19 @@ class Service {
   virtual void terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) = 0;
   // Rekeys IKE SAs, or CHILD SAs when `policy` or `child_id` is given.
   virtual void rekey(const Target& target, Done done) = 0;
+  // how many IKE SAs, or CHILD SAs when `policy` or `child_id` is given, terminate() would be about
+  virtual std::size_t matching(const Target& target);
+
+  // --- traps: policies whose first packet brings a CHILD SA up, as start-action trap sets them
+  // Sets, or releases, those of a VPN or of one of its policies, until its configuration changes.
+  virtual Status install(const Target&) { return config_error("setting traps by command is not supported yet: give start-action trap"); }
+  virtual Status uninstall(const Target&) { return config_error("releasing traps by command is not supported yet"); }
+  virtual std::vector<std::string> trapped_policies(const std::string& vrf, const std::string& vpn);
+
+  // Sets the counters of one VPN to zero, or with an empty name the global ones of that VRF. `all`: those of all its VPNs too.
+  virtual Status reset_counters(const std::string&, const std::string&, bool) {
+    return config_error("resetting counters is not supported yet");
+  }
 
   // --- what happens; to `sink` until the returned function is called
   virtual std::function<void()> subscribe_log(LogLevel level, LogSink sink) = 0;

@@ -92,6 +92,7 @@ struct IkeSaState {
   seconds established{0};
   std::optional<seconds> rekey, reauth;
   bool udp_encap = false;
+  bool nat_local = false, nat_remote = false;  // a NAT was seen in front of us, of the peer
   bool mobike = false;
   std::vector<ChildSaState> children;
 };

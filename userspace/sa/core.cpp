@@ -499,6 +499,26 @@ Status Core::uninstall(const std::string& name, const std::string& policy, Effec
   return {};
 }
 
+std::size_t Core::matching(const std::string& vpn, const std::string& policy, std::uint32_t ike, std::uint32_t child) const {
+  std::size_t count = 0;
+  const auto look = [&](const IkeSa& sa) {
+    if (sa.finished() || sa.phase() == model::IkeSaPhase::Deleting || (ike != 0 && sa.id() != ike)) return;
+    if (policy.empty() && child == 0) {
+      ++count;
+      return;
+    }
+    for (const auto& one : sa.children()) {
+      if ((policy.empty() || one->policy->name == policy) && (child == 0 || one->unique_id == child)) ++count;
+    }
+  };
+  if (vpn.empty()) {
+    for (const auto& [id, sa] : sas_) look(*sa);
+  } else {
+    for (auto [entry, end] = by_vpn_.equal_range(vpn); entry != end; ++entry) look(*find(entry->second));
+  }
+  return count;
+}
+
 std::vector<std::string> Core::trapped_policies(const std::string& vpn) const {
   std::vector<std::string> out;
   for (auto trap = traps_.lower_bound({vpn, {}}); trap != traps_.end() && trap->first.first == vpn; ++trap)

@@ -69,6 +69,8 @@ class Core {
   // release.
   Status install(const std::string& vpn, const std::string& policy, Effects& out);
   Status uninstall(const std::string& vpn, const std::string& policy, Effects& out);
+  // How many IKE SAs that are not on their way out, or CHILD SAs when `policy` or `child` is given. An empty name or 0 is any.
+  std::size_t matching(const std::string& vpn, const std::string& policy, std::uint32_t ike, std::uint32_t child) const;
   // the policies of a VPN that have a trap
   std::vector<std::string> trapped_policies(const std::string& vpn) const;
   // Back to zero: those of one VPN, or with an empty name the global ones. `all`: every VPN's too.

@@ -79,7 +79,8 @@ std::unique_ptr<IkeSa> IkeSa::as_responder(Context& context, const Endpoint& loc
 
 void IkeSa::log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const {
   const std::string name = vpn_ ? vpn_->name : remote_.to_string();
-  out.emplace_back(LogLine{subsystem, level, vpn_ ? vpn_->name : std::string(), name + "[" + std::to_string(id_) + "] " + std::move(text)});
+  out.emplace_back(
+      LogLine{subsystem, level, vpn_ ? vpn_->name : std::string(), name + "[" + std::to_string(id_) + "] " + std::move(text), id_});
 }
 
 void IkeSa::notice(Effects& out, Notice::Kind kind, std::string reason) const {
@@ -573,6 +574,8 @@ model::IkeSaState IkeSa::state(TimePoint now) const {
   out.established = established_at_ == TimePoint{} ? seconds(0) : until(established_at_, now);
   if (rekey_at_) out.rekey = until(now, *rekey_at_);
   out.udp_encap = encapsulate();
+  out.nat_local = we_behind_nat_;
+  out.nat_remote = peer_behind_nat_;
   for (const auto& child : children_) {
     model::ChildSaState one;
     one.unique_id = child->unique_id;

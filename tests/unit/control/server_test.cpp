@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(requests_sent_without_waiting_are_answered_in_order) {
   // as FRR's nhrpd does
   Rig rig;
   TestClient client(rig);
-  client.send(PacketType::EventRegister, "child-state-installed");
+  client.send(PacketType::EventRegister, "no-such-event");
   client.send(PacketType::EventRegister, "list-sa");
   client.request("list-sas");
   client.send(PacketType::EventUnregister, "list-sa");
@@ -513,8 +513,7 @@ BOOST_AUTO_TEST_CASE(a_policy_alone_finds_its_vpn_where_it_is_the_only_one) {
   };
   BOOST_TEST(refusal({{"child", "shared"}}) == "VPNs vpn-hq and vpn-lab both have a security-policy shared: name one with ike");
   BOOST_TEST(refusal({{"child", "none"}}) == "no VPN has a security-policy \"none\"");
-  BOOST_TEST(refusal({}) == "missing name: ike takes a VPN, child a security-policy");
-  BOOST_TEST(refusal({{"ike-id", "1"}}) == "ike-id is not supported yet: name the VPN with ike");
+  BOOST_TEST(refusal({}) == "missing name: ike takes a VPN, child a security-policy, ike-id and child-id an SA");
   BOOST_TEST(refusal({{"ike", "vpn-hq"}, {"timeout", "soon"}}) == "timeout is \"soon\", it takes a number from -1 to 2147483647");
   BOOST_TEST(rig.service.attempts.size() == 1U);
 }

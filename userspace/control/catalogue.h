@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What clients loaded over the control protocol: connections, secrets, keys, certificates, authorities, pools. It goes with the daemon.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/secret.h"
+#include "control/connection.h"
+#include "crypto/credential.h"
+#include "model/config.h"
+
+namespace svti::control {
+
+struct SharedSecret {
+  std::string type;  // "IKE", "EAP", "XAUTH", "NTLM", "PPK"
+  std::vector<model::Identity> owners;
+  Secret data;
+};
+
+struct LoadedCertificate {
+  crypto::Certificate certificate;
+  std::string flag;  // "NONE", "CA", "AA", "OCSP"; empty but with an X.509 certificate
+};
+
+struct Authority {
+  crypto::Certificate ca;
+  std::vector<std::string> crl_uris, ocsp_uris;
+  std::string cert_uri_base;
+};
+
+struct Pool {
+  IpAddress base;  // the first that would be given away
+  std::uint32_t size = 0;
+};
+
+class Catalogue {
+ public:
+  static constexpr std::size_t kMaxEntries = 200'000;  // of each kind
+
+  template <typename T>
+  using Named = std::map<std::string, T, std::less<>>;
+
+  // In place of one of that name. Error: there are kMaxEntries already.
+  Status put(const std::string& name, Connection connection);
+  Status put(const std::string& name, Authority authority);
+  Status put(const std::string& name, Pool pool);
+  // `id` empty: a secret that cannot be named, hence neither listed nor removed but by clear_credentials()
+  Status put(const std::string& id, SharedSecret secret);
+  Status put(crypto::PrivateKey key);
+  Status put(LoadedCertificate certificate);
+  // false: there is none
+  bool remove_connection(std::string_view name);
+  bool remove_authority(std::string_view name) { return erase(authorities_, name); }
+  bool remove_pool(std::string_view name) { return erase(pools_, name); }
+  bool remove_secret(std::string_view id);
+  bool remove_key(std::string_view id) { return erase(keys_, id); }
+  // certificates, keys and secrets; what belongs to connections and authorities stays
+  void clear_credentials();
+
+  const Named<Connection>& connections() const { return connections_; }
+  const Named<Authority>& authorities() const { return authorities_; }
+  const Named<Pool>& pools() const { return pools_; }
+  const Named<SharedSecret>& secrets() const { return secrets_; }
+  const Named<crypto::PrivateKey>& keys() const { return keys_; }  // by key id in hexadecimal
+  // every certificate once: those loaded by themselves, those of connections and those of authorities
+  std::vector<LoadedCertificate> certificates() const;
+  bool has_key_of(const crypto::Certificate& certificate) const;
+
+  // grows with each change to what overlay() yields
+  std::uint64_t revision() const { return revision_; }
+  // what the daemon can use: connections that nothing speaks against, and pre-shared keys
+  std::map<std::string, std::shared_ptr<const model::Vpn>, std::less<>> vpns() const;
+  std::vector<std::shared_ptr<const model::PresharedKey>> preshared_keys() const;
+
+ private:
+  template <typename T>
+  static bool erase(Named<T>& from, std::string_view name) {
+    const auto found = from.find(name);
+    if (found == from.end()) return false;
+    from.erase(found);
+    return true;
+  }
+
+  Named<Connection> connections_;
+  Named<Authority> authorities_;
+  Named<Pool> pools_;
+  Named<SharedSecret> secrets_;
+  std::vector<SharedSecret> unnamed_secrets_;
+  Named<crypto::PrivateKey> keys_;
+  std::map<Bytes, LoadedCertificate> certificates_;  // by DER
+  std::uint64_t revision_ = 0;
+};
+
+}  // namespace svti::control

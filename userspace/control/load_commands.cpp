@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands that load and unload what the catalogue holds: load-*, unload-*, get-*, clear-creds, flush-certs.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "control/catalogue.h"
+#include "control/command_table.h"
+#include "control/option_values.h"
+#include "control/overlay_keeper.h"
+
+namespace svti::control {
+
+namespace {
+
+constexpr std::size_t kNamesRoom = 500 * 1024;  // octets of names that a response has room for
+
+void log(const Call& call, LogLevel level, std::string vpn, std::string text) {
+  if (call.loaded.log) call.loaded.log(LogLine{Subsystem::Config, level, std::move(vpn), std::move(text)});
+}
+
+Reply outcome(const Status& status) { return status ? success() : failure(status.error().message); }
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  return out;
+}
+
+// the names of all entries of one kind, under `key`; what a packet cannot hold is left out, and said
+template <typename T>
+Reply names(std::string_view key, const Catalogue::Named<T>& entries) {
+  vici::List list;
+  std::size_t room = kNamesRoom;
+  for (const auto& [name, entry] : entries) {
+    if (name.size() + 3 > room) break;
+    room -= name.size() + 3;
+    list.push_back(name);
+  }
+  vici::Message message;
+  const std::size_t omitted = entries.size() - list.size();
+  message.add_list(key, std::move(list));
+  if (omitted > 0) message.add_number("omitted", omitted);
+  return message;
+}
+
+struct NamedSection {
+  const std::string& name;
+  const vici::Section& section;
+};
+
+// the one section of a request, named as what is loaded
+Result<NamedSection> only_section(const Call& call, std::string_view what) {
+  const auto& entries = call.parameters.entries();
+  if (entries.size() != 1 || !std::holds_alternative<vici::Section>(entries.front().content)) {
+    return config_error(fmt::format("expected one section, named as the {}", what));
+  }
+  const std::string& name = entries.front().name;
+  if (name.empty()) return config_error(fmt::format("the {} has no name", what));
+  return NamedSection{name, std::get<vici::Section>(entries.front().content)};
+}
+
+Result<std::string> required(const Call& call, std::string_view key) {
+  const std::string* value = call.parameters.find(key);
+  if (value == nullptr || value->empty()) return config_error(fmt::format("missing {}", key));
+  return *value;
+}
+
+// --- connections ------------------------------------------------------------------------------------------------------------
+
+Reply load_conn(const Call& call) {
+  const auto given = only_section(call, "connection");
+  if (!given) return failure(given.error().message);
+  const std::string& name = given->name;
+  // the separator between a VRF and a VPN
+  if (name.find('/') != std::string::npos) return failure(fmt::format("connection name {}: '/' is not allowed in it", printable(name)));
+  if (call.loaded.overlay.in_text(name))
+    return failure(fmt::format("VPN {} stands in the configuration text: unload it there, or take another name", name));
+  auto connection = parse_connection(name, given->section);
+  if (!connection) return failure(connection.error().message);
+  for (const std::string& warning : connection->warnings) log(call, 1, name, fmt::format("connection {}: {}", name, warning));
+  return outcome(call.loaded.catalogue.put(name, std::move(*connection)));
+}
+
+Reply unload_conn(const Call& call) {
+  const auto name = required(call, "name");
+  if (!name) return failure(name.error().message);
+  if (!call.loaded.catalogue.remove_connection(*name))
+    return failure(fmt::format("connection '{}' not found for unloading", printable(*name)));
+  return success();
+}
+
+Reply get_conns(const Call& call) { return names("conns", call.loaded.catalogue.connections()); }
+
+// --- credentials ------------------------------------------------------------------------------------------------------------
+
+Reply load_cert(const Call& call) {
+  const std::string type = upper(call.parameters.text("type", "X509"));
+  const std::string flag = upper(call.parameters.text("flag", "NONE"));
+  const auto data = required(call, "data");
+  if (!data) return failure(data.error().message);
+  std::optional<crypto::CertificateKind> kind;
+  if (type == "X509") kind = crypto::CertificateKind::X509;
+  if (type == "X509_CRL") kind = crypto::CertificateKind::Crl;
+  if (type == "PUBKEY") kind = crypto::CertificateKind::PublicKey;
+  if (!kind) return failure(fmt::format("certificates of type {} are not supported: expected X509, X509_CRL or PUBKEY", printable(type)));
+  if (flag != "NONE" && flag != "CA" && flag != "AA" && flag != "OCSP") return failure("invalid flag: expected NONE, CA, AA or OCSP");
+  auto certificate = crypto::parse_certificate(as_bytes(*data), *kind);
+  if (!certificate) return failure("data " + certificate.error().message);
+  if (flag == "CA" && !certificate->ca)
+    return failure(fmt::format("certificate '{}' is not one of a CA: expected flag NONE", certificate->subject));
+  LoadedCertificate loaded{std::move(*certificate), {}};
+  if (*kind == crypto::CertificateKind::X509) loaded.flag = loaded.certificate.ca ? "CA" : flag;
+  return outcome(call.loaded.catalogue.put(std::move(loaded)));
+}
+
+Reply load_key(const Call& call) {
+  const std::string type(call.parameters.text("type", "any"));
+  const std::string* data = call.parameters.find("data");
+  if (data == nullptr || data->empty()) return failure("missing data");
+  auto key = crypto::parse_private_key(as_bytes(*data));
+  if (!key) return failure("data " + key.error().message);
+  const std::string wanted = upper(type);  // clients write it either way
+  if (wanted != "ANY" && wanted != upper(key->type))
+    return failure(fmt::format("data is a private key of type {}, not {}", key->type, printable(type)));
+  const std::string id = to_hex(key->key_id);
+  if (const Status put = call.loaded.catalogue.put(std::move(*key)); !put) return failure(put.error().message);
+  vici::Message message = success();
+  message.add("id", id);
+  return message;
+}
+
+Reply unload_key(const Call& call) {
+  const auto id = required(call, "id");
+  if (!id) return failure(id.error().message);
+  if (!call.loaded.catalogue.remove_key(*id)) return failure(fmt::format("no private key with id {} was loaded", printable(*id)));
+  return success();
+}
+
+Reply get_keys(const Call& call) { return names("keys", call.loaded.catalogue.keys()); }
+
+Reply load_token(const Call&) { return failure("keys on tokens are not supported yet: load them with load-key"); }
+
+Reply load_shared(const Call& call) {
+  const std::string type = upper(call.parameters.text("type"));
+  const std::string id(call.parameters.text("id"));
+  const bool known = type == "IKE" || type == "EAP" || type == "XAUTH" || type == "NTLM" || type == "PPK";
+  if (!known) return failure(fmt::format("invalid shared key type: {}, expected IKE, EAP, XAUTH, NTLM or PPK", printable(type)));
+  const std::string* data = call.parameters.find("data");
+  if (data == nullptr || data->empty()) return failure("missing data: a secret may not be empty");
+  SharedSecret secret{type, {}, Secret(as_bytes(*data))};
+  if (const vici::List* owners = call.parameters.list("owners")) {
+    for (const std::string& owner : *owners) {
+      auto identity = parse_peer_identity(owner);
+      if (!identity && type != "IKE") continue;  // nothing looks for it yet
+      if (!identity) return failure("invalid owner: " + identity.error().message);
+      secret.owners.push_back(std::move(*identity));
+    }
+  }
+  if (type != "IKE") log(call, 1, {}, fmt::format("secret {} of type {} is kept, and not used yet", printable(id), type));
+  return outcome(call.loaded.catalogue.put(id, std::move(secret)));
+}
+
+Reply unload_shared(const Call& call) {
+  const auto id = required(call, "id");
+  if (!id) return failure(id.error().message);
+  if (!call.loaded.catalogue.remove_secret(*id)) return failure(fmt::format("no shared secret with id {} was loaded", printable(*id)));
+  return success();
+}
+
+Reply get_shared(const Call& call) { return names("keys", call.loaded.catalogue.secrets()); }
+
+Reply clear_creds(const Call& call) {
+  call.loaded.catalogue.clear_credentials();
+  return success();
+}
+
+// what was fetched is meant, not what was loaded; nothing is fetched yet
+Reply flush_certs(const Call&) { return success(); }
+
+// --- authorities ------------------------------------------------------------------------------------------------------------
+
+vici::List items_of(const vici::Entry& entry) {
+  if (const auto* list = std::get_if<vici::List>(&entry.content)) return *list;
+  const auto& value = std::get<std::string>(entry.content);
+  return value.empty() ? vici::List{} : vici::List{value};
+}
+
+Reply load_authority(const Call& call) {
+  const auto given = only_section(call, "authority");
+  if (!given) return failure(given.error().message);
+  Authority authority;
+  for (const vici::Entry& entry : given->section.entries()) {
+    if (std::holds_alternative<vici::Section>(entry.content))
+      return failure(fmt::format("unknown option: {}, config discarded", printable(entry.name)));
+    const vici::List items = items_of(entry);
+    if (entry.name == "cacert") {
+      auto ca = crypto::parse_certificate(as_bytes(items.empty() ? std::string_view() : items.front()), crypto::CertificateKind::X509);
+      if (!ca) return failure("invalid value for: cacert, config discarded (it " + ca.error().message + ")");
+      if (!ca->ca) return failure("invalid value for: cacert, config discarded (the certificate is not one of a CA)");
+      authority.ca = std::move(*ca);
+    } else if (entry.name == "crl_uris") {
+      authority.crl_uris = items;
+    } else if (entry.name == "ocsp_uris") {
+      authority.ocsp_uris = items;
+    } else if (entry.name == "cert_uri_base") {
+      authority.cert_uri_base = items.empty() ? "" : items.front();
+    } else if (entry.name == "file" || entry.name == "handle" || entry.name == "slot" || entry.name == "module") {
+      return failure(fmt::format("not supported yet: {} with this value, config discarded (use cacert)", entry.name));
+    } else {
+      return failure(fmt::format("unknown option: {}, config discarded", printable(entry.name)));
+    }
+  }
+  if (authority.ca.der.empty()) return failure("missing cacert, config discarded");
+  return outcome(call.loaded.catalogue.put(given->name, std::move(authority)));
+}
+
+Reply unload_authority(const Call& call) {
+  const auto name = required(call, "name");
+  if (!name) return failure(name.error().message);
+  if (!call.loaded.catalogue.remove_authority(*name))
+    return failure(fmt::format("authority '{}' not found for unloading", printable(*name)));
+  return success();
+}
+
+Reply get_authorities(const Call& call) { return names("authorities", call.loaded.catalogue.authorities()); }
+
+// --- pools ------------------------------------------------------------------------------------------------------------------
+
+std::uint64_t low_octets(const IpAddress& address, std::size_t count) {
+  std::uint64_t out = 0;
+  const ByteView octets = address.bytes();
+  for (std::size_t i = octets.size() - count; i < octets.size(); ++i) out = out << 8 | octets[i];
+  return out;
+}
+
+IpAddress next_address(const IpAddress& address) {
+  Bytes octets = to_bytes(address.bytes());
+  for (auto octet = octets.rbegin(); octet != octets.rend() && ++*octet == 0; ++octet) {
+  }
+  return *IpAddress::from_bytes(octets);
+}
+
+// "10.3.0.0/24" without its first and last address, "10.3.0.10-10.3.0.99", or one address
+Result<Pool> parse_pool(std::string_view text) {
+  constexpr std::uint64_t kMost = 0x7fffffff;
+  const auto bad = [&] { return config_error(fmt::format("'{}' is neither a subnet nor a range of addresses", printable(text, 64))); };
+  if (const std::size_t dash = text.find('-'); dash != std::string_view::npos) {
+    const auto first = IpAddress::parse(text.substr(0, dash));
+    const auto last = IpAddress::parse(text.substr(dash + 1));
+    if (!first || !last || first->family() != last->family() || *last < *first) return bad();
+    const std::size_t low = std::min<std::size_t>(8, first->bytes().size());
+    // what is above the lower octets must be the same
+    if (!std::equal(first->bytes().begin(), first->bytes().end() - static_cast<std::ptrdiff_t>(low), last->bytes().begin())) return bad();
+    const std::uint64_t span = low_octets(*last, low) - low_octets(*first, low);
+    return Pool{*first, static_cast<std::uint32_t>(std::min(span, kMost - 1) + 1)};
+  }
+  const auto prefix = Prefix::parse(text);
+  if (!prefix) return bad();
+  const unsigned host_bits = prefix->address().bits() - prefix->length();
+  const std::uint64_t all = host_bits >= 31 ? kMost : std::uint64_t{1} << host_bits;
+  if (host_bits < 2) return Pool{prefix->address(), static_cast<std::uint32_t>(all)};
+  return Pool{next_address(prefix->address()), static_cast<std::uint32_t>(all - 2)};
+}
+
+bool is_pool_attribute(std::string_view name) {
+  constexpr std::string_view kAttributes[] = {"address", "dns",    "nbns",          "dhcp",         "netmask",
+                                              "server",  "subnet", "split_include", "split_exclude"};
+  const bool number = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return number || std::find(std::begin(kAttributes), std::end(kAttributes), name) != std::end(kAttributes);
+}
+
+Reply load_pool(const Call& call) {
+  const auto given = only_section(call, "pool");
+  if (!given) return failure(given.error().message);
+  std::optional<Pool> pool;
+  for (const vici::Entry& entry : given->section.entries()) {
+    if (std::holds_alternative<vici::Section>(entry.content))
+      return failure(fmt::format("unknown option: {}, config discarded", printable(entry.name)));
+    const vici::List items = items_of(entry);
+    if (entry.name != "addrs") {
+      if (!is_pool_attribute(entry.name)) return failure(fmt::format("unknown option: {}, config discarded", printable(entry.name)));
+      continue;
+    }
+    if (items.size() != 1) return failure("invalid value for: addrs, config discarded (expected one subnet or range)");
+    const auto parsed = parse_pool(items.front());
+    if (!parsed) return failure(fmt::format("invalid value for: addrs, config discarded ({})", parsed.error().message));
+    pool = *parsed;
+  }
+  if (!pool) return failure("missing addrs, config discarded");
+  log(call, 1, {}, fmt::format("pool {} is kept, and no address is given from it yet: virtual addresses are not supported", given->name));
+  return outcome(call.loaded.catalogue.put(given->name, *pool));
+}
+
+Reply unload_pool(const Call& call) {
+  const auto name = required(call, "name");
+  if (!name) return failure(name.error().message);
+  if (!call.loaded.catalogue.remove_pool(*name)) return failure(fmt::format("pool '{}' not found", printable(*name)));
+  return success();
+}
+
+Reply get_pools(const Call& call) {
+  const auto leases = call.parameters.flag("leases", false);
+  if (!leases) return failure(leases.error().message);
+  const std::string* only = call.parameters.find("name");
+  vici::Message message;
+  for (const auto& [name, pool] : call.loaded.catalogue.pools()) {
+    if (only != nullptr && name != *only) continue;
+    vici::Section& section = message.add_section(name);
+    section.add("base", pool.base.to_string()).add_number("size", pool.size).add_number("online", 0).add_number("offline", 0);
+    if (*leases) section.add_section("leases");
+  }
+  return message;
+}
+
+constexpr Command kCommands[] = {
+    {"load-conn", load_conn},
+    {"unload-conn", unload_conn},
+    {"get-conns", get_conns},
+    {"load-cert", load_cert},
+    {"flush-certs", flush_certs},
+    {"load-key", load_key},
+    {"unload-key", unload_key},
+    {"get-keys", get_keys},
+    {"load-token", load_token},
+    {"load-shared", load_shared},
+    {"unload-shared", unload_shared},
+    {"get-shared", get_shared},
+    {"clear-creds", clear_creds},
+    {"load-authority", load_authority},
+    {"unload-authority", unload_authority},
+    {"get-authorities", get_authorities},
+    {"load-pool", load_pool},
+    {"unload-pool", unload_pool},
+    {"get-pools", get_pools},
+};
+
+}  // namespace
+
+std::span<const Command> load_commands() { return kCommands; }
+
+}  // namespace svti::control
