@@ -244,7 +244,7 @@ void add_esn(const Node* proposal, std::vector<wire::Transform>& transforms) {
 }
 
 // the proposals of a policy in ascending order of id, numbered from 1; `protocol` says which list
-std::vector<wire::Proposal> proposals_of(const Node* policy, wire::ProtocolId protocol) {
+std::vector<wire::Proposal> proposals_of(const Node* policy, wire::ProtocolId protocol, std::vector<model::ProposalLabel>* labels) {
   const std::string_view list = protocol == wire::ProtocolId::Ike   ? "ike-proposal"
                                 : protocol == wire::ProtocolId::Esp ? "esp-proposal"
                                                                     : "ah-proposal";
@@ -264,6 +264,7 @@ std::vector<wire::Proposal> proposals_of(const Node* policy, wire::ProtocolId pr
       add_esn(node, proposal.transforms);
     }
     out.push_back(std::move(proposal));
+    if (labels != nullptr) labels->push_back({static_cast<std::uint16_t>(id)});
   }
   return out;
 }
@@ -285,15 +286,23 @@ struct EffectiveIkePolicy {
 
 void overlay(const Node* node, EffectiveIkePolicy& out) {
   apply(node, ike_policy_setters(), out.policy);
-  if (auto own = proposals_of(node, wire::ProtocolId::Ike); !own.empty()) out.policy.proposals = std::move(own);
+  std::vector<model::ProposalLabel> labels;
+  if (auto own = proposals_of(node, wire::ProtocolId::Ike, &labels); !own.empty()) {
+    out.policy.proposals = std::move(own);
+    out.policy.labels = std::move(labels);
+  }
   if (const Node* leaf = child_named(node, "local-auth-method")) out.local_auth = leaf;
   if (const Node* leaf = child_named(node, "remote-auth-method")) out.remote_auth = leaf;
 }
 
 void overlay(const Node* node, IpsecPolicy& out) {
   apply(node, ipsec_policy_setters(), out);
-  if (auto own = proposals_of(node, wire::ProtocolId::Esp); !own.empty()) out.esp_proposals = std::move(own);
-  if (auto own = proposals_of(node, wire::ProtocolId::Ah); !own.empty()) out.ah_proposals = std::move(own);
+  std::vector<model::ProposalLabel> labels;
+  if (auto own = proposals_of(node, wire::ProtocolId::Esp, &labels); !own.empty()) {
+    out.esp_proposals = std::move(own);
+    out.esp_labels = std::move(labels);
+  }
+  if (auto own = proposals_of(node, wire::ProtocolId::Ah, nullptr); !own.empty()) out.ah_proposals = std::move(own);
 }
 
 // where a policy begins before anything is written: the defaults of templates

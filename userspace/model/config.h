@@ -36,8 +36,15 @@ struct SelectorConfig {
   bool operator==(const SelectorConfig&) const = default;
 };
 
+// The id under which a proposal stands in the configuration, to name it. Another id is not another proposal: all compare equal.
+struct ProposalLabel {
+  std::uint16_t id = 0;
+  friend bool operator==(ProposalLabel, ProposalLabel) { return true; }
+};
+
 struct IkePolicy {
   std::vector<wire::Proposal> proposals;  // number 1.., protocol IKE, in order of preference
+  std::vector<ProposalLabel> labels;      // of `proposals`; may be shorter
   std::uint32_t keying_tries = 1;         // 0: for ever
   UniqueSa unique_sa = UniqueSa::No;
   seconds reauth_time{0};
@@ -54,6 +61,7 @@ struct IkePolicy {
 
 struct IpsecPolicy {
   std::vector<wire::Proposal> esp_proposals;  // protocol ESP; a KeyExchange transform asks for PFS; ESN transforms always present
+  std::vector<ProposalLabel> esp_labels;      // of `esp_proposals`; may be shorter
   std::vector<wire::Proposal> ah_proposals;
   StartAction start_action = StartAction::Trap;
   StartAction close_action = StartAction::Trap;

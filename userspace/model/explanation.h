@@ -22,6 +22,7 @@ enum class Cause : std::uint8_t {
   NoAnswer,          // requests were sent, nothing came back
   Cookie,            // cookies were asked for without end
   Limit,             // a limit of dos-protection
+  Version,           // an IKE version that is not supported, or not configured
   NoVpn,             // no VPN for these addresses
   IkeProposal,       // no ike-proposal in common
   KeyExchangeGroup,  // the group asked for was not offered, or is not the one chosen
@@ -39,7 +40,7 @@ enum class Cause : std::uint8_t {
   Refused,           // the peer answered with another error
   Closed,            // ended by a command or a change of configuration
 };
-inline constexpr std::array<std::string_view, 21> kCauseNames = {"none",
+inline constexpr std::array<std::string_view, 22> kCauseNames = {"none",
                                                                  "no-route",
                                                                  "no-answer",
                                                                  "cookie",

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 
+#include "sa/explain.h"
 #include "sa/ike_sa.h"
 #include "sa/message_rules.h"
 
 namespace svti::sa {
 
 using model::ChildSaPhase;
+using wire::ExchangeType;
 using wire::NotifyType;
 using wire::PayloadType;
 using wire::TransformType;
@@ -50,7 +52,10 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
   const auto* ts_i = find_ts(payloads, PayloadType::TsInitiator);
   const auto* ts_r = find_ts(payloads, PayloadType::TsResponder);
   if (sa == nullptr || ts_i == nullptr || ts_r == nullptr) {
-    return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, "no SA, TSi or TSr payload"});
+    model::Explanation why;
+    why.cause = model::Cause::Malformed;
+    why.reason = "no SA, TSi or TSr payload";
+    return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, std::move(why)});
   }
   Selection best;
   for (const model::SecurityPolicy& policy : vpn_->policies) {
@@ -63,23 +68,34 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     const std::vector<wire::Proposal>& ours = vpn_->ipsec_of(policy).esp_proposals;
     const auto choice = choose_proposal(ours, sa->proposals, ke);
     if (!choice) {
-      return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, "no proposal fits: " + explain_mismatch(ours, sa->proposals, ke)});
+      model::Explanation why;
+      why.policy = policy.name;
+      why.reason = "no proposal fits: " + explain_mismatch(ours, sa->proposals, ke);
+      explain_proposals(OwnProposals::esp(*vpn_, policy, ke), sa->proposals, why);
+      return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, std::move(why)});
     }
     one.choice = *choice;
     const auto chosen =
         std::find_if(sa->proposals.begin(), sa->proposals.end(), [&](const auto& proposal) { return proposal.number == choice->number; });
     one.choice.spi = chosen->spi;
-    if (spi_of(one.choice) <= 255) return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, "an SPI of ESP that RFC 4303 reserves"});
+    if (spi_of(one.choice) <= 255) {
+      model::Explanation why;
+      why.cause = model::Cause::Malformed;
+      why.policy = policy.name;
+      why.reason = "an SPI of ESP that RFC 4303 reserves";
+      return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, std::move(why)});
+    }
     // a policy that takes all the peer asks for is better than one that takes a part
     const bool whole = within(ts_r->selectors, one.local) && within(ts_i->selectors, one.remote);
     if (whole) return one;
     if (best.policy == nullptr) best = std::move(one);
   }
   if (best.policy != nullptr) return best;
-  return tl::unexpected(
-      Refusal{NotifyType::TsUnacceptable,
-              {},
-              "no security-policy covers local " + to_string(ts_r->selectors) + " and remote " + to_string(ts_i->selectors)});
+  model::Explanation why;
+  why.policy = only_policy;
+  why.reason = "no security-policy covers local " + to_string(ts_r->selectors) + " and remote " + to_string(ts_i->selectors);
+  explain_selectors(*vpn_, only_policy, local_.address, remote_.address, {ts_r->selectors, ts_i->selectors}, why);
+  return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, std::move(why)});
 }
 
 Payloads IkeSa::child_answer(const Selection& selection, std::uint32_t spi_in) const {
@@ -118,8 +134,15 @@ Result<IkeSa::Selection> IkeSa::accept_answer(const ChildOffer& offer, const Pay
 }
 
 ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out) {
+  const ExchangeType exchange = init_ ? ExchangeType::IkeAuth : ExchangeType::CreateChildSa;
   const auto give_up = [&](const std::string& reason) -> ChildSa* {
     ctx_.child_spis.erase(plan.spi_in);
+    model::Explanation why;
+    why.policy = plan.policy->name;
+    why.rekey = plan.rekeyed != nullptr;
+    why.reason = reason;
+    explain_selectors(*vpn_, why.policy, local_.address, remote_.address, {plan.local, plan.remote}, why);
+    out.emplace_back(Explained{told(exchange, plan.initiator, std::move(why), now)});
     log(out, Subsystem::Child, 0, "CHILD SA " + plan.policy->name + " cannot be made: " + reason);
     return nullptr;
   };
@@ -195,6 +218,17 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
       "CHILD SA " + made->policy->name + "{" + std::to_string(made->unique_id) + "} established: local " + to_string(made->local) +
           " remote " + to_string(made->remote) + ", " + to_string(made->choice) + (made->udp_encap ? ", UDP encapsulated" : ""));
   if (plan.rekeyed != nullptr) ctx_.count(model::Counter::ChildRekey, vpn_.get());
+  model::Explanation why;
+  why.policy = made->policy->name;
+  why.rekey = plan.rekeyed != nullptr;
+  why.succeeded = true;
+  const std::string proposal = cell(to_string(made->choice)), local = cell(made->local), remote = cell(made->remote);
+  why.reason = "CHILD SA " + std::string(why.rekey ? "rekeyed" : "established") + " with " + proposal;
+  why.tables.push_back({"agreed on",
+                        {{"ESP proposal", proposal, proposal, model::Verdict::Fits},
+                         {"local selector", local, local, model::Verdict::Fits},
+                         {"remote selector", remote, remote, model::Verdict::Fits}}});
+  out.emplace_back(Explained{told(exchange, plan.initiator, std::move(why), now)});
   child_notice(*made, plan.rekeyed == nullptr ? Notice::Kind::ChildUp : Notice::Kind::ChildRekeyed, {}, out);
   if (plan.rekeyed != nullptr) std::get<Notice>(out.back()).former = plan.rekeyed->unique_id;
   return made;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sa/context.h"
 
+#include <algorithm>
+
 #include "sa/ike_sa.h"
 
 namespace svti::sa {
@@ -40,6 +42,29 @@ void ReqidTable::release(std::uint32_t reqid) {
   if (use == uses_.end() || --use->second.count > 0) return;
   reqids_.erase(use->second.key);
   uses_.erase(use);
+}
+
+void ReturnNotes::add(const Endpoint& to, std::string text, TimePoint now) {
+  static constexpr std::size_t kMost = 256;
+  if (notes_.size() == kMost && !notes_.contains(to)) {
+    notes_.erase(std::min_element(notes_.begin(), notes_.end(), [](const auto& a, const auto& b) { return a.second.at < b.second.at; }));
+  }
+  notes_[to] = {printable(text), now};
+}
+
+std::string ReturnNotes::about(const Endpoint& to, TimePoint since) const {
+  const auto found = notes_.find(to);
+  return found == notes_.end() || found->second.at < since ? std::string() : found->second.text;
+}
+
+bool RateLimit::allows(TimePoint now) {
+  if (!since_ || now - *since_ >= period_) {
+    since_ = now;
+    used_ = 0;
+  }
+  if (used_ == count_) return false;
+  ++used_;
+  return true;
 }
 
 wire::IkeSpi Context::new_ike_spi() {

@@ -74,6 +74,32 @@ struct UniqueIds {
   std::uint32_t next_child = 1;
 };
 
+// What came back about datagrams sent to somewhere. Anybody can forge it: it is told, and never acted upon (RFC 7296 2.4).
+class ReturnNotes {
+ public:
+  void add(const Endpoint& to, std::string text, TimePoint now);
+  std::string about(const Endpoint& to, TimePoint since) const;  // empty: nothing since then
+
+ private:
+  struct Note {
+    std::string text;
+    TimePoint at;
+  };
+  std::map<Endpoint, Note> notes_;  // a bounded number
+};
+
+// Allows so many in each period of time.
+class RateLimit {
+ public:
+  RateLimit(std::uint32_t count, Duration period) : count_(count), period_(period) {}
+  bool allows(TimePoint now);
+
+ private:
+  std::uint32_t count_, used_ = 0;
+  Duration period_;
+  std::optional<TimePoint> since_;
+};
+
 struct Context {
   using SourceAddress = std::function<std::optional<IpAddress>(const IpAddress& destination)>;
 
@@ -96,6 +122,10 @@ struct Context {
   std::unordered_set<std::uint32_t> child_spis;  // inbound
   UniqueIds own_ids;
   UniqueIds* ids = &own_ids;
+
+  ReturnNotes returned;
+  // explanations for peers that nothing is known of: each walks the whole configuration
+  RateLimit explained_strangers{8, seconds(1)};
 
   // notes for the Core
   std::vector<std::unique_ptr<IkeSa>> newborn;  // IKE SAs made by rekeying

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sa/explain.h"
 #include "sa/message_rules.h"
 
 namespace svti::sa {
@@ -194,8 +195,12 @@ void Core::receive(const model::Datagram& datagram, TimePoint now, Effects& out)
     if (header->major > 2 && !header->response && datagram.payload.size() >= kMinInvalidVersionRequest) {
       answer_init(datagram, *header, NotifyType::InvalidMajorVersion, {}, out);
     }
-    return log(out, Subsystem::Encoding, 1,
-               "IKE version " + std::to_string(header->major) + " from " + datagram.remote.to_string() + " is not supported");
+    const std::string reason =
+        "IKE version " + std::to_string(header->major) + " from " + datagram.remote.to_string() + " is not supported";
+    model::Explanation why = refusal(datagram, model::Cause::Version, reason, now);
+    why.advice = {model::Side::Theirs, "version", "set the peer to IKE version 2: no other is supported yet"};
+    explain_to_address(ctx_, why, out);
+    return log(out, Subsystem::Encoding, 1, reason);
   }
   const auto message = wire::parse_message(datagram.payload);
   if (!message) {
@@ -228,6 +233,17 @@ void Core::answer_init(const model::Datagram& request, const wire::Header& heade
   Bytes message = wire::encode_message(answer, {wire::NotifyPayload{type, wire::ProtocolId::None, {}, std::move(data)}});
   if (message.size() > request.payload.size()) return;  // no amplification
   out.emplace_back(SendDatagram{{request.local, request.remote, std::move(message)}});
+}
+
+model::Explanation Core::refusal(const model::Datagram& datagram, model::Cause cause, std::string reason, TimePoint now) const {
+  model::Explanation out;
+  out.exchange = wire::to_string(ExchangeType::IkeSaInit);
+  out.cause = cause;
+  out.reason = std::move(reason);
+  out.local = datagram.local;
+  out.remote = datagram.remote;
+  out.at = now;
+  return out;
 }
 
 bool Core::cookie_needed(TimePoint now) {
@@ -269,11 +285,18 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
   };
   if (!proven && cookie_needed(now)) return ask_for_cookie();
   const model::GlobalOptions& options = ctx_.config->global;
+  const auto drop_for = [&](const std::string& leaf, const std::string& reason) {
+    model::Explanation why = refusal(datagram, model::Cause::Limit, reason, now);
+    why.advice = {model::Side::Ours, "global-options dos-protection " + leaf,
+                  "raise it if these are peers of yours that all begin at once"};
+    explain_to_address(ctx_, why, out);
+    drop(reason);
+  };
   if (options.init_limit_half_open != 0 && half_open() >= options.init_limit_half_open)
-    return drop("too many half-open IKE SAs (init-limit-half-open)");
+    return drop_for("init-limit-half-open", "too many half-open IKE SAs (init-limit-half-open)");
   const auto of_peer = half_open_of_.find(datagram.remote.address);
   if (options.block_threshold != 0 && of_peer != half_open_of_.end() && of_peer->second >= options.block_threshold) {
-    return drop("too many half-open IKE SAs of this address (block-threshold)");
+    return drop_for("block-threshold", "too many half-open IKE SAs of this address (block-threshold)");
   }
 
   const auto lists = ctx_.index.ike_proposals(datagram.local.address, datagram.remote.address);
@@ -288,6 +311,9 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
                                                    datagram.remote.address.to_string()
                                              : "no proposal fits: " + explain_mismatch(all, sa->proposals, KeyExchangeUse::Negotiate);
     log(out, Subsystem::Ike, 0, "IKE_SA_INIT from " + datagram.remote.to_string() + " refused: " + reason);
+    UnknownPeer peer{datagram.local.address, datagram.remote.address};
+    if (!lists.empty()) peer.offered = &sa->proposals;
+    explain_unknown_peer(ctx_, peer, refusal(datagram, lists.empty() ? model::Cause::NoVpn : model::Cause::IkeProposal, reason, now), out);
     return answer_init(datagram, header, NotifyType::NoProposalChosen, {}, out);
   }
   const std::uint16_t group = find_transform(*choice, wire::TransformType::KeyExchange) == nullptr
@@ -371,7 +397,20 @@ void Core::resync(const std::set<model::SaId>& present, TimePoint now, Effects& 
 Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out) {
   if (!vpn->remote_address) return config_error("VPN " + vpn->name + " has no remote-address: it can only respond");
   const auto local = vpn->local_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
-  if (!local) return system_error("there is no route to " + vpn->remote_address->to_string());
+  if (!local) {
+    const std::string reason = "there is no route to " + vpn->remote_address->to_string();
+    model::Explanation why;
+    why.vpn = vpn->name;
+    why.exchange = wire::to_string(ExchangeType::IkeSaInit);
+    why.initiator = true;
+    why.remote = {*vpn->remote_address, model::kIkePort};
+    why.cause = model::Cause::NoRoute;
+    why.reason = reason;
+    why.advice = {model::Side::Ours, "vpn " + vpn->name + " remote-address", "correct it, add a route to it, or set local-address"};
+    why.at = now;
+    out.emplace_back(Explained{std::move(why)});
+    return system_error(reason);
+  }
   auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*vpn->remote_address, model::kIkePort}, now);
   const std::uint32_t id = born->id();
   adopt(std::move(born));

@@ -41,6 +41,9 @@ class Core {
   std::optional<TimePoint> next_deadline() const;
   void on_deadline(TimePoint now, Effects& out);
 
+  // What ICMP, or our own routing, said about datagrams to `to`: only ever told to a human.
+  void returned(const Endpoint& to, std::string text, TimePoint now) { ctx_.returned.add(to, std::move(text), now); }
+
   // from the kernel
   void acquire(std::uint32_t reqid, TimePoint now, Effects& out);
   void expire(const model::SaId& id, bool hard, TimePoint now, Effects& out);
@@ -117,6 +120,7 @@ class Core {
 
   void on_init_request(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
   void answer_init(const model::Datagram& request, const wire::Header& header, wire::NotifyType type, Bytes data, Effects& out);
+  model::Explanation refusal(const model::Datagram& datagram, model::Cause cause, std::string reason, TimePoint now) const;
   bool cookie_needed(TimePoint now);
   std::size_t half_open() const { return half_open_.size(); }
   void log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const;

@@ -2,11 +2,13 @@
 // CREATE_CHILD_SA, both roles: new CHILD SAs, rekeying of CHILD SAs and of the IKE SA (RFC 7296 1.3, 2.8, 2.17, 2.18, 2.25).
 #include <algorithm>
 
+#include "sa/explain.h"
 #include "sa/ike_sa.h"
 #include "sa/message_rules.h"
 
 namespace svti::sa {
 
+using model::Cause;
 using model::ChildSaPhase;
 using model::IkeSaPhase;
 using wire::ExchangeType;
@@ -114,7 +116,9 @@ void IkeSa::begin_create_child(const Job& job, TimePoint now, Effects& out) {
   send_request(ExchangeType::CreateChildSa, payloads, CreateChildRequest{std::move(*offer)}, now, out);
 }
 
-void IkeSa::offer_failed(const ChildOffer& offer, const std::string& reason, TimePoint now, Effects& out) {
+void IkeSa::offer_failed(const ChildOffer& offer, model::Explanation why, TimePoint now, Effects& out) {
+  const std::string reason = why.reason;
+  out.emplace_back(Explained{std::move(why)});
   ctx_.child_spis.erase(offer.spi);
   log(out, Subsystem::Child, 0, "CHILD SA " + offer.policy + (offer.rekeys == 0 ? " not established: " : " not rekeyed: ") + reason);
   if (offer.rekeys == 0) {
@@ -142,6 +146,9 @@ bool IkeSa::try_other_group(const Job& job, const std::vector<wire::Proposal>& o
 
 void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
   ChildOffer& offer = request.offer;
+  const auto fail_with = [&](std::string reason) {
+    offer_failed(offer, offer_failure(offer, Cause::Malformed, std::move(reason), now), now, out);
+  };
   ChildSa* old = find_child(offer.rekeys);
   if (const auto* error = find_error(payloads)) {
     if (error->type == NotifyType::InvalidKePayload && try_other_group(offer.job, offer.proposals, *error, now, out)) {
@@ -154,7 +161,7 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
       log(out, Subsystem::Child, 1, "CHILD SA " + offer.policy + ": the peer is busy, trying again soon");
       return retry_later(offer.job, now);
     }
-    offer_failed(offer, "the peer answered " + wire::to_string(error->type), now, out);
+    offer_failed(offer, refused_offer(offer, *error, now), now, out);
     // RFC 7296 2.25.1: the peer does not have it, so neither should we
     if (error->type == NotifyType::ChildSaNotFound && old != nullptr) remove_child(*old, "the peer does not know it", false, now, out);
     return;
@@ -162,18 +169,21 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
   const auto* nonce = find_payload<wire::NoncePayload>(payloads);
   const auto* ke = find_payload<wire::KePayload>(payloads);
   const auto selection = accept_answer(offer, payloads, KeyExchangeUse::Negotiate);
-  if (!selection) return offer_failed(offer, selection.error().message, now, out);
+  if (!selection) return fail_with(selection.error().message);
   const bool gone = std::find(offer.deleted.begin(), offer.deleted.end(), spi_of(selection->choice)) != offer.deleted.end();
-  if (gone) return offer_failed(offer, "the peer deleted it before its answer came", now, out);
+  if (gone) {
+    const std::string reason = "the peer deleted it before its answer came";
+    return offer_failed(offer, offer_failure(offer, Cause::Closed, reason, now), now, out);
+  }
   const wire::KeGroup group = group_of(selection->choice);
   const bool pfs = group != wire::KeGroup::None;
   if (pfs != (ke != nullptr) || (pfs && (!offer.ke || ke->group != group || offer.ke->group() != group))) {
-    return offer_failed(offer, "the peer's key exchange is not of the group it chose", now, out);
+    return fail_with("the peer's key exchange is not of the group it chose");
   }
   Secret shared;
   if (pfs) {
     auto secret = offer.ke->shared_secret(ke->data);
-    if (!secret) return offer_failed(offer, secret.error().message, now, out);
+    if (!secret) return fail_with(secret.error().message);
     shared = std::move(*secret);
   }
   // The peer's rekey of the same CHILD SA, which may even have removed the old one by now.
@@ -245,7 +255,10 @@ void IkeSa::on_new_child_request(const wire::Header& header, const Payloads& pay
   const auto* ke = find_payload<wire::KePayload>(payloads);
   const auto selection = select_child(payloads, KeyExchangeUse::Negotiate, old == nullptr ? std::string() : old->policy->name);
   if (!selection) {
-    log(out, Subsystem::Child, 0, "CHILD SA refused: " + selection.error().reason);
+    model::Explanation why = selection.error().why;
+    why.rekey = old != nullptr;
+    log(out, Subsystem::Child, 0, "CHILD SA refused: " + why.reason);
+    out.emplace_back(Explained{told(ExchangeType::CreateChildSa, false, std::move(why), now)});
     return refuse_request(header, selection.error().notify, selection.error().data, out);
   }
   Secret shared;
@@ -319,6 +332,7 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   log(out, Subsystem::Ike, 0, "IKE SA rekeyed, now [" + std::to_string(successor->id_) + "]");
   successor->notice(out, Notice::Kind::IkeRekeyed);
   std::get<Notice>(out.back()).former = id_;
+  successor->explain_success(true, now, out);
   ctx_.newborn.push_back(std::move(successor));
   return ctx_.newborn.back().get();
 }
@@ -385,8 +399,11 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
   const auto* ke = find_payload<wire::KePayload>(payloads);
   auto choice = choose_proposal(vpn_->ike.proposals, sa->proposals, KeyExchangeUse::Negotiate);
   if (!choice) {
-    log(out, Subsystem::Ike, 0,
-        "rekey of the IKE SA refused: " + explain_mismatch(vpn_->ike.proposals, sa->proposals, KeyExchangeUse::Negotiate));
+    const std::string reason = explain_mismatch(vpn_->ike.proposals, sa->proposals, KeyExchangeUse::Negotiate);
+    log(out, Subsystem::Ike, 0, "rekey of the IKE SA refused: " + reason);
+    model::Explanation why = rekey_failure(Cause::IkeProposal, "no proposal fits: " + reason, false, now);
+    explain_proposals(OwnProposals::ike(*vpn_), sa->proposals, why);
+    out.emplace_back(Explained{std::move(why)});
     return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
   }
   const wire::KeGroup group = group_of(*choice);
@@ -431,6 +448,11 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
       rekey_at_ = now + seconds(30) + ctx_.jittered(seconds(30));
     }
     log(out, Subsystem::Ike, being_handed_over() ? 1 : 0, "IKE SA not rekeyed: " + reason);
+    const auto* error = find_error(payloads);
+    const bool proposal = error != nullptr && (error->type == NotifyType::NoProposalChosen || error->type == NotifyType::InvalidKePayload);
+    model::Explanation why = rekey_failure(error == nullptr ? Cause::Malformed : Cause::Refused, reason, true, now);
+    if (proposal) explain_refused_proposals(OwnProposals::ike(*vpn_), why);
+    out.emplace_back(Explained{std::move(why)});
   };
   if (const auto* error = find_error(payloads)) {
     if (error->type == NotifyType::InvalidKePayload && !closing && try_other_group(offer.job, offer.proposals, *error, now, out)) {

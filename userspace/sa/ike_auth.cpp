@@ -2,13 +2,17 @@
 // IKE_AUTH with pre-shared keys, both roles: RFC 7296 1.2, 2.15, 2.21.2.
 #include <algorithm>
 
+#include "sa/explain.h"
 #include "sa/ike_sa.h"
 #include "sa/message_rules.h"
 
 namespace svti::sa {
 
+using model::Cause;
 using model::Identity;
 using model::IkeSaPhase;
+using model::Side;
+using model::Verdict;
 using wire::ExchangeType;
 using wire::NotifyType;
 using wire::PayloadType;
@@ -17,6 +21,38 @@ namespace {
 
 wire::IdPayload id_payload(PayloadType type, const Identity& id) { return {type, id.type, id.data}; }
 Identity identity_of(const wire::IdPayload& payload) { return {payload.id_type, payload.data}; }
+
+void explain_method(const model::Vpn& vpn, const std::string& theirs, model::Explanation& out) {
+  out.tables.push_back({"authentication", {{"method", "pre-shared-key", theirs, Verdict::Fails}}});
+  out.advice = {Side::Theirs, "vpn " + vpn.name + " ike-policy remote-auth-method",
+                "set the peer's own method (local-auth-method) to pre-shared-key: certificates and EAP are not supported yet"};
+}
+
+std::string method_name(wire::AuthMethod method) {
+  switch (method) {
+    case wire::AuthMethod::SharedKeyMic:
+      return "pre-shared-key";
+    case wire::AuthMethod::RsaSignature:
+    case wire::AuthMethod::DssSignature:
+    case wire::AuthMethod::DigitalSignature:
+      break;
+  }
+  return "certificate (method " + std::to_string(static_cast<unsigned>(method)) + ")";
+}
+
+void explain_missing_key(const model::Configuration& configuration, const Identity& local, const Identity& remote,
+                         model::Explanation& out) {
+  explain_keys(configuration.preshared_keys, nullptr, local, remote, out);
+  out.advice = {Side::Ours, "pre-shared-key",
+                cell("add a pre-shared-key with `id " + cell(remote.to_string()) + "`, or that id to an entry there is")};
+}
+
+void explain_wrong_key(const model::PresharedKey& key, const Identity& local, const Identity& remote, model::Explanation& out) {
+  explain_keys({}, &key, local, remote, out);
+  out.tables.push_back({"authentication", {{"secret of " + key.name, "hidden", "another", Verdict::Fails}}});
+  out.advice = {Side::Either, "pre-shared-key " + key.name + " secret",
+                "set the same secret here and at the peer, for these two identities"};
+}
 
 constexpr Duration kFailedLife = seconds(10);  // an answered failure is remembered this long for retransmissions
 
@@ -36,9 +72,12 @@ void IkeSa::send_auth(TimePoint now, Effects& out) {
   const Identity expected = vpn_->remote_id.value_or(Identity::of(remote_.address));
   const model::PresharedKey* key = ctx_.psks.find(local_id_, expected);
   if (key == nullptr) {
-    return fail_connect("no pre-shared key for local identity " + local_id_.to_string() + " and remote identity " + expected.to_string() +
-                            ": add a pre-shared-key with `id " + expected.to_string() + "`",
-                        now, out, false);
+    model::Explanation why = connect_failure(Cause::NoKey,
+                                             "no pre-shared key for local identity " + local_id_.to_string() + " and remote identity " +
+                                                 expected.to_string() + ": add a pre-shared-key with `id " + expected.to_string() + "`",
+                                             now);
+    explain_missing_key(*ctx_.config, local_id_, expected, why);
+    return fail_connect(std::move(why), now, out, false);
   }
   Payloads payloads;
   payloads.push_back(id_payload(PayloadType::IdInitiator, local_id_));
@@ -77,6 +116,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
       "IKE SA established between " + local_.address.to_string() + " [" + local_id_.to_string() + "] and " + remote_.address.to_string() +
           " [" + remote_id_.to_string() + "], " + to_string(choice_));
   notice(out, Notice::Kind::IkeUp);
+  explain_success(false, now, out);
 }
 
 void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
@@ -92,10 +132,15 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
     if (error != nullptr && error->type == NotifyType::AuthenticationFailed) {
       reason += ": it does not accept " + local_id_.to_string() + " or the pre-shared key (its log says which)";
     }
-    return fail_connect(reason, now, out, false);
+    const Cause cause = error == nullptr                                  ? Cause::Malformed
+                        : error->type == NotifyType::AuthenticationFailed ? Cause::Authentication
+                                                                          : Cause::Refused;
+    return fail_connect(connect_failure(cause, std::move(reason), now), now, out, false);
   }
   remote_id_ = identity_of(*id);
-  const auto refuse = [&](const std::string& reason) {
+  const auto refuse = [&](model::Explanation why) {
+    const std::string reason = why.reason;
+    out.emplace_back(Explained{std::move(why)});
     give_back_spi();
     log(out, Subsystem::Ike, 0, "authentication of the peer failed: " + reason);
     notice(out, Notice::Kind::IkeFailed, reason);
@@ -105,14 +150,28 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
   };
   const Identity expected = vpn_->remote_id.value_or(Identity::of(remote_.address));
   if (vpn_->remote_id && !vpn_->remote_id->matches(remote_id_)) {
-    return refuse("it says it is " + remote_id_.to_string() + ", remote-id is " + expected.to_string());
+    return refuse(
+        connect_failure(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + expected.to_string(), now));
   }
   const model::PresharedKey* key = ctx_.psks.find(local_id_, remote_id_);
-  if (key == nullptr) return refuse("no pre-shared key for " + remote_id_.to_string());
-  if (auth->method != wire::AuthMethod::SharedKeyMic)
-    return refuse("it used authentication method " + std::to_string(static_cast<int>(auth->method)) + ", pre-shared-key is configured");
-  if (!constant_time_equal(auth->data, auth_octets(*key, false)))
-    return refuse("the pre-shared key of " + remote_id_.to_string() + " does not match ours");
+  if (auth->method != wire::AuthMethod::SharedKeyMic) {
+    model::Explanation why = connect_failure(
+        Cause::AuthMethod,
+        "it used authentication method " + std::to_string(static_cast<int>(auth->method)) + ", pre-shared-key is configured", now);
+    explain_method(*vpn_, method_name(auth->method), why);
+    return refuse(std::move(why));
+  }
+  if (key == nullptr) {
+    model::Explanation why = connect_failure(Cause::NoKey, "no pre-shared key for " + remote_id_.to_string(), now);
+    explain_missing_key(*ctx_.config, local_id_, remote_id_, why);
+    return refuse(std::move(why));
+  }
+  if (!constant_time_equal(auth->data, auth_octets(*key, false))) {
+    model::Explanation why =
+        connect_failure(Cause::WrongKey, "the pre-shared key of " + remote_id_.to_string() + " does not match ours", now);
+    explain_wrong_key(*key, local_id_, remote_id_, why);
+    return refuse(std::move(why));
+  }
 
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   init_.reset();
@@ -121,9 +180,9 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
     std::erase(wanted_, request.child->policy);
     if (error != nullptr) {
       // RFC 7296 1.2: the IKE SA stands even when the CHILD SA could not be made
-      offer_failed(*request.child, "the peer answered " + wire::to_string(error->type), now, out);
+      offer_failed(*request.child, refused_offer(*request.child, *error, now), now, out);
     } else if (const auto selection = accept_answer(*request.child, payloads, KeyExchangeUse::Ignore); !selection) {
-      offer_failed(*request.child, selection.error().message, now, out);
+      offer_failed(*request.child, offer_failure(*request.child, Cause::Malformed, selection.error().message, now), now, out);
     } else {
       ChildPlan plan{selection->policy,         selection->choice, request.child->spi,
                      spi_of(selection->choice), selection->local,  selection->remote};
@@ -153,28 +212,40 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
   const Identity demanded_id = demanded == nullptr ? Identity{} : identity_of(*demanded);
   const VpnPtr vpn = ctx_.index.find({local_.address, remote_.address, remote_id_, demanded == nullptr ? nullptr : &demanded_id, choice_});
   if (!vpn) {
-    return refuse_authentication(header,
-                                 "no VPN for remote identity " + remote_id_.to_string() +
-                                     (demanded == nullptr ? "" : ", local identity " + demanded_id.to_string()) + ", addresses " +
-                                     local_.address.to_string() + " and " + remote_.address.to_string() + ", IKE proposal " +
-                                     to_string(choice_),
-                                 now, out);
+    const std::string reason = "no VPN for remote identity " + remote_id_.to_string() +
+                               (demanded == nullptr ? "" : ", local identity " + demanded_id.to_string()) + ", addresses " +
+                               local_.address.to_string() + " and " + remote_.address.to_string() + ", IKE proposal " + to_string(choice_);
+    const UnknownPeer peer{local_.address, remote_.address, &remote_id_, demanded == nullptr ? nullptr : &demanded_id, &choice_, nullptr};
+    explain_unknown_peer(ctx_, peer, auth_refusal(Cause::NoVpn, reason, now), out);
+    return refuse_authentication(header, reason, now, out);
   }
   local_id_ = local_identity(*vpn, local_.address);
-  if (auth == nullptr) return refuse_authentication(header, "it asks for EAP, pre-shared-key is configured", now, out);
-  if (auth->method != wire::AuthMethod::SharedKeyMic) {
-    return refuse_authentication(
-        header, "it used authentication method " + std::to_string(static_cast<int>(auth->method)) + ", pre-shared-key is configured", now,
-        out);
+  const auto refuse = [&](Cause cause, std::string reason, const auto& fill_in) {
+    model::Explanation why = auth_refusal(cause, std::move(reason), now);
+    why.vpn = vpn->name;
+    explain_identities(*vpn, local_id_, demanded == nullptr ? nullptr : &demanded_id, &remote_id_, why);
+    fill_in(why);
+    const std::string text = why.reason;
+    out.emplace_back(Explained{std::move(why)});
+    refuse_authentication(header, text, now, out);
+  };
+  if (auth == nullptr || auth->method != wire::AuthMethod::SharedKeyMic) {
+    const std::string theirs = auth == nullptr ? "EAP" : method_name(auth->method);
+    return refuse(Cause::AuthMethod,
+                  auth == nullptr ? "it asks for EAP, pre-shared-key is configured"
+                                  : "it used authentication method " + std::to_string(static_cast<int>(auth->method)) +
+                                        ", pre-shared-key is configured",
+                  [&](model::Explanation& why) { explain_method(*vpn, theirs, why); });
   }
   const model::PresharedKey* key = ctx_.psks.find(local_id_, remote_id_);
   if (key == nullptr) {
-    return refuse_authentication(
-        header, "no pre-shared key for local identity " + local_id_.to_string() + " and remote identity " + remote_id_.to_string(), now,
-        out);
+    return refuse(Cause::NoKey,
+                  "no pre-shared key for local identity " + local_id_.to_string() + " and remote identity " + remote_id_.to_string(),
+                  [&](model::Explanation& why) { explain_missing_key(*ctx_.config, local_id_, remote_id_, why); });
   }
   if (!constant_time_equal(auth->data, auth_octets(*key, false))) {
-    return refuse_authentication(header, "the pre-shared key of " + remote_id_.to_string() + " does not match ours", now, out);
+    return refuse(Cause::WrongKey, "the pre-shared key of " + remote_id_.to_string() + " does not match ours",
+                  [&](model::Explanation& why) { explain_wrong_key(*key, local_id_, remote_id_, why); });
   }
   vpn_ = vpn;
   Payloads answer;
@@ -188,7 +259,8 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
 
   const auto selection = select_child(payloads, KeyExchangeUse::Ignore, {});
   if (!selection) {
-    log(out, Subsystem::Child, 0, "CHILD SA refused: " + selection.error().reason);
+    log(out, Subsystem::Child, 0, "CHILD SA refused: " + selection.error().why.reason);
+    out.emplace_back(Explained{told(ExchangeType::IkeAuth, false, selection.error().why, now)});
     answer.push_back(wire::NotifyPayload{selection.error().notify, wire::ProtocolId::None, {}, selection.error().data});
   } else {
     ChildPlan plan{selection->policy,         selection->choice, ctx_.new_child_spi(),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "sa/explain.h"
 #include "sa/message_rules.h"
 
 namespace svti::sa {
@@ -183,6 +184,10 @@ void IkeSa::refuse_request(const wire::Header& request, NotifyType type, Bytes d
 // RFC 7296 2.21.3: INVALID_SYNTAX ends the IKE SA at both ends, with no Delete
 void IkeSa::refuse_as_malformed(const wire::Header& request, const std::string& reason, TimePoint now, Effects& out) {
   refuse_request(request, NotifyType::InvalidSyntax, {}, out);
+  model::Explanation why;
+  why.cause = model::Cause::Malformed;
+  why.reason = reason;
+  out.emplace_back(Explained{told(request.exchange, false, std::move(why), now)});
   destroy(reason, now, out);
 }
 
@@ -275,7 +280,10 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
   }
   if (const auto violation = check_message(header.exchange, false, payloads)) {
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request refused: " + violation->reason);
-    if (!authenticated) return refuse_authentication(header, violation->reason, now, out);
+    if (!authenticated) {
+      explain_to_address(ctx_, auth_refusal(model::Cause::Malformed, violation->reason, now), out);
+      return refuse_authentication(header, violation->reason, now, out);
+    }
     if (violation->notify == NotifyType::InvalidSyntax) return refuse_as_malformed(header, violation->reason, now, out);
     return refuse_request(header, violation->notify, violation->notify_data, out);
   }
@@ -301,8 +309,11 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
   if (const auto violation = check_message(header.exchange, true, payloads)) {
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " response refused: " + violation->reason);
     if (const auto* create = std::get_if<CreateChildRequest>(&request))
-      offer_failed(create->offer, "the peer's answer is malformed", now, out);
-    if (phase_ == IkeSaPhase::Connecting) return fail_connect("the peer's answer is malformed: " + violation->reason, now, out, false);
+      offer_failed(create->offer, offer_failure(create->offer, model::Cause::Malformed, "the peer's answer is malformed", now), now, out);
+    if (phase_ == IkeSaPhase::Connecting) {
+      const std::string reason = "the peer's answer is malformed: " + violation->reason;
+      return fail_connect(connect_failure(model::Cause::Malformed, reason, now), now, out, false);
+    }
     return destroy(violation->reason, now, out);
   }
   if (phase_ == IkeSaPhase::Deleting && std::holds_alternative<CreateChildRequest>(request)) {
@@ -312,7 +323,15 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
   }
   const bool fatal =
       find_notify(payloads, NotifyType::AuthenticationFailed) != nullptr || find_notify(payloads, NotifyType::InvalidSyntax) != nullptr;
-  if (fatal && established()) return destroy("the peer answered " + wire::to_string(find_error(payloads)->type), now, out);
+  if (fatal && established()) {
+    const std::string reason = "the peer answered " + wire::to_string(find_error(payloads)->type);
+    model::Explanation why;
+    why.cause = model::Cause::Refused;
+    why.reason = reason;
+    why.advice = {model::Side::Theirs, {}, "the peer's log says why it refuses"};
+    out.emplace_back(Explained{told(header.exchange, true, std::move(why), now)});
+    return destroy(reason, now, out);
+  }
   std::visit(Overloaded{
                  [](InitRequest&) {},
                  [&](AuthRequest& auth) { on_auth_response(auth, payloads, now, out); },
@@ -413,7 +432,13 @@ std::optional<TimePoint> IkeSa::next_deadline() const {
 void IkeSa::on_deadline(TimePoint now, Effects& out) {
   if (dead_) return;
   if (give_up_at_ && *give_up_at_ <= now) {
-    if (half_open()) log(out, Subsystem::Ike, 1, "half-open IKE SA given up: the peer did not go on");
+    if (half_open()) {
+      log(out, Subsystem::Ike, 1, "half-open IKE SA given up: the peer did not go on");
+      model::Explanation why = auth_refusal(model::Cause::NoAnswer, "our IKE_SA_INIT response was not followed by IKE_AUTH", now);
+      why.advice = {
+          model::Side::Either, {}, "let UDP ports 500 and 4500 pass both ways, or look at the peer's log: it may have refused our answer"};
+      explain_to_address(ctx_, why, out);
+    }
     return destroy("given up", now, out);
   }
   if (const auto deadline = window_.deadline(); deadline && *deadline <= now) {
@@ -462,8 +487,9 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
 
 void IkeSa::on_unreachable(TimePoint now, Effects& out) {
   abandon_request();
-  if (phase_ == IkeSaPhase::Connecting) return fail_connect("no answer from " + remote_.to_string(), now, out, true);
+  if (phase_ == IkeSaPhase::Connecting) return fail_connect(no_answer(now), now, out, true);
   if (established()) {
+    out.emplace_back(Explained{no_answer(now)});
     log(out, Subsystem::Ike, 0, "peer " + remote_.to_string() + " does not answer: IKE SA closed");
     close_children("the peer does not answer", true, now, out);
     notice(out, Notice::Kind::IkeDown, "the peer does not answer");
@@ -554,6 +580,15 @@ void IkeSa::child_lost(std::uint32_t unique_id, const std::string& reason, TimeP
   if (child == nullptr) return;
   log(out, Subsystem::Kernel, 0, "CHILD SA " + child->policy->name + " lost: " + reason);
   child_notice(*child, Notice::Kind::ChildFailed, reason, out);
+  model::Explanation why;
+  why.cause = model::Cause::Kernel;
+  why.reason = reason;
+  why.policy = child->policy->name;
+  why.tables.push_back(
+      {"agreed on", {{"ESP proposal", cell(to_string(child->choice)), cell(to_string(child->choice)), model::Verdict::Fits}}});
+  why.advice = {model::Side::Ours, "vpn " + vpn_->name + " ipsec-policy esp-proposal",
+                "the kernel refuses what was agreed on: it may lack an algorithm (/proc/crypto), or the SVTI; its own log says more"};
+  out.emplace_back(Explained{told(wire::ExchangeType::CreateChildSa, role_ == Role::Initiator, std::move(why), now)});
   delete_child(unique_id, {}, now, out);
 }
 

@@ -163,6 +163,16 @@ class IkeSa {
   // ike_sa.cpp
   void log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const;
   void notice(Effects& out, Notice::Kind kind, std::string reason = {}) const;
+  // Explanations: `why` with all that is known of this IKE SA; the rest is for the caller to fill in
+  model::Explanation told(wire::ExchangeType exchange, bool initiator, model::Explanation why, TimePoint now) const;
+  model::Explanation connect_failure(model::Cause cause, std::string reason,
+                                     TimePoint now) const;                                       // as initiator, before it is established
+  model::Explanation auth_refusal(model::Cause cause, std::string reason, TimePoint now) const;  // as responder
+  model::Explanation offer_failure(const ChildOffer& offer, model::Cause cause, std::string reason, TimePoint now) const;
+  model::Explanation refused_offer(const ChildOffer& offer, const wire::NotifyPayload& error, TimePoint now) const;
+  model::Explanation rekey_failure(model::Cause cause, std::string reason, bool initiator, TimePoint now) const;
+  model::Explanation no_answer(TimePoint now) const;
+  void explain_success(bool rekeyed, TimePoint now, Effects& out) const;
   void set_phase(model::IkeSaPhase phase, Effects& out);
   void die(Effects& out);
   wire::Header header(wire::ExchangeType exchange, bool response, std::uint32_t message_id) const;
@@ -199,7 +209,7 @@ class IkeSa {
   void on_init_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
   void add_nat_detection(Payloads& payloads) const;
   void detect_nat(const Payloads& payloads, const model::Datagram& datagram, Effects& out);
-  void fail_connect(const std::string& reason, TimePoint now, Effects& out, bool retry);
+  void fail_connect(model::Explanation why, TimePoint now, Effects& out, bool retry);
 
   // ike_auth.cpp
   void send_auth(TimePoint now, Effects& out);
@@ -220,7 +230,7 @@ class IkeSa {
   void on_rekey_ike_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_create_child_response(CreateChildRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
   void on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
-  void offer_failed(const ChildOffer& offer, const std::string& reason, TimePoint now, Effects& out);
+  void offer_failed(const ChildOffer& offer, model::Explanation why, TimePoint now, Effects& out);
   bool try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now,
                        Effects& out);
   IkeSa* make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now,
@@ -245,7 +255,7 @@ class IkeSa {
     ChildSa* rekeyed = nullptr;             // the one it replaces
     bool outbound_now = true;               // false: when the peer is ready (rekey, responder)
   };
-  // null: could not be; the reason was logged, spi_in was given back
+  // null: could not be; the reason was logged and explained, spi_in was given back
   ChildSa* install_child(const ChildPlan& plan, TimePoint now, Effects& out);
   void activate_outbound(ChildSa& child, Effects& out);
   void remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out);
@@ -261,7 +271,7 @@ class IkeSa {
   struct Refusal {
     wire::NotifyType notify{};
     Bytes data;
-    std::string reason;
+    model::Explanation why;  // cause, reason, tables, advice
   };
   tl::expected<Selection, Refusal> select_child(const Payloads& payloads, KeyExchangeUse ke, const std::string& only_policy) const;
   Payloads child_answer(const Selection& selection, std::uint32_t spi_in) const;

@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "crypto/prf.h"
+#include "sa/explain.h"
 #include "sa/ike_sa.h"
 #include "sa/message_rules.h"
 
 namespace svti::sa {
 
+using model::Cause;
 using model::IkeSaPhase;
 using wire::ExchangeType;
 using wire::NotifyType;
@@ -48,7 +50,7 @@ void IkeSa::start(std::vector<std::string> policies, std::uint32_t attempt, Time
 void IkeSa::send_init(TimePoint now, Effects& out) {
   if (!init_->ke || init_->ke->group() != init_->group) {
     auto ke = crypto::KeyExchange::create(init_->group, ctx_.entropy);
-    if (!ke) return fail_connect(ke.error().message, now, out, false);
+    if (!ke) return fail_connect(connect_failure(Cause::KeyExchangeGroup, ke.error().message, now), now, out, false);
     init_->ke = std::move(*ke);
   }
   Payloads payloads;
@@ -96,6 +98,9 @@ void IkeSa::detect_nat(const Payloads& payloads, const model::Datagram& datagram
 }
 
 void IkeSa::on_init_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out) {
+  const auto fail_with = [&](Cause cause, std::string reason) {
+    fail_connect(connect_failure(cause, std::move(reason), now), now, out, false);
+  };
   if (!requesting<InitRequest>() || message.header.message_id != 0) return;
   const Payloads& payloads = message.payloads;
   if (const auto violation = check_message(ExchangeType::IkeSaInit, true, payloads)) {
@@ -108,7 +113,12 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
     if (cookie->data.empty() || cookie->data.size() > kMaxCookieSize)
       return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: cookie of an impossible size");
     if (cookie->data == init_->cookie) return log(out, Subsystem::Ike, 2, "IKE_SA_INIT response ignored: this cookie was sent already");
-    if (init_->rounds >= kMaxRounds) return fail_connect("the peer asks for cookies without end", now, out, false);
+    if (init_->rounds >= kMaxRounds) {
+      model::Explanation why = connect_failure(Cause::Cookie, "the peer asks for cookies without end", now);
+      why.advice = {model::Side::Theirs, "global-options dos-protection cookie-threshold",
+                    "the peer never takes the cookie it gave: behind a NAT or a balancer each request may reach another host"};
+      return fail_connect(std::move(why), now, out, false);
+    }
     log(out, Subsystem::Ike, 2, "the peer asks for a cookie");
     init_->cookie = cookie->data;
     return send_init(now, out);
@@ -119,8 +129,11 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
     if (reader.empty() && group == init_->group)
       return log(out, Subsystem::Ike, 2, "IKE_SA_INIT response ignored: this group was sent already");
     const bool usable = reader.empty() && offers_group(vpn_->ike.proposals, group);
-    if (!usable || init_->rounds >= kMaxRounds)
-      return fail_connect("the peer asks for a key exchange group that was not offered", now, out, false);
+    if (!usable || init_->rounds >= kMaxRounds) {
+      model::Explanation why = connect_failure(Cause::KeyExchangeGroup, "the peer asks for a key exchange group that was not offered", now);
+      explain_group(OwnProposals::ike(*vpn_), group, why);
+      return fail_connect(std::move(why), now, out, false);
+    }
     log(out, Subsystem::Ike, 1, "the peer asks for another key exchange group: " + std::to_string(static_cast<int>(group)));
     init_->group = group;
     return send_init(now, out);
@@ -128,7 +141,10 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   if (const auto* error = find_error(payloads)) {
     std::string reason = "the peer answered " + wire::to_string(error->type);
     if (error->type == NotifyType::NoProposalChosen) reason += " to " + to_string(vpn_->ike.proposals);
-    return fail_connect(reason, now, out, false);
+    const Cause cause = error->type == NotifyType::NoProposalChosen      ? Cause::IkeProposal
+                        : error->type == NotifyType::InvalidMajorVersion ? Cause::Version
+                                                                         : Cause::Refused;
+    return fail_with(cause, reason);
   }
 
   const auto* sa = find_payload<wire::SaPayload>(payloads);
@@ -136,18 +152,18 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   const auto* nonce = find_payload<wire::NoncePayload>(payloads);
   const auto choice =
       sa->proposals.size() == 1 ? accept_choice(vpn_->ike.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate) : std::nullopt;
-  if (!choice) return fail_connect("the peer chose " + to_string(sa->proposals) + ", which was not offered", now, out, false);
+  if (!choice) return fail_with(Cause::Malformed, "the peer chose " + to_string(sa->proposals) + ", which was not offered");
   const wire::Transform* group = find_transform(*choice, wire::TransformType::KeyExchange);
   if (group == nullptr || ke->group != init_->group || group->id != static_cast<std::uint16_t>(ke->group)) {
-    return fail_connect("the peer's key exchange is not of the group it chose", now, out, false);
+    return fail_with(Cause::Malformed, "the peer's key exchange is not of the group it chose");
   }
   if (message.header.responder_spi == 0) return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: no responder SPI");
   const auto shared = init_->ke->shared_secret(ke->data);
-  if (!shared) return fail_connect("the peer's key exchange value is refused: " + shared.error().message, now, out, false);
+  if (!shared) return fail_with(Cause::Malformed, "the peer's key exchange value is refused: " + shared.error().message);
 
   spi_r_ = message.header.responder_spi;
   auto keys = derive_ike_keys(*choice, {init_->nonce_i, nonce->data, spi_i_, spi_r_}, *shared);
-  if (!keys) return fail_connect(keys.error().message, now, out, false);
+  if (!keys) return fail_with(Cause::IkeProposal, keys.error().message);
   keys_ = std::move(*keys);
   choice_ = *choice;
   init_->nonce_r = nonce->data;
@@ -166,7 +182,9 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   send_auth(now, out);
 }
 
-void IkeSa::fail_connect(const std::string& reason, TimePoint now, Effects& out, bool retry) {
+void IkeSa::fail_connect(model::Explanation why, TimePoint now, Effects& out, bool retry) {
+  const std::string reason = why.reason;
+  out.emplace_back(Explained{std::move(why)});
   const std::uint32_t tries = vpn_->ike.keying_tries;
   if (retry && (tries == 0 || attempt_ < tries)) {
     log(out, Subsystem::Ike, 1, "attempt " + std::to_string(attempt_) + " failed: " + reason + "; trying again");

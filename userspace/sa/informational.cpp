@@ -2,6 +2,7 @@
 // INFORMATIONAL, the responder's half: Delete, liveness, notifications (RFC 7296 1.4, 2.4).
 #include <algorithm>
 
+#include "sa/explain.h"
 #include "sa/ike_sa.h"
 #include "sa/message_rules.h"
 
@@ -36,6 +37,10 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
   if (find_notify(payloads, NotifyType::AuthenticationFailed) != nullptr) {
     send_response(header, {}, out);
     log(out, Subsystem::Ike, 0, "the peer does not accept our authentication");
+    model::Explanation why = connect_failure(model::Cause::Authentication, "the peer does not accept our authentication", now);
+    why.initiator = false;
+    why.authenticated = false;  // it authenticated itself, and then took us for somebody else
+    out.emplace_back(Explained{std::move(why)});
     close_children("the peer does not accept our authentication", false, now, out);
     return destroy("the peer does not accept our authentication", now, out);
   }

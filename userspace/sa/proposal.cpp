@@ -17,22 +17,6 @@ namespace {
 constexpr std::array kTypes = {TransformType::Encryption, TransformType::Prf, TransformType::Integrity, TransformType::KeyExchange,
                                TransformType::Esn};
 
-std::string_view name_of(TransformType type) {
-  switch (type) {
-    case TransformType::Encryption:
-      return "encryption algorithm";
-    case TransformType::Prf:
-      return "pseudo-random function";
-    case TransformType::Integrity:
-      return "integrity algorithm";
-    case TransformType::KeyExchange:
-      return "key exchange group";
-    case TransformType::Esn:
-      return "extended sequence number setting";
-  }
-  return "transform type";
-}
-
 // NONE integrity stands for its absence with an AEAD, NONE key exchange for no PFS (RFC 7296 3.3.3)
 bool means_absent(const Transform& transform) {
   return transform.id == 0 && (transform.type == TransformType::Integrity || transform.type == TransformType::KeyExchange);
@@ -93,6 +77,22 @@ std::size_t matching_types(const Proposal& ours, const Proposal& theirs, KeyExch
 }
 
 }  // namespace
+
+std::string_view name_of(TransformType type) {
+  switch (type) {
+    case TransformType::Encryption:
+      return "encryption algorithm";
+    case TransformType::Prf:
+      return "pseudo-random function";
+    case TransformType::Integrity:
+      return "integrity algorithm";
+    case TransformType::KeyExchange:
+      return "key exchange group";
+    case TransformType::Esn:
+      return "extended sequence number setting";
+  }
+  return "transform type";
+}
 
 std::optional<Proposal> choose_proposal(const std::vector<Proposal>& ours, const std::vector<Proposal>& theirs, KeyExchangeUse ke) {
   for (const Proposal& mine : ours) {
@@ -163,6 +163,26 @@ std::string to_string(const std::vector<Proposal>& proposals) {
   for (std::size_t i = 0; i < proposals.size() && i < kShown; ++i) out += (i == 0 ? "" : " or ") + to_string(proposals[i]);
   if (proposals.size() > kShown) out += " or " + std::to_string(proposals.size() - kShown) + " more";
   return out.empty() ? "nothing" : out;
+}
+
+std::vector<TypeComparison> compare_proposals(const Proposal& ours, const Proposal& theirs, KeyExchangeUse ke) {
+  std::vector<TypeComparison> out;
+  for (const TransformType type : kTypes) {
+    if (type == TransformType::KeyExchange && ke == KeyExchangeUse::Ignore) continue;
+    TypeComparison one{type, of_type(ours, type), {}, match_type(ours, theirs, type).fits};
+    // what cannot be chosen is shown too: it is why nothing was
+    std::copy_if(theirs.transforms.begin(), theirs.transforms.end(), std::back_inserter(one.theirs),
+                 [&](const Transform& transform) { return transform.type == type && !means_absent(transform); });
+    if (!one.ours.empty() || !one.theirs.empty()) out.push_back(std::move(one));
+  }
+  if (knows_types(theirs)) return out;
+  TypeComparison unknown;
+  for (const Transform& transform : theirs.transforms) {
+    if (std::find(kTypes.begin(), kTypes.end(), transform.type) == kTypes.end()) unknown.theirs.push_back(transform);
+  }
+  unknown.type = unknown.theirs.front().type;
+  out.push_back(std::move(unknown));
+  return out;
 }
 
 std::string explain_mismatch(const std::vector<Proposal>& ours, const std::vector<Proposal>& theirs, KeyExchangeUse ke) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "wire/payload.h"
@@ -34,6 +35,16 @@ std::vector<wire::Proposal> without_key_exchange(std::vector<wire::Proposal> pro
 // "aes128-cbc/hmac-sha256/modp2048", or "aes128-cbc,aes256-cbc/..." where several are offered
 std::string to_string(const wire::Proposal& proposal);
 std::string to_string(const std::vector<wire::Proposal>& proposals);
+// Two proposals side by side, type by type, in the order in which they are compared: the types that either has. One that is not understood
+// comes last, and does not fit.
+struct TypeComparison {
+  wire::TransformType type{};
+  std::vector<wire::Transform> ours, theirs;
+  bool fits = false;
+};
+std::vector<TypeComparison> compare_proposals(const wire::Proposal& ours, const wire::Proposal& theirs, KeyExchangeUse ke);
+std::string_view name_of(wire::TransformType type);  // "key exchange group"
+
 // why nothing fits, for the log: the closest pair and the first type with no transform in common
 std::string explain_mismatch(const std::vector<wire::Proposal>& ours, const std::vector<wire::Proposal>& theirs, KeyExchangeUse ke);
 

@@ -23,6 +23,7 @@ void RequestWindow::begin(TimePoint now, std::uint32_t message_id, model::Datagr
   request_ = std::move(request);
   message_id_ = message_id;
   attempt_ = 0;
+  begun_at_ = now;
   policy_ = policy;
   deadline_ = now + policy_.delay(0);
 }

@@ -30,6 +30,7 @@ class RequestWindow {
   bool busy() const { return request_.has_value(); }
   std::uint32_t message_id() const { return message_id_; }
   std::uint32_t retransmissions() const { return attempt_; }
+  TimePoint begun_at() const { return begun_at_; }  // of the request under way, or the last
   const model::Datagram& datagram() const { return *request_; }
   // `request` was just sent for the first time; must not be busy()
   void begin(TimePoint now, std::uint32_t message_id, model::Datagram request, const RetransmitPolicy& policy);
@@ -43,7 +44,7 @@ class RequestWindow {
   std::optional<model::Datagram> request_;
   std::uint32_t message_id_ = 0;
   std::uint32_t attempt_ = 0;
-  TimePoint deadline_{};
+  TimePoint deadline_{}, begun_at_{};
   RetransmitPolicy policy_;
 };
 

@@ -58,6 +58,11 @@ std::vector<const std::vector<wire::Proposal>*> VpnIndex::ike_proposals(const Ip
   return out;
 }
 
+const std::vector<VpnPtr>* VpnIndex::with_remote_address(const IpAddress& remote) const {
+  const auto found = by_address_.find(remote);
+  return found == by_address_.end() ? nullptr : &found->second;
+}
+
 VpnPtr VpnIndex::find(const Peer& peer) const {
   VpnPtr best;
   std::tuple<int, int, int> best_score{};

@@ -32,6 +32,9 @@ class VpnIndex {
   // IKE_AUTH: the VPN that fits best: exact identities before patterns, a fixed remote address before any. Null: none.
   VpnPtr find(const Peer& peer) const;
 
+  // null: no VPN has this remote address
+  const std::vector<VpnPtr>* with_remote_address(const IpAddress& remote) const;
+
  private:
   struct IdHash {
     std::size_t operator()(const model::Identity& id) const;
