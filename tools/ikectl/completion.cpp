@@ -37,9 +37,9 @@ _ikectl() {
     --timeout|--loglevel) return ;;
     *)
       case "${#words[@]} ${words[0]}" in
-        "0 ") offer="load initiate terminate rekey show log version completion" ;;
+        "0 ") offer="load initiate terminate rekey show explain log version completion" ;;
         "1 load") COMPREPLY=($(compgen -f -- "$current")); return ;;
-        "1 initiate"|"1 terminate"|"1 rekey") offer=$(_ikectl_names vpn) ;;
+        "1 initiate"|"1 terminate"|"1 rekey"|"1 explain") offer=$(_ikectl_names vpn) ;;
         "2 initiate"|"2 terminate"|"2 rekey") offer=$(_ikectl_names policy "${words[1]}") ;;
         "1 show") offer="config state" ;;
         "2 show")

@@ -22,12 +22,14 @@ int main(int argc, char** argv) {
       "  ikectl load /etc/svti/iked.conf\n"
       "  ikectl initiate siteA-siteB\n"
       "  ikectl show state siteA-siteB\n"
+      "  ikectl explain siteA-siteB\n"
       "  ikectl COMMAND --help");
   add_load(app, context);
   add_initiate(app, context);
   add_terminate(app, context);
   add_rekey(app, context);
   add_show(app, context);
+  add_explain(app, context);
   add_log(app, context);
   add_version(app, context);
   add_completion(app, context);

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "vici/message.h"
 
@@ -26,6 +27,11 @@ std::string log_line(const vici::Message& event);
 // "[ike] hq: message" of a svti-log event, and the same as a JSON object without a newline
 std::string follow_line(const vici::Message& event);
 std::string follow_json(const vici::Message& event);
+
+// an svti-explain event as a paragraph with aligned columns
+std::string explanation_text(const vici::Message& event, bool color);
+// svti-explain events as a list of objects, with a newline
+std::string explanations_json(const std::vector<vici::Message>& events);
 
 // {"vpn", "policy", "success", "error"} with a newline; policy and error only where there is one
 std::string outcome_json(std::string_view vpn, std::string_view policy, const Status& outcome);

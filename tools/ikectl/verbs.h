@@ -34,6 +34,7 @@ void add_initiate(CLI::App& app, Context& context);
 void add_terminate(CLI::App& app, Context& context);
 void add_rekey(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
+void add_explain(CLI::App& app, Context& context);
 void add_log(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);

@@ -18,5 +18,6 @@ std::span<const Command> sa_commands();
 std::span<const Command> load_commands();
 std::span<const Command> list_commands();
 std::span<const Command> svti_commands();
+std::span<const Command> explain_commands();
 
 }  // namespace svti::control

@@ -13,7 +13,7 @@ namespace {
 const std::map<std::string_view, Reply (*)(const Call&)>& commands() {
   static const auto kAll = [] {
     std::map<std::string_view, Reply (*)(const Call&)> all;
-    for (const auto table : {daemon_commands(), sa_commands(), load_commands(), list_commands(), svti_commands()}) {
+    for (const auto table : {daemon_commands(), sa_commands(), load_commands(), list_commands(), svti_commands(), explain_commands()}) {
       for (const Command& command : table) all.emplace(command.name, command.carry_out);
     }
     return all;
@@ -27,7 +27,7 @@ constexpr std::string_view kEvents[] = {"log", "control-log", "list-sa", "list-p
                                         // the same for FRR's nhrpd
                                         "child-state-installed", "child-state-rekeyed", "child-state-destroying",
                                         // our own
-                                        "svti-config", "svti-state", "svti-change", "svti-log"};
+                                        "svti-config", "svti-state", "svti-change", "svti-log", "svti-explain"};
 
 }  // namespace
 

@@ -105,7 +105,10 @@ void Engine::perform(sa::Effects effects) {
     if (auto* send = std::get_if<sa::SendDatagram>(&effect)) {
       // What the peer will do with this message may reach us before the kernel got what stands before it in the list.
       kernel_.flush();
-      if (const Status sent = transport_.send(send->datagram); !sent) log(Subsystem::Network, 1, sent.error().message);
+      if (const Status sent = transport_.send(send->datagram); !sent) {
+        log(Subsystem::Network, 1, sent.error().message);
+        core_.returned(send->datagram.remote, sent.error().message, now());
+      }
     } else if (const auto* keepalive = std::get_if<sa::SendKeepalive>(&effect)) {
       (void)transport_.send_keepalive(keepalive->local, keepalive->remote);
     } else if (auto* install = std::get_if<sa::InstallSa>(&effect)) {

@@ -118,8 +118,17 @@ ComparisonTable table_of(const OwnProposals& ours, const Pair& pair) {
   return out;
 }
 
+// The one to change. Without prf-alg the pseudo-random function follows auth-alg: where both fail, that is the cause.
+const TypeComparison& decisive(const Pair& pair) {
+  const TypeComparison& first = *pair.first_failure();
+  if (first.type != TransformType::Prf) return first;
+  const auto integrity = std::find_if(pair.types.begin(), pair.types.end(),
+                                      [](const TypeComparison& one) { return one.type == TransformType::Integrity && !one.fits; });
+  return integrity == pair.types.end() ? first : *integrity;
+}
+
 Advice advice_for(const OwnProposals& ours, const Pair& pair) {
-  const TypeComparison& failing = *pair.first_failure();
+  const TypeComparison& failing = decisive(pair);
   const Proposal& own = ours.proposals[pair.ours];
   const std::string path = ours.path_of(pair.ours);
   const bool other_kind =

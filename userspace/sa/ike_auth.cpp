@@ -29,14 +29,7 @@ void explain_method(const model::Vpn& vpn, const std::string& theirs, model::Exp
 }
 
 std::string method_name(wire::AuthMethod method) {
-  switch (method) {
-    case wire::AuthMethod::SharedKeyMic:
-      return "pre-shared-key";
-    case wire::AuthMethod::RsaSignature:
-    case wire::AuthMethod::DssSignature:
-    case wire::AuthMethod::DigitalSignature:
-      break;
-  }
+  if (method == wire::AuthMethod::SharedKeyMic) return "pre-shared-key";
   return "certificate (method " + std::to_string(static_cast<unsigned>(method)) + ")";
 }
 
@@ -174,7 +167,6 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
   }
 
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
-  init_.reset();
   become_established(now, out);
   if (request.child) {
     std::erase(wanted_, request.child->policy);
@@ -192,6 +184,7 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
       install_child(plan, now, out);
     }
   }
+  init_.reset();
   for (const std::string& policy : wanted_) jobs_.push_back({Job::Kind::CreateChild, policy, 0, {}, 0});
   wanted_.clear();
 }

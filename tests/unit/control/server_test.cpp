@@ -644,6 +644,30 @@ BOOST_AUTO_TEST_CASE(show_state_streams_text_or_json_of_all_or_one_vpn) {
              "no VPN \"x\" is configured, and no SA of one is left");
 }
 
+BOOST_AUTO_TEST_CASE(explanations_come_an_event_each) {
+  Rig rig;
+  model::Explanation why;
+  why.vpn = "vpn-hq";
+  why.exchange = "IKE_AUTH";
+  why.cause = model::Cause::RemoteId;
+  why.reason = "no VPN \x1b[2J";
+  why.remote = {IpAddress::parse("192.0.2.1").value(), 500};
+  why.tables.push_back({"identities", {{"remote identity", "a.example", "b.example", model::Verdict::Fails}}});
+  why.advice = {model::Side::Either, "vpn vpn-hq remote-id", "set it to b.example here"};
+  rig.service.explanations = {why};
+  TestClient client(rig);
+  BOOST_TEST(client.call("svti-explain", parameters({{"vpn", "vpn-hq"}})).text("success") == "no");  // not registered
+  client.listen("svti-explain");
+  client.request("svti-explain", parameters({{"vpn", "vpn-hq"}}));
+  const vici::Message event = client.receive().message;
+  BOOST_TEST(event.text("cause") == "remote-id");
+  BOOST_TEST(event.text("reason") == "no VPN \\x1b[2J");
+  BOOST_TEST(event.section("tables")->section("1")->section("rows")->section("1")->text("verdict") == "fails");
+  BOOST_TEST(event.section("advice")->text("leaf") == "vpn vpn-hq remote-id");
+  BOOST_TEST(client.receive().message.text("success") == "yes");
+  BOOST_TEST(client.call("svti-explain", parameters({{"vpn", "x"}})).text("errmsg") == "no VPN \"x\" is configured");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(socket_file)

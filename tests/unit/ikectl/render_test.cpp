@@ -68,4 +68,35 @@ BOOST_AUTO_TEST_CASE(log_lines_and_outcomes) {
              nlohmann::json::parse(R"({"vpn":"hq","policy":"p","success":false,"error":"no"})"));
 }
 
+BOOST_AUTO_TEST_CASE(an_explanation_is_columns_and_one_line_of_advice) {
+  vici::Message event;
+  event.add("vpn", "hq").add("policy", "").add("exchange", "IKE_SA_INIT").add("role", "responder");
+  event.add("rekey", "no").add("succeeded", "no").add("authenticated", "no").add("cause", "ike-proposal");
+  event.add("reason", "no proposal fits").add("local", "192.0.2.2:500").add("remote", "192.0.2.1:500");
+  event.add("age", "5").add("repeated", "0").add("rejected-more", "0");
+  vici::Section& table = event.add_section("tables").add_section("1");
+  table.add("title", "ike-proposal 1 with the peer's proposal 1");
+  vici::Section& rows = table.add_section("rows");
+  rows.add_section("1").add("what", "encryption algorithm").add("ours", "aes128-cbc").add("theirs", "aes256-cbc").add("verdict", "fails");
+  rows.add_section("2").add("what", "key exchange group").add("ours", "ecp256").add("theirs", "").add("verdict", "unknown");
+  event.add_section("advice").add("side", "either").add("leaf", "vpn hq enc-alg").add("text", "add it");
+  BOOST_TEST(ikectl::explanation_text(event, false) ==
+             "hq: negotiation of the IKE SA failed: ike-proposal, IKE_SA_INIT, 5 s ago\n"
+             "  no proposal fits\n"
+             "  we were the responder: 192.0.2.2:500 with 192.0.2.1:500\n"
+             "  the peer was not authenticated: anyone may have sent this\n"
+             "\n"
+             "  ike-proposal 1 with the peer's proposal 1\n"
+             "                          ours        theirs\n"
+             "  ! encryption algorithm  aes128-cbc  aes256-cbc  <- does not fit\n"
+             "  ? key exchange group    ecp256      (not told)\n"
+             "\n"
+             "  change here or at the peer: vpn hq enc-alg: add it\n");
+  const auto json = nlohmann::json::parse(ikectl::explanations_json({event}));
+  BOOST_TEST(json[0]["cause"] == "ike-proposal");
+  BOOST_TEST(json[0]["succeeded"] == false);
+  BOOST_TEST(json[0]["tables"][0]["rows"][0]["theirs"] == "aes256-cbc");
+  BOOST_TEST(json[0]["advice"]["leaf"] == "vpn hq enc-alg");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
