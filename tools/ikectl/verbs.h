@@ -35,6 +35,7 @@ void add_terminate(CLI::App& app, Context& context);
 void add_rekey(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_log(CLI::App& app, Context& context);
+void add_pki(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
 
