@@ -37,7 +37,7 @@ _ikectl() {
     --timeout|--loglevel) return ;;
     *)
       case "${#words[@]} ${words[0]}" in
-        "0 ") offer="load initiate terminate rekey show explain log version completion" ;;
+        "0 ") offer="load initiate terminate rekey show explain log pki version completion" ;;
         "1 load") COMPREPLY=($(compgen -f -- "$current")); return ;;
         "1 initiate"|"1 terminate"|"1 rekey"|"1 explain") offer=$(_ikectl_names vpn) ;;
         "2 initiate"|"2 terminate"|"2 rekey") offer=$(_ikectl_names policy "${words[1]}") ;;
@@ -47,6 +47,8 @@ _ikectl() {
             config) offer="nodefault --secrets" ;;
             state) offer=$(_ikectl_names vpn) ;;
           esac ;;
+        "1 pki") offer="ca issue crl show verify config" ;;
+        "2 pki"|"3 pki") COMPREPLY=($(compgen -f -- "$current")); return ;;
         "1 completion") offer="bash" ;;
       esac
       offer+=" --help --json --socket --color" ;;

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   add_show(app, context);
   add_explain(app, context);
   add_log(app, context);
+  add_pki(app, context);
   add_version(app, context);
   add_completion(app, context);
 

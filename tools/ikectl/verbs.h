@@ -36,6 +36,7 @@ void add_rekey(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_explain(CLI::App& app, Context& context);
 void add_log(CLI::App& app, Context& context);
+void add_pki(CLI::App& app, Context& context);
 void add_version(CLI::App& app, Context& context);
 void add_completion(CLI::App& app, Context& context);
 

@@ -256,6 +256,26 @@ Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoke
   return encoded(list.get(), i2d_X509_CRL);
 }
 
+Result<RevocationList> read_revocation_list(ByteView der) {
+  const ErrorQueue queue;
+  const unsigned char* at = der.data();
+  const CrlPtr list(d2i_X509_CRL(nullptr, &at, static_cast<long>(der.size())));
+  if (!list || at != der.data() + der.size()) return config_error("is not a revocation list");
+  const auto this_update = time_of(X509_CRL_get0_lastUpdate(list.get()));
+  const auto next_update = time_of(X509_CRL_get0_nextUpdate(list.get()));
+  if (!this_update || !next_update) return config_error("is a revocation list without readable dates");
+  RevocationList out{text_of(X509_CRL_get_issuer(list.get())), 0, *this_update, *next_update, {}};
+  const NumberPtr number(static_cast<ASN1_INTEGER*>(X509_CRL_get_ext_d2i(list.get(), NID_crl_number, nullptr, nullptr)));
+  if (number) ASN1_INTEGER_get_uint64(&out.number, number.get());
+  STACK_OF(X509_REVOKED)* entries = X509_CRL_get_REVOKED(list.get());
+  for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
+    const X509_REVOKED* entry = sk_X509_REVOKED_value(entries, i);
+    const auto when = time_of(X509_REVOKED_get0_revocationDate(entry));
+    out.revoked.push_back({to_hex(octets_of(X509_REVOKED_get0_serialNumber(entry))), when.value_or(*this_update)});
+  }
+  return out;
+}
+
 std::string to_pem(std::string_view label, ByteView der) {
   const auto bio = owned<Owned<BIO, BIO_free_all>>(BIO_new(BIO_s_mem()));
   require(PEM_write_bio(bio.get(), std::string(label).c_str(), "", der.data(), static_cast<long>(der.size())) > 0);

@@ -41,6 +41,14 @@ struct RevokedCertificate {
   std::string serial;  // hexadecimal, as in CertificateFacts
   std::chrono::sys_seconds when;
 };
+struct RevocationList {
+  std::string issuer_text;
+  std::uint64_t number = 0;  // 0 when it has none
+  std::chrono::sys_seconds this_update, next_update;
+  std::vector<RevokedCertificate> revoked;
+};
+// Errors of Fault::Configuration. Nothing is verified.
+Result<RevocationList> read_revocation_list(ByteView der);
 // DER of a revocation list (RFC 5280 5), version 2.
 Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoked, std::uint64_t number,
                                    std::chrono::sys_seconds this_update, std::chrono::sys_seconds next_update, ByteView authority,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/owned.h"
 
+#include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -24,6 +25,21 @@ std::string text_of(const X509_name_st* name) {
   char* text = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &text);
   return {text, static_cast<std::size_t>(size)};
+}
+
+std::optional<std::chrono::sys_seconds> time_of(const asn1_string_st* time) {
+  tm broken{};
+  if (time == nullptr || ASN1_TIME_to_tm(time, &broken) != 1) return std::nullopt;
+  const std::chrono::year_month_day day{std::chrono::year(broken.tm_year + 1900),
+                                        std::chrono::month(static_cast<unsigned>(broken.tm_mon + 1)),
+                                        std::chrono::day(static_cast<unsigned>(broken.tm_mday))};
+  return std::chrono::sys_days(day) + std::chrono::hours(broken.tm_hour) + std::chrono::minutes(broken.tm_min) +
+         std::chrono::seconds(broken.tm_sec);
+}
+
+Bytes octets_of(const asn1_string_st* string) {
+  const unsigned char* data = ASN1_STRING_get0_data(string);
+  return {data, data + ASN1_STRING_length(string)};
 }
 
 std::string ErrorQueue::last() const {

@@ -2,13 +2,16 @@
 // What the .cpp files around OpenSSL share.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
 
 struct X509_name_st;
+struct asn1_string_st;
 
 namespace svti::crypto {
 
@@ -40,6 +43,9 @@ Bytes encoded(T* object, Encode encode) {
 }
 
 std::string text_of(const X509_name_st* name);  // "C=CH, O=Example, CN=gw", printable
+// of an ASN1_TIME; none: null, or not a time
+std::optional<std::chrono::sys_seconds> time_of(const asn1_string_st* time);
+Bytes octets_of(const asn1_string_st* string);
 
 // A function of OpenSSL that failed leaves its reasons in the thread's queue, for the next one to stumble over: empty before and
 // after the life of this object.

@@ -41,22 +41,7 @@ X509Ptr parse_x509(ByteView der) {
   return out;
 }
 
-std::optional<sys_seconds> time_of(const ASN1_TIME* time) {
-  tm broken{};
-  if (ASN1_TIME_to_tm(time, &broken) != 1) return std::nullopt;
-  const std::chrono::year_month_day day{std::chrono::year(broken.tm_year + 1900),
-                                        std::chrono::month(static_cast<unsigned>(broken.tm_mon + 1)),
-                                        std::chrono::day(static_cast<unsigned>(broken.tm_mday))};
-  return std::chrono::sys_days(day) + std::chrono::hours(broken.tm_hour) + std::chrono::minutes(broken.tm_min) +
-         std::chrono::seconds(broken.tm_sec);
-}
-
 std::string date_text(sys_seconds time) { return fmt::format("{:%Y-%m-%d %H:%M} UTC", time); }
-
-Bytes octets_of(const ASN1_STRING* string) {
-  const unsigned char* data = ASN1_STRING_get0_data(string);
-  return {data, data + ASN1_STRING_length(string)};
-}
 
 void read_alt_names(const X509* certificate, std::vector<AltName>& out) {
   const Owned<GENERAL_NAMES, GENERAL_NAMES_free> names(
@@ -123,6 +108,7 @@ Result<CertificateFacts> facts_of(X509* certificate) {
   out.issuer_text = text_of(X509_get_issuer_name(certificate));
   out.serial = to_hex(octets_of(X509_get0_serialNumber(certificate)));
   out.public_key = encoded(X509_get_X509_PUBKEY(certificate), i2d_X509_PUBKEY);
+  out.signed_with = OBJ_nid2ln(X509_get_signature_nid(certificate));
   out.is_authority = is_authority(certificate);
   read_alt_names(certificate, out.alt_names);
   read_uris(certificate, out);
@@ -210,7 +196,7 @@ struct TrustedAuthorities::Impl {
                                        (when ? " on " + date_text(*when) : std::string())};
       }
       const ASN1_TIME* next = X509_CRL_get0_nextUpdate(list.get());
-      const auto until = next == nullptr ? std::nullopt : time_of(next);
+      const auto until = time_of(next);
       if (until && *until < at) {
         if (out.standing == Standing::Unknown)
           out.why = "the revocation list of \"" + text_of(X509_get_subject_name(issuer)) + "\" is out of date since " + date_text(*until);

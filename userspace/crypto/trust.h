@@ -29,7 +29,8 @@ struct CertificateFacts {
   std::string serial;  // hexadecimal
   std::vector<AltName> alt_names;
   std::chrono::sys_seconds not_before, not_after;
-  Bytes public_key;  // SubjectPublicKeyInfo in DER
+  Bytes public_key;         // SubjectPublicKeyInfo in DER
+  std::string signed_with;  // "ecdsa-with-SHA256"
   bool is_authority = false;
   std::vector<std::string> crl_uris;   // distribution points, http and ldap
   std::vector<std::string> ocsp_uris;  // authority information access
