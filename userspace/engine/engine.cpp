@@ -306,6 +306,24 @@ void Engine::apply(const model::ConfigurationPtr& configuration) {
   reconcile();
 }
 
+std::size_t Engine::matching(const Target& target) const {
+  return core_.matching(target.vpn, target.policy, target.ike_id, target.child_id);
+}
+
+Status Engine::install(const Target& target) {
+  sa::Effects effects;
+  const Status status = core_.install(target.vpn, target.policy, effects);
+  perform(std::move(effects));
+  return status;
+}
+
+Status Engine::uninstall(const Target& target) {
+  sa::Effects effects;
+  const Status status = core_.uninstall(target.vpn, target.policy, effects);
+  perform(std::move(effects));
+  return status;
+}
+
 model::RuntimeState Engine::state() {
   model::RuntimeState out = core_.state(now());
   // One worker, which is at this very command. What comes in is carried out as it comes: nothing waits in a queue of ours.
@@ -519,8 +537,8 @@ void Engine::publish(const sa::Notice& notice) {
   const auto before = seen(notice.ike);
   std::shared_ptr<const model::IkeSaState> now_is;
   if (auto state = core_.sa_state(notice.ike, now())) now_is = std::make_shared<const model::IkeSaState>(std::move(*state));
-  Event event{kKinds.at(notice.kind), place_.vrf, notice.vpn, notice.policy, notice.ike, notice.child, notice.former,
-              notice.reason,          {},         {}};
+  Event event{
+      kKinds.at(notice.kind), place_.vrf, notice.vpn, notice.policy, notice.ike, notice.child, notice.former, notice.reason, {}, {}, {}};
   // what is down is shown as it was while it was there
   const bool down = notice.kind == From::IkeDown || notice.kind == From::ChildDown;
   event.ike = down && before ? before : now_is ? now_is : before;

@@ -49,6 +49,11 @@ class Engine final : private model::KernelEvents {
   void initiate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done);
   void terminate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done);
   void rekey(const Target& target, const Service::Done& done);
+  std::size_t matching(const Target& target) const;
+  Status install(const Target& target);
+  Status uninstall(const Target& target);
+  std::vector<std::string> trapped_policies(const std::string& vpn) const { return core_.trapped_policies(vpn); }
+  Status reset_counters(const std::string& vpn, bool all) { return core_.reset_counters(vpn, all); }
   // Deletes all SAs, tells the peers, clears the kernel; a peer that does not answer is waited for shortly.
   void shut_down();
 

@@ -419,6 +419,31 @@ void Supervisor::rekey(const Target& target, Done done) {
   engine->rekey(target, done);
 }
 
+std::size_t Supervisor::matching(const Target& target) {
+  const Engine* engine = find(target);
+  return engine == nullptr ? 0 : engine->matching(target);
+}
+
+Status Supervisor::install(const Target& target) {
+  Engine* engine = find(target);
+  return engine == nullptr ? no_such_vrf(target) : engine->install(target);
+}
+
+Status Supervisor::uninstall(const Target& target) {
+  Engine* engine = find(target);
+  return engine == nullptr ? no_such_vrf(target) : engine->uninstall(target);
+}
+
+std::vector<std::string> Supervisor::trapped_policies(const std::string& vrf, const std::string& vpn) {
+  const Engine* engine = find(vrf);
+  return engine == nullptr ? std::vector<std::string>() : engine->trapped_policies(vpn);
+}
+
+Status Supervisor::reset_counters(const std::string& vrf, const std::string& vpn, bool all) {
+  Engine* engine = find(vrf);
+  return engine == nullptr ? no_such_vrf({vrf, {}, {}}) : engine->reset_counters(vpn, all);
+}
+
 std::function<void()> Supervisor::subscribe_log(LogLevel level, LogSink sink) { return logger_.subscribe(level, std::move(sink)); }
 
 std::function<void()> Supervisor::subscribe_events(EventSink sink) {

@@ -58,6 +58,11 @@ class Supervisor final : public Service {
   void initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;
   void terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;
   void rekey(const Target& target, Done done) override;
+  std::size_t matching(const Target& target) override;
+  Status install(const Target& target) override;
+  Status uninstall(const Target& target) override;
+  std::vector<std::string> trapped_policies(const std::string& vrf, const std::string& vpn) override;
+  Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) override;
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override;
   std::function<void()> subscribe_events(EventSink sink) override;
   void shut_down() override;
