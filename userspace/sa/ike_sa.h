@@ -20,6 +20,7 @@
 #include "sa/child_sa.h"
 #include "sa/context.h"
 #include "sa/effects.h"
+#include "sa/fragments.h"
 #include "sa/keys.h"
 #include "sa/request_window.h"
 #include "wire/message.h"
@@ -168,13 +169,15 @@ class IkeSa {
   wire::Header header(wire::ExchangeType exchange, bool response, std::uint32_t message_id) const;
   crypto::SkCipher& outbound_cipher();
   crypto::SkCipher& inbound_cipher();
-  Result<Bytes> protect(wire::ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads);
-  void transmit(Bytes message, Effects& out);
+  Result<std::vector<Bytes>> protect(wire::ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads);
+  std::vector<model::Datagram> datagrams(std::vector<Bytes> messages) const;
+  void transmit(const std::vector<Bytes>& messages, Effects& out) const;
   void count_message(wire::ExchangeType exchange, bool response, bool inbound);
   void send_request(wire::ExchangeType exchange, const Payloads& payloads, Request request, TimePoint now, Effects& out);
   void send_response(const wire::Header& request, const Payloads& payloads, Effects& out);
   void refuse_request(const wire::Header& request, wire::NotifyType type, Bytes data, Effects& out);
   void refuse_as_malformed(const wire::Header& request, const std::string& reason, TimePoint now, Effects& out);
+  bool expects(const wire::Header& header) const;
   bool accepts_request(wire::ExchangeType exchange) const;
   void abandon_request();
   bool serves(const std::string& policy) const;
@@ -285,6 +288,7 @@ class IkeSa {
   std::optional<IkeKeys> keys_;
   model::Identity local_id_, remote_id_;
   std::optional<InitExchange> init_;
+  bool fragmentation_ = false;  // both ends have said that they can (RFC 7383 2.3)
   bool we_behind_nat_ = false, peer_behind_nat_ = false;
   bool encapsulate() const { return we_behind_nat_ || peer_behind_nat_; }
 
@@ -296,7 +300,9 @@ class IkeSa {
   std::vector<DelayedJob> delayed_;
   // theirs
   std::uint32_t expected_request_id_ = 0;
-  Bytes last_response_;  // to the request before that one
+  std::vector<Bytes> last_response_;  // to the request before that one, its fragments if it has some
+  // fragments of the request expected next, and of the response to ours
+  Reassembly request_pieces_, response_pieces_;
 
   std::vector<std::unique_ptr<ChildSa>> children_;
   std::vector<std::string> wanted_;  // policies to set up once established
