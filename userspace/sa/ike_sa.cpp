@@ -354,7 +354,10 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
                  [&](DeleteChildRequest& request_sent) {
                    if (ChildSa* child = find_child(request_sent.child)) remove_child(*child, {}, true, now, out);
                  },
-                 [&](DeleteIkeRequest&) { die(out); },
+                 [&](DeleteIkeRequest&) {
+                   while (!children_.empty()) remove_child(*children_.back(), "its IKE SA is deleted", true, now, out);
+                   die(out);
+                 },
                  [&](AuthenticationFailedRequest&) { die(out); },
                  [](LivenessRequest&) {},
              },
@@ -436,6 +439,7 @@ std::optional<TimePoint> IkeSa::next_deadline() const {
   if (!established()) return earliest;
   keep_earliest(earliest, rekey_at_);
   keep_earliest(earliest, dies_at_);
+  keep_earliest(earliest, retire_at_);
   for (const auto& child : children_) {
     keep_earliest(earliest, child->rekey_at);
     keep_earliest(earliest, child->dies_at);
@@ -476,6 +480,7 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
     close_children("the IKE SA reached the end of its life", true, now, out);
     return delete_ike("end of its life", now, out);
   }
+  if (retire_at_ && *retire_at_ <= now) return delete_duplicate(retire_reason_, now, out);
   if (rekey_at_ && *rekey_at_ <= now) rekey(now, out);
   std::vector<std::uint32_t> rekeys, deaths;
   for (const auto& child : children_) {
@@ -506,15 +511,45 @@ void IkeSa::on_unreachable(TimePoint now, Effects& out) {
     close_children("the peer does not answer", true, now, out);
     notice(out, Notice::Kind::IkeDown, "the peer does not answer");
   }
+  while (!children_.empty()) remove_child(*children_.back(), "the peer does not answer", true, now, out);
   die(out);
 }
 
-// a CHILD SA of this policy is there, and not on its way out
 bool IkeSa::serves(const std::string& policy) const {
   return std::any_of(children_.begin(), children_.end(), [&](const auto& child) {
     const bool leaving = child->phase == model::ChildSaPhase::Deleting || child->phase == model::ChildSaPhase::Rekeyed;
     return child->policy->name == policy && !leaving;
   });
+}
+
+std::vector<std::string> IkeSa::served() const {
+  std::vector<std::string> out;
+  for (const auto& child : children_) {
+    if (serves(child->policy->name)) out.push_back(child->policy->name);
+  }
+  return out;
+}
+
+std::vector<std::string> IkeSa::take_wanted() {
+  std::vector<std::string> out = std::exchange(wanted_, {});
+  // The first is in the IKE_AUTH request, or in the CREATE_CHILD_SA request, that may be under way; asked for twice it is made once.
+  if (requesting<CreateChildRequest>() && std::get<CreateChildRequest>(*request_).offer.rekeys == 0)
+    out.push_back(std::get<CreateChildRequest>(*request_).offer.policy);
+  std::erase_if(jobs_, [&](const Job& job) {
+    if (job.kind == Job::Kind::CreateChild) out.push_back(job.policy);
+    return job.kind == Job::Kind::CreateChild;
+  });
+  std::erase_if(delayed_, [&](const DelayedJob& delayed) {
+    if (delayed.job.kind == Job::Kind::CreateChild) out.push_back(delayed.job.policy);
+    return delayed.job.kind == Job::Kind::CreateChild;
+  });
+  return out;
+}
+
+void IkeSa::retire(TimePoint at, std::string reason) {
+  if (!established() || retire_at_) return;
+  retire_at_ = at;
+  retire_reason_ = std::move(reason);
 }
 
 void IkeSa::want_child(const std::string& policy, TimePoint now, Effects& out) {
@@ -562,6 +597,21 @@ void IkeSa::delete_ike(const std::string& reason, TimePoint now, Effects& out) {
   while (!children_.empty()) remove_child(*children_.back(), reason, true, now, out);
   set_phase(IkeSaPhase::Deleting, out);
   if (was_up) notice(out, Notice::Kind::IkeDown, reason);
+  jobs_.clear();
+  delayed_.clear();
+  enqueue({Job::Kind::DeleteIke, {}, 0, {}, 0}, now, out);
+}
+
+bool IkeSa::crosses(const IkeSa& other) const {
+  return role_ != other.role_ && created_at_ <= other.established_at_ && other.created_at_ <= established_at_;
+}
+
+void IkeSa::delete_duplicate(const std::string& reason, TimePoint now, Effects& out) {
+  if (dead_ || !established()) return;
+  log(out, Subsystem::Ike, 1, "deleting IKE SA: " + reason);
+  for (const auto& child : children_) stop_sending(*child, out);
+  set_phase(IkeSaPhase::Deleting, out);
+  notice(out, Notice::Kind::IkeDown, reason);
   jobs_.clear();
   delayed_.clear();
   enqueue({Job::Kind::DeleteIke, {}, 0, {}, 0}, now, out);
