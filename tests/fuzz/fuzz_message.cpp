@@ -29,7 +29,8 @@ void use(const TsPayload& ts) {
 std::vector<Payload> writable(std::vector<Payload> payloads) {
   std::erase_if(payloads, [](const Payload& one) {
     const auto* ts = std::get_if<TsPayload>(&one);
-    return std::holds_alternative<EncryptedPayload>(one) || (ts != nullptr && ts->selectors.empty());
+    const bool sealed = std::holds_alternative<EncryptedPayload>(one) || std::holds_alternative<EncryptedFragmentPayload>(one);
+    return sealed || (ts != nullptr && ts->selectors.empty());
   });
   for (Payload& one : payloads) {
     auto* sa = std::get_if<SaPayload>(&one);
@@ -62,6 +63,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       // as if it had been deciphered
       if (const auto inside = parse_payloads(sealed->first_inner, sealed->body)) check_chain(*inside);
       const auto alone = parse_message(concat({encrypted_prefix(message->header, sealed->first_inner, sealed->body.size()), sealed->body}));
+      check(alone && alone->payloads.back() == message->payloads.back());
+    } else if (const auto* piece = message->payloads.empty() ? nullptr : std::get_if<EncryptedFragmentPayload>(&message->payloads.back())) {
+      const auto prefix = encrypted_fragment_prefix(message->header, piece->first_inner, piece->number, piece->total, piece->body.size());
+      const auto alone = parse_message(concat({prefix, piece->body}));
       check(alone && alone->payloads.back() == message->payloads.back());
     } else {
       const auto payloads = writable(message->payloads);

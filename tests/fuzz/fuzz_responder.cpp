@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole responder: every octet of the input comes from the network. The first octet of each record chooses what happens with the rest of
 // it: a raw datagram, the header of a known IKE SA with a raw body, decrypted payloads sealed with the right keys (in whatever exchange and
-// state the input says), an octet changed in an honest message, or time that passes. What must hold is checked by the simulated world: no
-// SA without an owner, no message id used twice, no deadline in the past; and nothing unprotected is answered with more octets than came.
+// state the input says, whole or in fragments), an octet changed in an honest message, or time that passes. What must hold is checked by
+// the simulated world: no SA without an owner, no message id used twice, no deadline in the past; and nothing unprotected is answered with
+// more octets than came.
 #include <algorithm>
 #include <cstdlib>
 
@@ -65,7 +66,7 @@ class Scenario {
       case 6:
         return world_.run_for(milliseconds(100 * (octets.empty() ? 1 : octets[0])));
       case 7:
-        return our_turn(octets);
+        return what < 0x80 ? our_turn(octets) : fragment(octets);
     }
   }
 
@@ -95,7 +96,9 @@ class Scenario {
 
   void connect(bool authenticate) {
     if (!peer_.has_keys()) {
-      for (const auto& answer : node_.inject(peer_.init())) (void)peer_.accept_init(answer.payload);
+      auto payloads = peer_.init_payloads();
+      payloads.push_back(wire::NotifyPayload{wire::NotifyType::FragmentationSupported, wire::ProtocolId::None, {}, {}});
+      for (const auto& answer : node_.inject(peer_.init(payloads))) (void)peer_.accept_init(answer.payload);
     }
     if (authenticate && peer_.has_keys()) (void)node_.inject(peer_.request(ExchangeType::IkeAuth, peer_.auth_payloads()));
   }
@@ -119,6 +122,28 @@ class Scenario {
     // mostly in sequence, so that the input need not count
     const auto message_id = octets[1] == 0xff ? std::optional<std::uint32_t>{} : std::optional<std::uint32_t>{octets[1]};
     (void)node_.inject(peer_.request_raw(exchange, first, plaintext, message_id));
+  }
+
+  // one fragment sealed with the right keys, all its numbers as the input says; or an honest IKE_AUTH request in pieces, one of them left
+  // out
+  void fragment(ByteView octets) {
+    if (!peer_.has_keys() || octets.size() < 5) return;
+    wire::Header header;
+    header.initiator_spi = peer_.spi_i();
+    header.responder_spi = peer_.spi_r();
+    header.exchange = static_cast<ExchangeType>(35 + (octets[0] & 3));
+    header.from_initiator = true;
+    header.response = (octets[0] & 0x40) != 0;
+    header.message_id = octets[1];
+    if ((octets[0] & 0x80) != 0) {
+      const std::size_t total = octets[3] % 40U + 1U;
+      for (const auto& one : peer_.fragments(ExchangeType::IkeAuth, peer_.auth_payloads(), total, octets[1])) {
+        if (fragment_number(one.payload) != octets[4]) (void)node_.inject(one);
+      }
+      return;
+    }
+    const auto first = static_cast<wire::PayloadType>(octets[2]);
+    (void)node_.inject(peer_.fragment_raw(header, first, octets[3], octets[4], octets.subspan(5)));
   }
 
   void damaged(ByteView octets) {

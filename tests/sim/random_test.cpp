@@ -94,8 +94,10 @@ Run::Run(std::uint64_t seed) : world_(seed) {
   model::Vpn right = vary(right_vpn(), course_.both_active);
   right.ipsec.esp_proposals = left.ipsec.esp_proposals;
   world_.weather = course_.weather;
-  left_ = &world_.add("left", address(kLeft), configuration({.vpns = {std::move(left)}}));
-  right_ = &world_.add("right", address(kRight), configuration({.vpns = {std::move(right)}}));
+  model::GlobalOptions global;
+  if (chance().chance(0.25)) global.fragment_size = 150 + static_cast<std::uint32_t>(chance().below(200));
+  left_ = &world_.add("left", address(kLeft), configuration({.vpns = {std::move(left)}, .global = global}));
+  right_ = &world_.add("right", address(kRight), configuration({.vpns = {std::move(right)}, .global = global}));
   storm();
   if (!world_.violations().empty()) return;
   settle();

@@ -424,8 +424,10 @@ void Engine::notice(const sa::Notice& notice) {
       case Kind::ChildFailed:
         if (up && one->policies.contains(notice.policy)) finish(one, system_error(notice.policy + ": " + notice.reason));
         break;
-      case Kind::IkeFailed:
       case Kind::IkeDown:
+        if (up && core_.established(notice.vpn)) break;  // another one stays
+        [[fallthrough]];
+      case Kind::IkeFailed:
         finish(one, up ? Status(system_error(notice.reason)) : Status());
         break;
       case Kind::IkeUp:

@@ -138,6 +138,8 @@ struct GlobalOptions {
   milliseconds retransmit_timeout{4000};
   double retransmit_base = 1.8;
   seconds delete_rekeyed_delay{5};
+  // IP datagram beyond which a protected IKE message goes in fragments (RFC 7383 2.5.1); 0: fragmentation is not offered. Not configurable.
+  std::uint32_t fragment_size = 1280;
 
   bool operator==(const GlobalOptions&) const = default;
 };

@@ -213,7 +213,8 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   if (const seconds life = life_of(ipsec); life.count() > 0) child->dies_at = now + life;
   children_.push_back(std::move(child));
   ChildSa* made = children_.back().get();
-  if (plan.outbound_now) activate_outbound(*made, out);
+  made->waits_for_twin = plan.outbound_now && !plan.initiator && twin_sends(*made);
+  if (plan.outbound_now && !made->waits_for_twin) activate_outbound(*made, out);
   log(out, Subsystem::Child, 0,
       "CHILD SA " + made->policy->name + "{" + std::to_string(made->unique_id) + "} established: local " + to_string(made->local) +
           " remote " + to_string(made->remote) + ", " + to_string(made->choice) + (made->udp_encap ? ", UDP encapsulated" : ""));
@@ -234,11 +235,35 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   return made;
 }
 
+// The peer does not know whether we have this one before it has our answer. Where both ends began at once there is another one that it
+// does know of.
+bool IkeSa::twin_sends(const ChildSa& child) const {
+  const auto others = ctx_.between(local_id_, remote_id_);
+  return std::any_of(others.begin(), others.end(), [&](const IkeSa* other) {
+    if (other == this || !other->initiated() || !other->crosses(*this)) return false;
+    return std::any_of(other->children_.begin(), other->children_.end(),
+                       [&](const auto& one) { return one->reqid == child.reqid && one->outbound_installed; });
+  });
+}
+
+// ... and it does when it closes the other one, or we do.
+void IkeSa::stop_sending(ChildSa& child, Effects& out) {
+  if (!child.outbound_installed) return;
+  for (IkeSa* other : ctx_.between(local_id_, remote_id_)) {
+    for (const auto& one : other->children_) {
+      if (one->reqid == child.reqid && one->waits_for_twin) other->activate_outbound(*one, out);
+    }
+  }
+  child.outbound_installed = false;
+  out.emplace_back(RemoveSa{child.outbound});
+}
+
 void IkeSa::activate_outbound(ChildSa& child, Effects& out) {
   if (!child.pending_outbound) return;
   out.emplace_back(InstallSa{child.unique_id, std::move(*child.pending_outbound)});
   child.pending_outbound.reset();
   child.outbound_installed = true;
+  child.waits_for_twin = false;
 }
 
 void IkeSa::remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out) {
@@ -258,7 +283,7 @@ void IkeSa::remove_child(ChildSa& child, const std::string& reason, bool linger,
       offer.replacement_nonce = std::move(child.replacement_nonce);
     }
   }
-  if (child.outbound_installed) out.emplace_back(RemoveSa{child.outbound});
+  stop_sending(child, out);
   if (linger) {
     // RFC 7296 2.8: packets protected with the old SA may still be under way
     ctx_.lingering.emplace(now + ctx_.config->global.delete_rekeyed_delay, child.inbound);

@@ -59,11 +59,11 @@ struct SaOwner {
 
 // what the Core has to do about a VPN after the IKE SA at hand is done with the message
 struct FollowUp {
-  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Retry };
+  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry };
   Kind kind{};
   std::string vpn;
   std::string policy;                 // Start, Trap
-  std::uint32_t ike = 0;              // InitialContact: the IKE SA that stays
+  std::uint32_t ike = 0;              // InitialContact: the IKE SA that stays; Unique: one that came up, or has a new CHILD SA
   std::uint32_t attempt = 0;          // Retry: how many attempts were made
   std::vector<std::string> policies;  // Retry
 };
@@ -133,8 +133,10 @@ struct Context {
   std::vector<std::uint32_t> rescheduled;           // IKE SAs other than the one at hand whose deadline may have changed
   std::multimap<TimePoint, model::SaId> lingering;  // inbound SAs that outlive their CHILD SA for packets under way
   std::function<IkeSa*(std::uint32_t)> find_ike;    // by unique id; null when gone
-  // an established IKE SA between these identities is there
-  std::function<bool(const model::Identity& local, const model::Identity& remote)> established_between;
+  // the established IKE SAs between these identities
+  std::function<std::vector<IkeSa*>(const model::Identity& local, const model::Identity& remote)> between;
+  // an IKE SA between these identities is there that was established at `since` or before
+  std::function<bool(const model::Identity& local, const model::Identity& remote, TimePoint since)> established_between;
 
   RetransmitPolicy retransmission() const { return RetransmitPolicy::of(config->global); }
   wire::IkeSpi new_ike_spi();

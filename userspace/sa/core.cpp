@@ -16,6 +16,10 @@ namespace {
 
 constexpr Duration kCookieCalm =
     seconds(10);  // cookies stay on this long after the number of half-open IKE SAs fell (configuration.md 5.16)
+// How long an IKE SA that another one replaces (unique-sa replace) goes on serving: by then the new one has its CHILD SAs at both ends. Who
+// initiated the new one closes the old one; the other end does it when the peer has not.
+constexpr Duration kReplacedByOurs = seconds(5);
+constexpr Duration kReplacedByTheirs = seconds(10);
 constexpr std::size_t kMinInvalidVersionRequest = 36;
 
 }  // namespace
@@ -26,9 +30,19 @@ Core::Core(Entropy& entropy, Context::SourceAddress source_address) : ctx_(entro
     const auto found = std::find_if(ctx_.newborn.begin(), ctx_.newborn.end(), [&](const auto& one) { return one->id() == id; });
     return found == ctx_.newborn.end() ? nullptr : found->get();
   };
-  ctx_.established_between = [this](const model::Identity& local, const model::Identity& remote) {
+  ctx_.between = [this](const model::Identity& local, const model::Identity& remote) {
+    std::vector<IkeSa*> out;
+    for (auto [entry, end] = by_identities_.equal_range({local, remote}); entry != end; ++entry) {
+      if (IkeSa* sa = find(entry->second); sa->established()) out.push_back(sa);
+    }
+    return out;
+  };
+  ctx_.established_between = [this](const model::Identity& local, const model::Identity& remote, TimePoint since) {
     const auto [first, last] = by_identities_.equal_range({local, remote});
-    return std::any_of(first, last, [&](const auto& entry) { return find(entry.second)->established(); });
+    return std::any_of(first, last, [&](const auto& entry) {
+      const IkeSa* sa = find(entry.second);
+      return sa->established() && sa->established_at() <= since;
+    });
   };
 }
 
@@ -94,10 +108,13 @@ void Core::touch(std::uint32_t id, TimePoint now, Effects& out, F&& action) {
   const bool was_half_open = sa->half_open();
   const bool was_established = sa->established();
   const bool had_vpn = sa->vpn() != nullptr;
+  const std::size_t had_children = sa->children().size();
   action(*sa);
   if (was_half_open && !sa->half_open()) no_longer_half_open(id);
   if (!was_established && sa->established()) by_identities_.emplace(Identities{sa->local_id(), sa->remote_id()}, id);
   if (!had_vpn && sa->vpn()) by_vpn_.emplace(sa->vpn()->name, id);
+  if (sa->established() && (!was_established || sa->children().size() > had_children))
+    ctx_.follow_ups.push_back({FollowUp::Kind::Unique, sa->vpn()->name, {}, id, 0, {}});
   if (sa->dead()) {
     forget(id);
   } else {
@@ -148,6 +165,9 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
         touch(id, now, out, [&](IkeSa& sa) { sa.destroy("the peer began anew (INITIAL_CONTACT)", now, out); });
       return;
     }
+    case FollowUp::Kind::Unique:
+      give_way_to(note.ike, now, out);
+      return keep_unique(note.ike, now, out);
     case FollowUp::Kind::Retry:
       if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, note.attempt + 1, now, out);
       return;
@@ -159,6 +179,72 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       if (configured == ctx_.config->vpns.end()) return;
       if (const auto* policy = configured->second->find_policy(note.policy)) set_trap(configured->second, *policy, out);
       return;
+  }
+}
+
+// The peer's IKE SA stands, and one of ours to the same peer has not got an answer yet: the peer was first, and ours is not needed.
+void Core::give_way_to(std::uint32_t id, TimePoint now, Effects& out) {
+  const IkeSa* stands = find(id);
+  if (stands == nullptr || !stands->established() || stands->initiated()) return;
+  std::vector<std::uint32_t> vain;
+  for (auto [entry, end] = by_vpn_.equal_range(stands->vpn()->name); entry != end; ++entry) {
+    if (const IkeSa* sa = find(entry->second); sa->initiated() && sa->awaits_init()) vain.push_back(entry->second);
+  }
+  for (const std::uint32_t ours : vain) {
+    std::vector<std::string> wanted;
+    touch(ours, now, out, [&](IkeSa& sa) {
+      wanted = sa.take_wanted();
+      log(out, Subsystem::Ike, 1, sa.vpn()->name + ": the peer's IKE SA came first, ours is not needed");
+      sa.destroy("the peer's IKE SA came first", now, out);
+    });
+    touch(id, now, out, [&](IkeSa& sa) {
+      for (const std::string& policy : wanted) sa.want_child(policy, now, out);
+    });
+  }
+}
+
+// Two IKE SAs between the same identities, of which one goes.
+//
+// Both ends began at once, and each has authenticated the other's as well: the one with the lower SPI of its initiator goes, which both
+// ends know, in the spirit of RFC 7296 2.8.1. Who initiated the other one closes it: with the response to its IKE_AUTH it knows that both
+// ends have the one that stays. Not before that one has a CHILD SA for each policy that the loser serves, so that traffic never stops.
+//
+// unique-sa replace: the older one goes.
+void Core::keep_unique(std::uint32_t id, TimePoint now, Effects& out) {
+  const IkeSa* fresh = find(id);
+  if (fresh == nullptr || !fresh->established() || fresh->awaits_hand_over()) return;
+  std::vector<std::uint32_t> others;
+  for (auto [entry, end] = by_identities_.equal_range({fresh->local_id(), fresh->remote_id()}); entry != end; ++entry) {
+    const IkeSa* sa = find(entry->second);
+    if (sa != fresh && sa->established() && sa->vpn()->name == fresh->vpn()->name) others.push_back(entry->second);
+  }
+  for (const std::uint32_t other_id : others) {
+    const IkeSa* other = find(other_id);
+    if (find(id) == nullptr || other == nullptr || !fresh->established() || !other->established()) continue;
+    const bool both_began = fresh->crosses(*other);
+    const bool replaced =
+        !both_began && fresh->vpn()->ike.unique_sa == model::UniqueSa::Replace && other->established_at() <= fresh->created_at();
+    if (!both_began && !replaced) continue;
+    const bool fresh_stays = replaced || fresh->initiator_spi() > other->initiator_spi();
+    const std::uint32_t stays = fresh_stays ? id : other_id, goes = fresh_stays ? other_id : id;
+    const bool ours = find(stays)->initiated();
+    std::vector<std::string> wanted;
+    touch(goes, now, out, [&](IkeSa& sa) { wanted = sa.take_wanted(); });
+    const std::vector<std::string> served = find(goes)->served();
+    if (ours) wanted.insert(wanted.end(), served.begin(), served.end());
+    touch(stays, now, out, [&](IkeSa& sa) {
+      for (const std::string& policy : wanted) sa.want_child(policy, now, out);
+    });
+    if (replaced) {
+      touch(goes, now, out,
+            [&](IkeSa& sa) { sa.retire(now + (ours ? kReplacedByOurs : kReplacedByTheirs), "replaced (unique-sa replace)"); });
+      continue;
+    }
+    const IkeSa* survivor = find(stays);
+    const bool complete =
+        survivor != nullptr && std::all_of(served.begin(), served.end(), [&](const auto& one) { return survivor->serves(one); });
+    if (ours && complete)
+      touch(goes, now, out, [&](IkeSa& sa) { sa.delete_duplicate("both ends began at once, and the other IKE SA stays", now, out); });
   }
 }
 
@@ -431,7 +517,10 @@ Status Core::initiate(const std::string& name, const std::string& policy, TimePo
   for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) {
     const IkeSa* sa = find(entry->second);
     const bool connecting = sa->phase() == model::IkeSaPhase::Created || sa->phase() == model::IkeSaPhase::Connecting;
-    if ((sa->established() && !sa->awaits_hand_over()) || connecting) usable = entry->second;
+    if (!((sa->established() && !sa->awaits_hand_over()) || connecting)) continue;
+    // of several, one that stands; of two that began at once, the one that stays
+    const auto rank = [](const IkeSa& one) { return std::pair(one.established(), one.initiator_spi()); };
+    if (!usable || rank(*sa) > rank(*find(*usable))) usable = entry->second;
   }
   if (!usable) return connect(vpn, std::move(policies), 1, now, out);
   touch(*usable, now, out, [&](IkeSa& sa) {
@@ -669,6 +758,11 @@ bool Core::carries(std::uint32_t reqid) const {
     const auto& children = entry.second->children();
     return std::any_of(children.begin(), children.end(), [&](const auto& child) { return child->reqid == reqid; });
   });
+}
+
+bool Core::established(const std::string& vpn) const {
+  const auto [first, last] = by_vpn_.equal_range(vpn);
+  return std::any_of(first, last, [&](const auto& entry) { return find(entry.second)->established(); });
 }
 
 std::size_t Core::ike_sas() const {

@@ -96,6 +96,8 @@ class Core {
   // deadlines that are still to come
   std::size_t scheduled() const { return deadlines_.size() + ctx_.lingering.size() + (cookies_until_ ? 1 : 0); }
   const model::ConfigurationPtr& configuration() const { return ctx_.config; }
+  // an IKE SA of this VPN stands
+  bool established(const std::string& vpn) const;
   std::size_t ike_sas() const;  // without those that are over and only answer retransmissions
 
  private:
@@ -114,6 +116,8 @@ class Core {
   void forget(std::uint32_t id);
   void no_longer_half_open(std::uint32_t id);
   IkeSa* find(std::uint32_t id) const;
+  void keep_unique(std::uint32_t id, TimePoint now, Effects& out);
+  void give_way_to(std::uint32_t id, TimePoint now, Effects& out);
   std::vector<std::uint32_t> selected(const Selection& which) const;
   static std::vector<std::uint32_t> selected_children(const IkeSa& sa, const Selection& which);
   void follow_up(const FollowUp& note, TimePoint now, Effects& out);

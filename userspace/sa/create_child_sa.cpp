@@ -198,15 +198,17 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
   plan.nonce_r = nonce->data;
   plan.shared_secret = pfs ? &shared : nullptr;
   plan.rekeyed = old;
-  plan.outbound_now = !loses;
+  // Our request met the peer's after that was done, so that two came of it: ours goes.
+  const bool twin = offer.crossed && serves(policy);
+  plan.outbound_now = !loses && !twin;
   ChildSa* made = install_child(plan, now, out);
   if (made == nullptr) {
     if (old != nullptr) old->phase = ChildSaPhase::Installed;
     return;
   }
-  if (offer.rekeys == 0) return;
-  if (loses) {
-    log(out, Subsystem::Child, 1, "both ends rekeyed CHILD SA " + policy + ": the peer's stays");
+  if (offer.rekeys == 0 && !twin) return;
+  if (loses || twin) {
+    log(out, Subsystem::Child, 1, "both ends " + std::string(twin ? "made" : "rekeyed") + " CHILD SA " + policy + ": the peer's stays");
     made->phase = ChildSaPhase::Rekeyed;
     jobs_.push_back({Job::Kind::DeleteChild, {}, made->unique_id, {}, 0});
     return;
@@ -260,6 +262,15 @@ void IkeSa::on_new_child_request(const wire::Header& header, const Payloads& pay
     log(out, Subsystem::Child, 0, "CHILD SA refused: " + why.reason);
     out.emplace_back(Explained{told(ExchangeType::CreateChildSa, false, std::move(why), now)});
     return refuse_request(header, selection.error().notify, selection.error().data, out);
+  }
+  // Both ends ask for the same CHILD SA at once. Of the two requests that of the IKE SA's initiator counts, so that one comes of it; the
+  // other end tries again, and finds it made.
+  ChildOffer* ours = requesting<CreateChildRequest>() ? &std::get<CreateChildRequest>(*request_).offer : nullptr;
+  const bool crossing = old == nullptr && ours != nullptr && ours->rekeys == 0 && ours->policy == selection->policy->name;
+  if (crossing) ours->crossed = true;
+  if (crossing && role_ == Role::Initiator) {
+    log(out, Subsystem::Child, 1, "CHILD SA " + ours->policy + ": both ends ask for it, our request goes first");
+    return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
   }
   Secret shared;
   std::unique_ptr<crypto::KeyExchange> own_ke;
@@ -323,10 +334,13 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->keys_ = std::move(keys);
   successor->local_id_ = local_id_;
   successor->remote_id_ = remote_id_;
+  successor->fragmentation_ = fragmentation_;  // agreed on in IKE_SA_INIT alone, so for all that follow from it
   successor->we_behind_nat_ = we_behind_nat_;
   successor->peer_behind_nat_ = peer_behind_nat_;
   successor->phase_ = IkeSaPhase::Established;
   successor->established_at_ = now;
+  successor->retire_at_ = retire_at_;
+  successor->retire_reason_ = retire_reason_;
   successor->begin_lifetime(now);
   ctx_.count(role == Role::Initiator ? model::Counter::IkeRekeyInit : model::Counter::IkeRekeyResp, vpn_.get());
   log(out, Subsystem::Ike, 0, "IKE SA rekeyed, now [" + std::to_string(successor->id_) + "]");

@@ -77,7 +77,7 @@ void IkeSa::send_auth(TimePoint now, Effects& out) {
   if (vpn_->remote_id && !vpn_->remote_id->is_pattern()) payloads.push_back(id_payload(PayloadType::IdResponder, *vpn_->remote_id));
   payloads.push_back(wire::AuthPayload{wire::AuthMethod::SharedKeyMic, auth_octets(*key, true)});
   // RFC 7296 2.4: with no other IKE SA between these identities, whatever the peer still has is from before a crash of ours
-  if (vpn_->ike.unique_sa != model::UniqueSa::Never && !ctx_.established_between(local_id_, expected)) {
+  if (vpn_->ike.unique_sa != model::UniqueSa::Never && !ctx_.established_between(local_id_, expected, now)) {
     payloads.push_back(wire::NotifyPayload{NotifyType::InitialContact, wire::ProtocolId::None, {}, {}});
   }
 
@@ -240,13 +240,18 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
     return refuse(Cause::WrongKey, "the pre-shared key of " + remote_id_.to_string() + " does not match ours",
                   [&](model::Explanation& why) { explain_wrong_key(*key, local_id_, remote_id_, why); });
   }
+  const bool initial_contact = find_notify(payloads, NotifyType::InitialContact) != nullptr;
+  // A peer that has lost the other one says so. One that came up while this one was on its way is no older one: both ends began at once.
+  if (vpn->ike.unique_sa == model::UniqueSa::Keep && !initial_contact && ctx_.established_between(local_id_, remote_id_, created_at_)) {
+    return refuse_authentication(header, "there is an IKE SA with " + remote_id_.to_string() + " already (unique-sa keep)", now, out);
+  }
   vpn_ = vpn;
   Payloads answer;
   answer.push_back(id_payload(PayloadType::IdResponder, local_id_));
   answer.push_back(wire::AuthPayload{wire::AuthMethod::SharedKeyMic, auth_octets(*key, true)});
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
-  if (find_notify(payloads, NotifyType::InitialContact) != nullptr) {
+  if (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never) {
     ctx_.follow_ups.push_back({FollowUp::Kind::InitialContact, vpn_->name, {}, id_, 0, {}});
   }
 

@@ -33,6 +33,10 @@ void keep_earliest(std::optional<TimePoint>& earliest, const std::optional<TimeP
   if (candidate && (!earliest || *candidate < *earliest)) earliest = candidate;
 }
 
+std::string in_fragments(const std::vector<Bytes>& messages) {
+  return messages.size() == 1 ? std::string() : " in " + std::to_string(messages.size()) + " fragments";
+}
+
 seconds until(TimePoint now, TimePoint then) { return then <= now ? seconds(0) : std::chrono::duration_cast<seconds>(then - now); }
 
 }  // namespace
@@ -121,18 +125,22 @@ crypto::SkCipher& IkeSa::inbound_cipher() {
   return role_ == Role::Initiator ? keys_->responder_to_initiator : keys_->initiator_to_responder;
 }
 
-Result<Bytes> IkeSa::protect(ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads) {
-  const Bytes plaintext = wire::encode_payloads(payloads);
-  crypto::SkCipher& cipher = outbound_cipher();
-  const std::size_t body_size = cipher.sealed_size(plaintext.size());
-  if (wire::kEncryptedPrefixSize + body_size > wire::kMaxMessageSize) return config_error("message larger than a datagram can be");
-  Bytes message = wire::encrypted_prefix(header(exchange, response, message_id), wire::first_type(payloads), body_size);
-  const Bytes body = cipher.seal(message, plaintext, ctx_.entropy);
-  message.insert(message.end(), body.begin(), body.end());
-  return message;
+Result<std::vector<Bytes>> IkeSa::protect(ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads) {
+  const std::size_t room = message_room(remote_.address, ctx_.config->global.fragment_size);
+  return seal_message(outbound_cipher(), header(exchange, response, message_id), wire::first_type(payloads),
+                      wire::encode_payloads(payloads), room, fragmentation_, ctx_.entropy);
 }
 
-void IkeSa::transmit(Bytes message, Effects& out) { out.emplace_back(SendDatagram{{local_, remote_, std::move(message)}}); }
+std::vector<model::Datagram> IkeSa::datagrams(std::vector<Bytes> messages) const {
+  std::vector<model::Datagram> out;
+  out.reserve(messages.size());
+  for (Bytes& message : messages) out.push_back({local_, remote_, std::move(message)});
+  return out;
+}
+
+void IkeSa::transmit(const std::vector<Bytes>& messages, Effects& out) const {
+  for (model::Datagram& datagram : datagrams(messages)) out.emplace_back(SendDatagram{std::move(datagram)});
+}
 
 void IkeSa::count_message(ExchangeType exchange, bool response, bool inbound) {
   static constexpr std::array kFirst = {model::Counter::IkeInitInReq, model::Counter::IkeAuthInReq, model::Counter::CreateChildInReq,
@@ -145,10 +153,11 @@ void IkeSa::count_message(ExchangeType exchange, bool response, bool inbound) {
 
 void IkeSa::send_request(ExchangeType exchange, const Payloads& payloads, Request request, TimePoint now, Effects& out) {
   const std::uint32_t message_id = next_request_id_;
-  auto message = exchange == ExchangeType::IkeSaInit ? Result<Bytes>(wire::encode_message(header(exchange, false, message_id), payloads))
-                                                     : protect(exchange, false, message_id, payloads);
-  if (!message) {
-    log(out, Subsystem::Encoding, 1, wire::to_string(exchange) + " request cannot be sent: " + message.error().message);
+  auto messages = exchange == ExchangeType::IkeSaInit
+                      ? Result<std::vector<Bytes>>(std::vector<Bytes>{wire::encode_message(header(exchange, false, message_id), payloads)})
+                      : protect(exchange, false, message_id, payloads);
+  if (!messages) {
+    log(out, Subsystem::Encoding, 1, wire::to_string(exchange) + " request cannot be sent: " + messages.error().message);
     return;
   }
   ++next_request_id_;
@@ -156,25 +165,26 @@ void IkeSa::send_request(ExchangeType exchange, const Payloads& payloads, Reques
   count_message(exchange, false, false);
   log(out, Subsystem::Encoding, 2,
       "sending " + wire::to_string(exchange) + " request " + std::to_string(message_id) + " to " + remote_.to_string() + " " +
-          names_of(payloads, false));
-  if (exchange == ExchangeType::IkeSaInit) init_->our_message = *message;
+          names_of(payloads, false) + in_fragments(*messages));
+  if (exchange == ExchangeType::IkeSaInit) init_->our_message = messages->front();
   last_sent_ = now;
-  window_.begin(now, message_id, {local_, remote_, *message}, ctx_.retransmission());
-  transmit(std::move(*message), out);
+  response_pieces_.clear();
+  transmit(*messages, out);
+  window_.begin(now, message_id, datagrams(std::move(*messages)), ctx_.retransmission());
 }
 
 void IkeSa::send_response(const wire::Header& request, const Payloads& payloads, Effects& out) {
-  auto message = protect(request.exchange, true, request.message_id, payloads);
-  if (!message) {
-    log(out, Subsystem::Encoding, 1, wire::to_string(request.exchange) + " response cannot be sent: " + message.error().message);
+  auto messages = protect(request.exchange, true, request.message_id, payloads);
+  if (!messages) {
+    log(out, Subsystem::Encoding, 1, wire::to_string(request.exchange) + " response cannot be sent: " + messages.error().message);
     return;
   }
   count_message(request.exchange, true, false);
   log(out, Subsystem::Encoding, 2,
       "sending " + wire::to_string(request.exchange) + " response " + std::to_string(request.message_id) + " to " + remote_.to_string() +
-          " " + names_of(payloads, true));
-  last_response_ = *message;
-  transmit(std::move(*message), out);
+          " " + names_of(payloads, true) + in_fragments(*messages));
+  transmit(*messages, out);
+  last_response_ = std::move(*messages);
 }
 
 void IkeSa::refuse_request(const wire::Header& request, NotifyType type, Bytes data, Effects& out) {
@@ -205,13 +215,20 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
       on_init_response(message, datagram, now, out);
     return;
   }
-  const auto* encrypted = message.payloads.size() == 1 ? std::get_if<wire::EncryptedPayload>(&message.payloads.front()) : nullptr;
   // Nothing unprotected is believed once there are keys (RFC 7296 2.21.4).
-  if (encrypted == nullptr) return;
+  if (message.payloads.size() != 1) return;
+  const auto* encrypted = std::get_if<wire::EncryptedPayload>(&message.payloads.front());
+  const auto* fragment = std::get_if<wire::EncryptedFragmentPayload>(&message.payloads.front());
+  if (encrypted == nullptr && (fragment == nullptr || !fragmentation_)) return;
   if (header.from_initiator == (role_ == Role::Initiator) || header.initiator_spi != spi_i_ || header.responder_spi != spi_r_) return;
 
-  const std::size_t prefix = datagram.payload.size() - encrypted->body.size();
-  const auto plaintext = inbound_cipher().open(ByteView(datagram.payload).first(prefix), encrypted->body);
+  Reassembly& pieces = header.response ? response_pieces_ : request_pieces_;
+  if (fragment != nullptr && expects(header) && !pieces.wants(header.exchange, *fragment)) {
+    return log(out, Subsystem::Encoding, 2,
+               "fragment " + std::to_string(fragment->number) + " of " + std::to_string(fragment->total) + " brings nothing new, dropped");
+  }
+  const Bytes& body = fragment == nullptr ? encrypted->body : fragment->body;
+  auto plaintext = inbound_cipher().open(ByteView(datagram.payload).first(datagram.payload.size() - body.size()), body);
   if (!plaintext) {
     ctx_.count(model::Counter::Invalid, vpn_.get());
     log(out, Subsystem::Encoding, 1,
@@ -219,16 +236,27 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
     return;
   }
   if (!header.response && header.message_id + 1 == expected_request_id_ && !last_response_.empty()) {
+    // RFC 7383 2.6.1: once for all fragments of the request, not once for each
+    if (fragment != nullptr && fragment->number != 1) return;
     log(out, Subsystem::Encoding, 2, "request " + std::to_string(header.message_id) + " came again, answered again");
     return transmit(last_response_, out);
   }
-  if (header.response ? !request_ || header.message_id != window_.message_id() : header.message_id != expected_request_id_) {
+  if (!expects(header)) {
     log(out, Subsystem::Encoding, 2, "message id " + std::to_string(header.message_id) + " is not one expected now, dropped");
     return;
   }
   if (!header.response && !accepts_request(header.exchange)) {
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request dropped: the peer is not authenticated");
     return;
+  }
+  Reassembly::Whole whole;
+  if (fragment != nullptr) {
+    auto complete = pieces.add(header.exchange, *fragment, std::move(*plaintext), now);
+    if (!complete) return;
+    whole = std::move(*complete);
+  } else {
+    pieces.clear();  // RFC 7383 2.6: the message has come whole
+    whole = {encrypted->first_inner, std::move(*plaintext)};
   }
   // RFC 7296 2.4: only what is fresh proves that the peer is alive; an old message may be anybody's replay
   last_heard_ = now;
@@ -240,7 +268,7 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
     local_ = datagram.local;
     remote_ = datagram.remote;
   }
-  const auto payloads = wire::parse_payloads(encrypted->first_inner, *plaintext);
+  const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
   count_message(header.exchange, header.response, true);
   if (!payloads) {
     ctx_.count(model::Counter::Invalid, vpn_.get());
@@ -262,6 +290,11 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
     }
   }
   if (!dead_) pump(now, out);
+}
+
+// the one request or the one response that may come now (window size 1)
+bool IkeSa::expects(const wire::Header& header) const {
+  return header.response ? request_.has_value() && header.message_id == window_.message_id() : header.message_id == expected_request_id_;
 }
 
 // Before authentication nothing but IKE_AUTH is a request (CVE-2026-78135, CVE-2014-2338), and only a responder gets one. Anything else is
@@ -340,7 +373,10 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
                  [&](DeleteChildRequest& request_sent) {
                    if (ChildSa* child = find_child(request_sent.child)) remove_child(*child, {}, true, now, out);
                  },
-                 [&](DeleteIkeRequest&) { die(out); },
+                 [&](DeleteIkeRequest&) {
+                   while (!children_.empty()) remove_child(*children_.back(), "its IKE SA is deleted", true, now, out);
+                   die(out);
+                 },
                  [&](AuthenticationFailedRequest&) { die(out); },
                  [](LivenessRequest&) {},
              },
@@ -416,10 +452,13 @@ std::optional<TimePoint> IkeSa::next_deadline() const {
   if (dead_) return std::nullopt;
   std::optional<TimePoint> earliest = window_.deadline();
   keep_earliest(earliest, give_up_at_);
+  keep_earliest(earliest, request_pieces_.expires());
+  keep_earliest(earliest, response_pieces_.expires());
   for (const DelayedJob& delayed : delayed_) keep_earliest(earliest, delayed.at);
   if (!established()) return earliest;
   keep_earliest(earliest, rekey_at_);
   keep_earliest(earliest, dies_at_);
+  keep_earliest(earliest, retire_at_);
   for (const auto& child : children_) {
     keep_earliest(earliest, child->rekey_at);
     keep_earliest(earliest, child->dies_at);
@@ -441,13 +480,16 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
     }
     return destroy("given up", now, out);
   }
+  for (Reassembly* pieces : {&request_pieces_, &response_pieces_}) {
+    if (const auto expires = pieces->expires(); expires && *expires <= now) pieces->clear();
+  }
   if (const auto deadline = window_.deadline(); deadline && *deadline <= now) {
     if (window_.on_deadline(now) == RequestWindow::Step::GiveUp) return on_unreachable(now, out);
     log(out, Subsystem::Encoding, 1,
         "retransmission " + std::to_string(window_.retransmissions()) + " of request " + std::to_string(window_.message_id()) + " to " +
-            window_.datagram().remote.to_string());
+            window_.datagrams().front().remote.to_string());
     last_sent_ = now;
-    out.emplace_back(SendDatagram{window_.datagram()});
+    for (const model::Datagram& datagram : window_.datagrams()) out.emplace_back(SendDatagram{datagram});
   }
   std::vector<Job> due;
   std::erase_if(delayed_, [&](DelayedJob& delayed) {
@@ -463,6 +505,7 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
     close_children("the IKE SA reached the end of its life", true, now, out);
     return delete_ike("end of its life", now, out);
   }
+  if (retire_at_ && *retire_at_ <= now) return delete_duplicate(retire_reason_, now, out);
   if (rekey_at_ && *rekey_at_ <= now) rekey(now, out);
   std::vector<std::uint32_t> rekeys, deaths;
   for (const auto& child : children_) {
@@ -494,15 +537,45 @@ void IkeSa::on_unreachable(TimePoint now, Effects& out) {
     close_children("the peer does not answer", true, now, out);
     notice(out, Notice::Kind::IkeDown, "the peer does not answer");
   }
+  while (!children_.empty()) remove_child(*children_.back(), "the peer does not answer", true, now, out);
   die(out);
 }
 
-// a CHILD SA of this policy is there, and not on its way out
 bool IkeSa::serves(const std::string& policy) const {
   return std::any_of(children_.begin(), children_.end(), [&](const auto& child) {
     const bool leaving = child->phase == model::ChildSaPhase::Deleting || child->phase == model::ChildSaPhase::Rekeyed;
     return child->policy->name == policy && !leaving;
   });
+}
+
+std::vector<std::string> IkeSa::served() const {
+  std::vector<std::string> out;
+  for (const auto& child : children_) {
+    if (serves(child->policy->name)) out.push_back(child->policy->name);
+  }
+  return out;
+}
+
+std::vector<std::string> IkeSa::take_wanted() {
+  std::vector<std::string> out = std::exchange(wanted_, {});
+  // The first is in the IKE_AUTH request, or in the CREATE_CHILD_SA request, that may be under way; asked for twice it is made once.
+  if (requesting<CreateChildRequest>() && std::get<CreateChildRequest>(*request_).offer.rekeys == 0)
+    out.push_back(std::get<CreateChildRequest>(*request_).offer.policy);
+  std::erase_if(jobs_, [&](const Job& job) {
+    if (job.kind == Job::Kind::CreateChild) out.push_back(job.policy);
+    return job.kind == Job::Kind::CreateChild;
+  });
+  std::erase_if(delayed_, [&](const DelayedJob& delayed) {
+    if (delayed.job.kind == Job::Kind::CreateChild) out.push_back(delayed.job.policy);
+    return delayed.job.kind == Job::Kind::CreateChild;
+  });
+  return out;
+}
+
+void IkeSa::retire(TimePoint at, std::string reason) {
+  if (!established() || retire_at_) return;
+  retire_at_ = at;
+  retire_reason_ = std::move(reason);
 }
 
 void IkeSa::want_child(const std::string& policy, TimePoint now, Effects& out) {
@@ -550,6 +623,21 @@ void IkeSa::delete_ike(const std::string& reason, TimePoint now, Effects& out) {
   while (!children_.empty()) remove_child(*children_.back(), reason, true, now, out);
   set_phase(IkeSaPhase::Deleting, out);
   if (was_up) notice(out, Notice::Kind::IkeDown, reason);
+  jobs_.clear();
+  delayed_.clear();
+  enqueue({Job::Kind::DeleteIke, {}, 0, {}, 0}, now, out);
+}
+
+bool IkeSa::crosses(const IkeSa& other) const {
+  return role_ != other.role_ && created_at_ <= other.established_at_ && other.created_at_ <= established_at_;
+}
+
+void IkeSa::delete_duplicate(const std::string& reason, TimePoint now, Effects& out) {
+  if (dead_ || !established()) return;
+  log(out, Subsystem::Ike, 1, "deleting IKE SA: " + reason);
+  for (const auto& child : children_) stop_sending(*child, out);
+  set_phase(IkeSaPhase::Deleting, out);
+  notice(out, Notice::Kind::IkeDown, reason);
   jobs_.clear();
   delayed_.clear();
   enqueue({Job::Kind::DeleteIke, {}, 0, {}, 0}, now, out);

@@ -20,6 +20,7 @@
 #include "sa/child_sa.h"
 #include "sa/context.h"
 #include "sa/effects.h"
+#include "sa/fragments.h"
 #include "sa/keys.h"
 #include "sa/request_window.h"
 #include "wire/message.h"
@@ -64,6 +65,23 @@ class IkeSa {
   std::uint32_t id() const { return id_; }
   bool dead() const { return dead_; }
   model::IkeSaPhase phase() const { return phase_; }
+  bool initiated() const { return role_ == Role::Initiator; }
+  wire::IkeSpi initiator_spi() const { return spi_i_; }
+  // our IKE_SA_INIT has no answer yet: the peer has no IKE SA that could be missed
+  bool awaits_init() const { return requesting<InitRequest>(); }
+  // the CHILD SA of this policy is there, and not on its way out
+  bool serves(const std::string& policy) const;
+  // the policies of the CHILD SAs that are in use
+  std::vector<std::string> served() const;
+  // Policies that are still to be set up: on another IKE SA from now on.
+  std::vector<std::string> take_wanted();
+  // Each end has initiated one of these before it had the other: both began at once.
+  bool crosses(const IkeSa& other) const;
+  // Another IKE SA serves the same policies: nothing is sent on the CHILD SAs of this one any more, and what the peer still sends is
+  // received until it has answered the Delete.
+  void delete_duplicate(const std::string& reason, TimePoint now, Effects& out);
+  // Deleted in that way at that time, when it is still there.
+  void retire(TimePoint at, std::string reason);
   bool established() const { return phase_ == model::IkeSaPhase::Established || phase_ == model::IkeSaPhase::Rekeying; }
   // made by the peer's rekey, and the peer has not shown yet that this is the IKE SA that stays (RFC 7296 2.8.2)
   bool awaits_hand_over() const { return predecessor_ != 0 && ctx_.find_ike(predecessor_) != nullptr; }
@@ -108,6 +126,7 @@ class IkeSa {
     Selectors local, remote;
     Bytes nonce;                              // empty in IKE_AUTH
     std::unique_ptr<crypto::KeyExchange> ke;  // null without PFS
+    bool crossed = false;                     // the peer made one of the same policy meanwhile
     // of the CHILD SA it replaces, when that one was removed before the answer came: see ChildSa
     std::uint32_t replaced_by = 0;
     Bytes replacement_nonce;
@@ -178,16 +197,17 @@ class IkeSa {
   wire::Header header(wire::ExchangeType exchange, bool response, std::uint32_t message_id) const;
   crypto::SkCipher& outbound_cipher();
   crypto::SkCipher& inbound_cipher();
-  Result<Bytes> protect(wire::ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads);
-  void transmit(Bytes message, Effects& out);
+  Result<std::vector<Bytes>> protect(wire::ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads);
+  std::vector<model::Datagram> datagrams(std::vector<Bytes> messages) const;
+  void transmit(const std::vector<Bytes>& messages, Effects& out) const;
   void count_message(wire::ExchangeType exchange, bool response, bool inbound);
   void send_request(wire::ExchangeType exchange, const Payloads& payloads, Request request, TimePoint now, Effects& out);
   void send_response(const wire::Header& request, const Payloads& payloads, Effects& out);
   void refuse_request(const wire::Header& request, wire::NotifyType type, Bytes data, Effects& out);
   void refuse_as_malformed(const wire::Header& request, const std::string& reason, TimePoint now, Effects& out);
+  bool expects(const wire::Header& header) const;
   bool accepts_request(wire::ExchangeType exchange) const;
   void abandon_request();
-  bool serves(const std::string& policy) const;
   void take_over_from_predecessor(const Payloads& payloads, Effects& out);
   void on_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_response(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
@@ -258,6 +278,8 @@ class IkeSa {
   // null: could not be; the reason was logged and explained, spi_in was given back
   ChildSa* install_child(const ChildPlan& plan, TimePoint now, Effects& out);
   void activate_outbound(ChildSa& child, Effects& out);
+  void stop_sending(ChildSa& child, Effects& out);
+  bool twin_sends(const ChildSa& child) const;
   void remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out);
   void child_notice(const ChildSa& child, Notice::Kind kind, std::string reason, Effects& out) const;
   ChildSa* find_child(std::uint32_t unique_id) const;
@@ -295,6 +317,7 @@ class IkeSa {
   std::optional<IkeKeys> keys_;
   model::Identity local_id_, remote_id_;
   std::optional<InitExchange> init_;
+  bool fragmentation_ = false;  // both ends have said that they can (RFC 7383 2.3)
   bool we_behind_nat_ = false, peer_behind_nat_ = false;
   bool encapsulate() const { return we_behind_nat_ || peer_behind_nat_; }
 
@@ -306,7 +329,9 @@ class IkeSa {
   std::vector<DelayedJob> delayed_;
   // theirs
   std::uint32_t expected_request_id_ = 0;
-  Bytes last_response_;  // to the request before that one
+  std::vector<Bytes> last_response_;  // to the request before that one, its fragments if it has some
+  // fragments of the request expected next, and of the response to ours
+  Reassembly request_pieces_, response_pieces_;
 
   std::vector<std::unique_ptr<ChildSa>> children_;
   std::vector<std::string> wanted_;  // policies to set up once established
@@ -315,6 +340,8 @@ class IkeSa {
 
   TimePoint last_heard_{}, last_sent_{};
   std::optional<TimePoint> rekey_at_, dies_at_;
+  std::optional<TimePoint> retire_at_;  // another IKE SA has taken its place
+  std::string retire_reason_;
   std::optional<TimePoint> give_up_at_;  // half open, or answered with a failure: gone then
 };
 

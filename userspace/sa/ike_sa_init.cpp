@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IKE_SA_INIT, both roles: RFC 7296 1.2, 2.6 (cookies), 2.7 and 1.2 (INVALID_KE_PAYLOAD), 2.23 (NAT detection).
+// IKE_SA_INIT, both roles: RFC 7296 1.2, 2.6 (cookies), 2.7 and 1.2 (INVALID_KE_PAYLOAD), 2.23 (NAT detection),
+// RFC 7383 2.3 (fragmentation).
 #include <algorithm>
 
 #include "crypto/prf.h"
@@ -59,6 +60,7 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   payloads.push_back(wire::KePayload{init_->group, to_bytes(init_->ke->public_value())});
   payloads.push_back(wire::NoncePayload{init_->nonce_i});
   add_nat_detection(payloads);
+  if (ctx_.config->global.fragment_size != 0) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
   window_.finish();
   next_request_id_ = 0;  // every IKE_SA_INIT request has message id 0 (RFC 7296 2.2)
   ++init_->rounds;
@@ -173,6 +175,7 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   request_.reset();
   window_.finish();
   detect_nat(payloads, datagram, out);
+  fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(payloads, NotifyType::FragmentationSupported) != nullptr;
   // RFC 7296 2.23: with a NAT in between the rest goes over port 4500
   if (encapsulate() && local_.port == model::kIkePort) {
     local_.port = model::kNatTraversalPort;
@@ -224,12 +227,15 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   payloads.push_back(wire::KePayload{ke->group, to_bytes((*own_ke)->public_value())});
   payloads.push_back(wire::NoncePayload{init_->nonce_r});
   add_nat_detection(payloads);
+  // RFC 7383 2.3: said in answer to a peer that says so alone
+  fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(request.payloads, NotifyType::FragmentationSupported) != nullptr;
+  if (fragmentation_) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
   init_->our_message = wire::encode_message(header(ExchangeType::IkeSaInit, true, 0), payloads);
   expected_request_id_ = 1;
   last_heard_ = last_sent_ = now;
   count_message(ExchangeType::IkeSaInit, true, false);
   log(out, Subsystem::Ike, 1, "IKE_SA_INIT from " + remote_.to_string() + " answered: " + to_string(choice_));
-  transmit(init_->our_message, out);
+  transmit(std::vector<Bytes>{init_->our_message}, out);
   return {};
 }
 

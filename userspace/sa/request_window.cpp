@@ -18,7 +18,7 @@ Duration RetransmitPolicy::delay(std::uint32_t attempt) const {
   return Duration(static_cast<Duration::rep>(std::clamp(microseconds, kLeast, kMost)));
 }
 
-void RequestWindow::begin(TimePoint now, std::uint32_t message_id, model::Datagram request, const RetransmitPolicy& policy) {
+void RequestWindow::begin(TimePoint now, std::uint32_t message_id, std::vector<model::Datagram> request, const RetransmitPolicy& policy) {
   assert(!busy());
   request_ = std::move(request);
   message_id_ = message_id;
@@ -35,7 +35,7 @@ std::optional<TimePoint> RequestWindow::deadline() const {
 
 RequestWindow::Step RequestWindow::on_deadline(TimePoint now) {
   if (attempt_ == policy_.tries) {
-    request_.reset();
+    request_.clear();
     return Step::GiveUp;
   }
   ++attempt_;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/time.h"
 #include "model/config.h"
@@ -27,21 +28,22 @@ class RequestWindow {
  public:
   enum class Step { Retransmit, GiveUp };
 
-  bool busy() const { return request_.has_value(); }
+  bool busy() const { return !request_.empty(); }
   std::uint32_t message_id() const { return message_id_; }
   std::uint32_t retransmissions() const { return attempt_; }
   TimePoint begun_at() const { return begun_at_; }  // of the request under way, or the last
-  const model::Datagram& datagram() const { return *request_; }
-  // `request` was just sent for the first time; must not be busy()
-  void begin(TimePoint now, std::uint32_t message_id, model::Datagram request, const RetransmitPolicy& policy);
-  void finish() { request_.reset(); }
+  // the request: one, or all of its fragments (RFC 7383 2.5: they are retransmitted together)
+  const std::vector<model::Datagram>& datagrams() const { return request_; }
+  // `request` was just sent for the first time, and is not empty; must not be busy()
+  void begin(TimePoint now, std::uint32_t message_id, std::vector<model::Datagram> request, const RetransmitPolicy& policy);
+  void finish() { request_.clear(); }
   // when on_deadline() must be called; nothing when not busy
   std::optional<TimePoint> deadline() const;
-  // called when `now` has reached deadline(): either datagram() is to be sent again, or the peer is unreachable (then no longer busy)
+  // called when `now` has reached deadline(): either datagrams() are to be sent again, or the peer is unreachable (then no longer busy)
   Step on_deadline(TimePoint now);
 
  private:
-  std::optional<model::Datagram> request_;
+  std::vector<model::Datagram> request_;
   std::uint32_t message_id_ = 0;
   std::uint32_t attempt_ = 0;
   TimePoint deadline_{}, begun_at_{};

@@ -88,4 +88,17 @@ Bytes encrypted_prefix(Header header, PayloadType first_inner, std::size_t body_
   return std::move(out).take();
 }
 
+Bytes encrypted_fragment_prefix(Header header, PayloadType first_inner, std::uint16_t number, std::uint16_t total, std::size_t body_size) {
+  header.next_payload = PayloadType::EncryptedFragment;
+  header.length = checked_length(kEncryptedFragmentPrefixSize + body_size);
+  Writer out;
+  write_header(out, header);
+  out.u8(static_cast<std::uint8_t>(first_inner));
+  out.u8(0);
+  out.u16(static_cast<std::uint16_t>(kEncryptedFragmentPrefixSize - kHeaderSize + body_size));
+  out.u16(number);
+  out.u16(total);
+  return std::move(out).take();
+}
+
 }  // namespace svti::wire

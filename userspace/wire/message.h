@@ -40,7 +40,8 @@ struct Message {
   std::vector<Payload> payloads;
 };
 
-// A whole IKEv2 datagram, the non-ESP marker already removed. The payloads inside an Encrypted payload are not parsed.
+// A whole IKEv2 datagram, the non-ESP marker already removed. The payloads inside an Encrypted payload, or a fragment of
+// one, are not parsed.
 Result<Message> parse_message(ByteView datagram);
 
 // An unencrypted message. header.next_payload and header.length are filled in here. This and encrypted_prefix() throw
@@ -52,7 +53,12 @@ Bytes encode_message(Header header, const std::vector<Payload>& payloads);
 // separate ICV covers (RFC 5282 5.1, RFC 7296 3.14). The message is this followed by the body.
 Bytes encrypted_prefix(Header header, PayloadType first_inner, std::size_t body_size);
 
-// size of what encrypted_prefix() makes
+// The same for an Encrypted Fragment payload (RFC 7383 2.5): its number and the number of all stand before the body and are
+// protected with the rest. `first_inner` is None in all but the first.
+Bytes encrypted_fragment_prefix(Header header, PayloadType first_inner, std::uint16_t number, std::uint16_t total, std::size_t body_size);
+
+// sizes of what these make
 inline constexpr std::size_t kEncryptedPrefixSize = kHeaderSize + kGenericHeaderSize;
+inline constexpr std::size_t kEncryptedFragmentPrefixSize = kEncryptedPrefixSize + 4;
 
 }  // namespace svti::wire

@@ -415,6 +415,19 @@ void write_body(Writer& out, const UnknownPayload& unknown) { out.bytes(unknown.
 // the Encrypted payload is written with its message: message.h
 void write_body(Writer&, const EncryptedPayload&) { throw std::logic_error("Encrypted payload in a chain to encode"); }
 
+void write_body(Writer&, const EncryptedFragmentPayload&) { throw std::logic_error("Encrypted Fragment payload in a chain to encode"); }
+
+// ---- Encrypted Fragment, RFC 7383 2.5 ----
+
+Result<Payload> parse_fragment(PayloadType first_inner, ByteView body) {
+  Reader in(body);
+  const auto number = in.u16();
+  const auto total = in.u16();
+  if (!number || !total) return peer_error("Encrypted Fragment payload of " + octets(body.size()));
+  if (*number == 0 || *number > *total) return peer_error("fragment " + std::to_string(*number) + " of " + std::to_string(*total));
+  return EncryptedFragmentPayload{first_inner, *number, *total, to_bytes(in.take_rest())};
+}
+
 // ---- the chain ----
 
 Result<Payload> parse_body(PayloadType type, bool critical, ByteView body) {
@@ -468,6 +481,7 @@ struct TypeOf {
   PayloadType operator()(const VendorIdPayload&) const { return PayloadType::VendorId; }
   PayloadType operator()(const TsPayload& ts) const { return ts.type; }
   PayloadType operator()(const EncryptedPayload&) const { return PayloadType::Encrypted; }
+  PayloadType operator()(const EncryptedFragmentPayload&) const { return PayloadType::EncryptedFragment; }
   PayloadType operator()(const ConfigPayload&) const { return PayloadType::Configuration; }
   PayloadType operator()(const EapPayload&) const { return PayloadType::Eap; }
   PayloadType operator()(const UnknownPayload& unknown) const { return unknown.type; }
@@ -496,7 +510,7 @@ Result<std::vector<Payload>> parse_payloads(PayloadType first, ByteView data) {
     if (type == PayloadType::Encrypted) {
       out.emplace_back(EncryptedPayload{next, to_bytes(*body)});
     } else {
-      auto payload = parse_body(type, critical, *body);
+      auto payload = type == PayloadType::EncryptedFragment ? parse_fragment(next, *body) : parse_body(type, critical, *body);
       if (!payload) return fail(payload.error());
       out.push_back(std::move(*payload));
     }

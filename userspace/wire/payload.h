@@ -131,6 +131,15 @@ struct EncryptedPayload {
   Bytes body;
   bool operator==(const EncryptedPayload&) const = default;
 };
+// RFC 7383 2.5, always alone in its message: one piece of what the payloads of a message are together. What was parsed has
+// 1 <= number <= total. `first_inner` has a meaning in the first fragment alone.
+struct EncryptedFragmentPayload {
+  PayloadType first_inner = PayloadType::None;
+  std::uint16_t number = 0;
+  std::uint16_t total = 0;
+  Bytes body;
+  bool operator==(const EncryptedFragmentPayload&) const = default;
+};
 struct ConfigPayload {
   std::uint8_t type = 0;
   struct Attribute {
@@ -145,7 +154,7 @@ struct EapPayload {
   Bytes data;
   bool operator==(const EapPayload&) const = default;
 };
-// a payload type that is not known here, or is known and not read by this version (fragments)
+// a payload type that is not known here
 struct UnknownPayload {
   PayloadType type{};
   bool critical = false;
@@ -153,8 +162,9 @@ struct UnknownPayload {
   bool operator==(const UnknownPayload&) const = default;
 };
 
-using Payload = std::variant<SaPayload, KePayload, IdPayload, CertPayload, CertReqPayload, AuthPayload, NoncePayload, NotifyPayload,
-                             DeletePayload, VendorIdPayload, TsPayload, EncryptedPayload, ConfigPayload, EapPayload, UnknownPayload>;
+using Payload =
+    std::variant<SaPayload, KePayload, IdPayload, CertPayload, CertReqPayload, AuthPayload, NoncePayload, NotifyPayload, DeletePayload,
+                 VendorIdPayload, TsPayload, EncryptedPayload, EncryptedFragmentPayload, ConfigPayload, EapPayload, UnknownPayload>;
 
 PayloadType type_of(const Payload& payload);
 
@@ -165,13 +175,13 @@ inline constexpr std::size_t kMaxProposals = 64;  // RFC 7296 sets no limit; wor
 inline constexpr std::size_t kMaxTransforms = 255;
 inline constexpr std::size_t kMaxSelectors = 255;
 
-// Parses a chain of payloads that begins with one of type `first` and fills `data` exactly. An EncryptedPayload ends the chain.
-// TS payloads with a selector type other than IPv4/IPv6 ranges: that selector is left out (a peer may offer labels); a payload
+// Parses a chain of payloads that begins with one of type `first` and fills `data` exactly. An EncryptedPayload or a fragment of one ends
+// the chain. TS payloads with a selector type other than IPv4/IPv6 ranges: that selector is left out (a peer may offer labels); a payload
 // whose selectors were all left out has an empty list.
 Result<std::vector<Payload>> parse_payloads(PayloadType first, ByteView data);
 
 // The chain encoded, generic headers included, each Next Payload set; the last one's is None. Critical bit 0 (RFC 7296 2.5)
-// but for an UnknownPayload that says otherwise. An EncryptedPayload must not occur: see message.h. Throws std::length_error or
+// but for an UnknownPayload that says otherwise. Neither of the Encrypted payloads must occur: see message.h. Throws std::length_error or
 // std::logic_error for what has no encoding (a payload above 65535 octets, a proposal without transforms, 256 selectors): a bug of ours.
 Bytes encode_payloads(const std::vector<Payload>& payloads);
 PayloadType first_type(const std::vector<Payload>& payloads);  // None for an empty chain

@@ -97,6 +97,35 @@ model::Datagram ScriptedPeer::request_raw(wire::ExchangeType exchange, PayloadTy
   return datagram(seal(header, first, plaintext));
 }
 
+std::vector<model::Datagram> ScriptedPeer::fragments(wire::ExchangeType exchange, const Payloads& payloads, std::size_t total,
+                                                     std::optional<std::uint32_t> message_id) {
+  wire::Header header;
+  header.initiator_spi = spi_i_;
+  header.responder_spi = spi_r_;
+  header.exchange = exchange;
+  header.from_initiator = true;
+  header.message_id = message_id ? *message_id : next_message_id_++;
+  const Bytes plaintext = wire::encode_payloads(payloads);
+  const std::size_t piece = (plaintext.size() + total - 1) / total;
+  std::vector<model::Datagram> out;
+  for (std::size_t number = 1; number <= total; ++number) {
+    const std::size_t start = std::min((number - 1) * piece, plaintext.size());
+    const ByteView content = ByteView(plaintext).subspan(start, std::min(piece, plaintext.size() - start));
+    const auto first = number == 1 ? wire::first_type(payloads) : PayloadType::None;
+    out.push_back(fragment_raw(header, first, static_cast<std::uint16_t>(number), static_cast<std::uint16_t>(total), content));
+  }
+  return out;
+}
+
+model::Datagram ScriptedPeer::fragment_raw(const wire::Header& header, PayloadType first, std::uint16_t number, std::uint16_t total,
+                                           ByteView content) {
+  crypto::SkCipher& cipher = keys_->initiator_to_responder;
+  Bytes message = wire::encrypted_fragment_prefix(header, first, number, total, cipher.sealed_size(content.size()));
+  const Bytes body = cipher.seal(message, content, entropy_);
+  message.insert(message.end(), body.begin(), body.end());
+  return datagram(std::move(message));
+}
+
 model::Datagram ScriptedPeer::request(wire::ExchangeType exchange, const Payloads& payloads, std::optional<std::uint32_t> message_id) {
   return request_raw(exchange, wire::first_type(payloads), wire::encode_payloads(payloads), message_id);
 }

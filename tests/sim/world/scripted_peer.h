@@ -36,6 +36,12 @@ class ScriptedPeer {
   // the same with the decrypted octets given as they are
   model::Datagram request_raw(wire::ExchangeType exchange, wire::PayloadType first, ByteView plaintext,
                               std::optional<std::uint32_t> message_id = {});
+  // the same in `total` Encrypted Fragments (RFC 7383); offer FRAGMENTATION_SUPPORTED in IKE_SA_INIT first
+  std::vector<model::Datagram> fragments(wire::ExchangeType exchange, const Payloads& payloads, std::size_t total,
+                                         std::optional<std::uint32_t> message_id = {});
+  // one fragment, its header, numbers and content as they are given
+  model::Datagram fragment_raw(const wire::Header& header, wire::PayloadType first, std::uint16_t number, std::uint16_t total,
+                               ByteView content);
   // what is inside a protected message of the responder; nothing when it cannot be opened
   std::optional<Payloads> open(ByteView datagram);
   // an answer without payloads to a request of the responder

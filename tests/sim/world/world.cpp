@@ -23,6 +23,13 @@ bool same(const Secret& a, const Secret& b) { return equal(a.view(), b.view()); 
 
 }  // namespace
 
+std::uint16_t fragment_number(ByteView datagram) {
+  const auto message = wire::parse_message(datagram);
+  const auto* fragment =
+      message && !message->payloads.empty() ? std::get_if<wire::EncryptedFragmentPayload>(&message->payloads.front()) : nullptr;
+  return fragment == nullptr ? 0 : fragment->number;
+}
+
 std::string to_string(const wire::Header& header) {
   return wire::to_string(header.exchange) + (header.response ? " response " : " request ") + std::to_string(header.message_id);
 }
@@ -178,12 +185,13 @@ void World::perform(Node& node, Effects effects) {
 // RFC 7296 2.2: a message id is used for one request and its response. IKE_SA_INIT alone is sent anew under the same number (2.6, 1.2).
 void World::check_message_id(const Node& from, const wire::Header& header, const model::Datagram& datagram) {
   if (header.exchange == wire::ExchangeType::IkeSaInit || header.responder_spi == 0) return;
-  const Slot slot{header.initiator_spi, header.responder_spi, header.from_initiator, header.response, header.message_id};
+  const std::uint16_t fragment = fragment_number(datagram.payload);
+  const Slot slot{header.initiator_spi, header.responder_spi, header.from_initiator, header.response, header.message_id, fragment};
   const std::size_t hash = std::hash<std::string_view>{}(as_text(datagram.payload));
   const auto [known, fresh] = sent_.try_emplace(slot, hash);
   if (!fresh && known->second != hash)
     violation(from.name() + " sends another message under a number that it has used: " + to_string(header));
-  if (fresh && header.response) ++exchanges_;
+  if (fresh && header.response && fragment <= 1) ++exchanges_;
 }
 
 void World::send(Node& from, const model::Datagram& datagram) {

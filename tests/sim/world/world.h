@@ -172,6 +172,7 @@ class World {
     wire::IkeSpi spi_i, spi_r;
     bool from_initiator, response;
     std::uint32_t message_id;
+    std::uint16_t fragment;
     auto operator<=>(const Slot&) const = default;
   };
   std::map<Slot, std::size_t> sent_;
@@ -179,6 +180,8 @@ class World {
   std::uint64_t exchanges_ = 0;
 };
 
+// which Encrypted Fragment of its message this is; 0: it is the whole message
+std::uint16_t fragment_number(ByteView datagram);
 // "IKE_AUTH request 1"
 std::string to_string(const wire::Header& header);
 

@@ -394,14 +394,14 @@ BOOST_AUTO_TEST_SUITE(not_yet)
 
 BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
   const std::string text =
-      "ike\n    ike-policy-template a\n        unique-sa keep\n        reauth-time 1h\n        ..\n    ike-policy-template b\n        "
-      "unique-sa replace\n"
+      "ike\n    ike-policy-template a\n        reauth-time 1h\n        aggressive true\n        ..\n    ike-policy-template b\n        "
+      "reauth-time 2h\n"
       "        aggressive false\n        ..\n    ..\n";
   BOOST_TEST(printed(text) == text);
   BOOST_TEST(
       warnings(text) ==
-      "f:3: warning: ike-policy-template a unique-sa: has no effect yet: this version keeps and shows it, and does nothing with it\n"
-      "f:4: warning: ike-policy-template a reauth-time: has no effect yet: this version keeps and shows it, and does nothing with it\n");
+      "f:3: warning: ike-policy-template a reauth-time: has no effect yet: this version keeps and shows it, and does nothing with it\n"
+      "f:4: warning: ike-policy-template a aggressive: has no effect yet: this version keeps and shows it, and does nothing with it\n");
   for (const char* leaf : {"global-options snmp true", "global-options make-before-break true", "ike-policy-template t mobike true",
                            "ike-policy-template t aggressive true", "pool p address 192.0.2.1-192.0.2.9", "eap-key k secret x",
                            "eap-radius", "vpn v local-eap-id a", "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2",
@@ -415,7 +415,7 @@ BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
       BOOST_TEST(warnings(leaf).find("has no effect yet") != std::string::npos);
     }
   }
-  BOOST_TEST(warnings("global-options snmp false\nike-policy-template t unique-sa no\n") == "");
+  BOOST_TEST(warnings("global-options snmp false\nike-policy-template t reauth-time 0s\n") == "");
 }
 
 BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used) {

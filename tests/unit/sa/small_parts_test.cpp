@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_SUITE(retransmission)
 
 BOOST_AUTO_TEST_CASE(six_deadlines_add_up_to_165_seconds) {
   RequestWindow window;
-  window.begin(at(0), 7, {}, RetransmitPolicy{});
+  window.begin(at(0), 7, {model::Datagram{}}, RetransmitPolicy{});
   int retransmissions = 0;
   TimePoint now = at(0);
   while (window.busy()) {

@@ -84,11 +84,15 @@ BOOST_AUTO_TEST_CASE(encrypted_payload_is_the_last) {
   BOOST_CHECK_THROW(encode_payloads(expected), std::logic_error);
 }
 
-// RFC 7383 2.5: not read by this version, and no chain to follow behind it
-BOOST_AUTO_TEST_CASE(encrypted_fragment_is_kept_unread) {
+// RFC 7383 2.5: no chain follows behind it; RFC 7383 2.6: numbers that make no sense are refused
+BOOST_AUTO_TEST_CASE(encrypted_fragment_says_which_of_how_many_it_is_and_ends_the_chain) {
   const auto parsed = parse_payloads(PayloadType::EncryptedFragment, hex("23 00 0009 0001000299"));
   BOOST_TEST_REQUIRE(parsed.has_value());
-  BOOST_CHECK(*parsed == std::vector<Payload>({UnknownPayload{PayloadType::EncryptedFragment, false, {0, 1, 0, 2, 0x99}}}));
+  BOOST_CHECK(*parsed == std::vector<Payload>({EncryptedFragmentPayload{PayloadType::IdInitiator, 1, 2, {0x99}}}));
+  BOOST_TEST(refused(parse_payloads(PayloadType::EncryptedFragment, hex("23 00 0007 000100"))));
+  for (const char* numbers : {"0000 0000", "0000 0002", "0001 0000", "0003 0002"})
+    BOOST_TEST(refused(parse_payloads(PayloadType::EncryptedFragment, hex(std::string("23 00 0009") + numbers + "99"))));
+  BOOST_CHECK_THROW(encode_payloads({EncryptedFragmentPayload{PayloadType::None, 1, 1, {}}}), std::logic_error);
   BOOST_TEST(refused(parse_payloads(PayloadType::EncryptedFragment, hex("23 00 0009 0001000299 00000004"))));
 }
 
