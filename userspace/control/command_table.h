@@ -16,5 +16,6 @@ struct Command {
 std::span<const Command> daemon_commands();
 std::span<const Command> sa_commands();
 std::span<const Command> svti_commands();
+std::span<const Command> svti_config_commands();
 
 }  // namespace svti::control
