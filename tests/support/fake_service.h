@@ -65,6 +65,11 @@ inline model::RuntimeState guide_state() {
        {model::Counter::IkeInitInResp, model::Counter::IkeInitOutReq, model::Counter::IkeAuthInResp, model::Counter::IkeAuthOutReq}) {
     state.counters[counter] = 1;
   }
+  state.tasks.workers_total = 16;
+  state.tasks.workers_idle = 11;
+  state.tasks.workers.critical = 4;
+  state.tasks.workers.medium = 1;
+  state.tasks.scheduled = 3;
   state.vpn_counters["vpn-hq"] = state.counters;
   state.ike_sas = {guide_ike_sa()};
   return state;

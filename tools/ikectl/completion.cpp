@@ -24,7 +24,7 @@ _ikectl() {
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --socket|--color|--timeout|--loglevel) ((i++)) ;;
+      --socket|--color|--timeout|--loglevel|--confirm|--vrf|--vpn|--subsystem|--level) ((i++)) ;;
       -*) ;;
       *) words+=("${COMP_WORDS[i]}") ;;
     esac
@@ -34,18 +34,22 @@ _ikectl() {
   case $previous in
     --socket) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --color) offer="auto always never" ;;
-    --timeout|--loglevel) return ;;
+    --confirm) offer="60s 5m" ;;
+    --vpn) offer=$(_ikectl_names vpn) ;;
+    --subsystem) offer="asn1 child config daemon encoding ike ipsec job kernel manager network" ;;
+    --level) offer="0 1 2 3 4" ;;
+    --timeout|--loglevel|--vrf) return ;;
     *)
       case "${#words[@]} ${words[0]}" in
-        "0 ") offer="load initiate terminate rekey show explain log pki version completion" ;;
-        "1 load") COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "0 ") offer="check diff load confirm rollback set delete initiate terminate rekey show explain log pki version completion" ;;
+        "1 load"|"1 check"|"1 diff") COMPREPLY=($(compgen -f -- "$current")); return ;;
         "1 initiate"|"1 terminate"|"1 rekey"|"1 explain") offer=$(_ikectl_names vpn) ;;
         "2 initiate"|"2 terminate"|"2 rekey") offer=$(_ikectl_names policy "${words[1]}") ;;
         "1 show") offer="config state" ;;
         "2 show")
           case ${words[1]} in
-            config) offer="nodefault --secrets" ;;
-            state) offer=$(_ikectl_names vpn) ;;
+            config) offer="nodefault --resolved --secrets" ;;
+            state) offer="$(_ikectl_names vpn) --vrf --secrets" ;;
           esac ;;
         "1 pki") offer="ca issue crl show verify config" ;;
         "2 pki"|"3 pki") COMPREPLY=($(compgen -f -- "$current")); return ;;

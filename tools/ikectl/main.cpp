@@ -20,11 +20,18 @@ int main(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  ikectl load /etc/svti/iked.conf\n"
+      "  ikectl set vpn siteA-siteB ike-policy mobike true\n"
       "  ikectl initiate siteA-siteB\n"
       "  ikectl show state siteA-siteB\n"
       "  ikectl explain siteA-siteB\n"
       "  ikectl COMMAND --help");
+  add_check(app, context);
+  add_diff(app, context);
   add_load(app, context);
+  add_confirm(app, context);
+  add_rollback(app, context);
+  add_set(app, context);
+  add_delete(app, context);
   add_initiate(app, context);
   add_terminate(app, context);
   add_rekey(app, context);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
@@ -17,13 +18,46 @@ constexpr std::size_t kLineLimit = 4096;  // characters of a message shown
 
 std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
-template <typename Visit>
-void each_diagnostic(const vici::Message& response, Visit visit) {
+config::Diagnostics diagnostics_of(const vici::Message& response) {
+  config::Diagnostics found;
   const vici::Section* diagnostics = response.section("diagnostics");
-  if (diagnostics == nullptr) return;
+  if (diagnostics == nullptr) return found;
   for (const vici::Entry& entry : diagnostics->entries()) {
-    if (const auto* diagnostic = std::get_if<vici::Section>(&entry.content)) visit(*diagnostic);
+    const auto* each = std::get_if<vici::Section>(&entry.content);
+    if (each == nullptr) continue;
+    config::Diagnostic& one = found.emplace_back();
+    one.warning = each->text("severity") == "warning";
+    one.file = each->text("file");
+    one.line = static_cast<unsigned>(each->number("line", 0, 0, std::numeric_limits<unsigned>::max()).value_or(0));
+    one.leaf = each->text("leaf");
+    one.message = each->text("message");
   }
+  return found;
+}
+
+Json to_json(const config::Diagnostics& found) {
+  Json list = Json::array();
+  for (const config::Diagnostic& each : found) {
+    list.push_back({{"severity", each.warning ? "warning" : "error"},
+                    {"file", each.file},
+                    {"line", each.line},
+                    {"leaf", each.leaf},
+                    {"message", each.message}});
+  }
+  return list;
+}
+
+Json to_json(const std::vector<config::Change>& changes) {
+  static constexpr const char* kKinds[] = {"added", "removed", "changed"};
+  Json list = Json::array();
+  for (const config::Change& change : changes) {
+    Json each{{"kind", kKinds[static_cast<std::size_t>(change.kind)]}, {"path", change.path}};
+    if (!change.before.empty()) each["before"] = change.before;
+    if (!change.after.empty()) each["after"] = change.after;
+    if (change.restart) each["restart"] = true;
+    list.push_back(std::move(each));
+  }
+  return list;
 }
 
 std::string names_text(const vici::Section& plan, const std::string& what) {
@@ -50,42 +84,60 @@ std::string paint(std::string_view text, Color color, bool on) {
   return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }
 
-std::string load_diagnostics_text(const vici::Message& response, bool color) {
+std::string diagnostics_text(const config::Diagnostics& found, bool color) {
   std::string out;
-  each_diagnostic(response, [&](const vici::Section& diagnostic) {
-    const bool warning = diagnostic.text("severity") == "warning";
-    std::string line = printable(diagnostic.text("file"), kLineLimit);
-    if (const std::string_view number = diagnostic.text("line", "0"); number != "0") line += fmt::format(":{}", number);
-    line += ": ";
-    if (const std::string_view leaf = diagnostic.text("leaf"); !leaf.empty()) line += printable(leaf, kLineLimit) + ": ";
-    if (warning) line += "warning: ";
-    line += printable(diagnostic.text("message"), kLineLimit);
-    out += paint(line, warning ? Color::Yellow : Color::Red, color) + "\n";
-  });
+  for (const config::Diagnostic& each : found) {
+    std::string line = printable(each.file, kLineLimit);
+    if (each.line != 0) line += fmt::format(":{}", each.line);
+    if (!line.empty()) line += ": ";
+    if (!each.leaf.empty()) line += printable(each.leaf, kLineLimit) + ": ";
+    if (each.warning) line += "warning: ";
+    line += printable(each.message, kLineLimit);
+    out += paint(line, each.warning ? Color::Yellow : Color::Red, color) + "\n";
+  }
+  return out;
+}
+
+std::string check_json(bool valid, const config::Diagnostics& found) { return dump({{"valid", valid}, {"diagnostics", to_json(found)}}); }
+
+std::string load_diagnostics_text(const vici::Message& response, bool color) {
+  std::string out = diagnostics_text(diagnostics_of(response), color);
   if (const std::string* omitted = response.find("diagnostics-omitted")) out += fmt::format("and {} more\n", *omitted);
+  return out;
+}
+
+std::string load_notes(const vici::Message& response) {
+  std::string out;
+  const vici::Section* plan = response.section("plan");
+  if (const vici::List* leaves = plan == nullptr ? nullptr : plan->list("restart")) {
+    out += "takes effect when the daemon is restarted:";
+    for (const std::string& leaf : *leaves) out += (&leaf == &leaves->front() ? " " : ", ") + printable(leaf, kLineLimit);
+    out += "\n";
+  }
+  if (const std::string* time = response.find("confirm-within"))
+    out += fmt::format("rolls back in {} s, unless `ikectl confirm` comes before\n", printable(*time));
   return out;
 }
 
 std::string load_summary(const vici::Message& response) {
   const vici::Section* plan = response.section("plan");
-  if (response.text("applied") == "yes") return "configuration applied: " + (plan == nullptr ? "" : plan_text(*plan));
+  if (response.text("success") == "yes") {
+    const bool applied = response.text("applied") == "yes";
+    return fmt::format("configuration {}: {}\n{}", applied ? "applied" : "would be applied", plan == nullptr ? "" : plan_text(*plan),
+                       load_notes(response));
+  }
   std::size_t errors = 0;
-  each_diagnostic(response, [&](const vici::Section& diagnostic) { errors += diagnostic.text("severity") == "error"; });
-  if (errors == 0) return "configuration not applied: " + printable(response.text("errmsg", "the daemon gives no reason"), kLineLimit);
-  return fmt::format("configuration not applied: {} error{}, what ran before goes on", errors, errors == 1 ? "" : "s");
+  for (const config::Diagnostic& each : diagnostics_of(response)) errors += !each.warning;
+  if (errors == 0)
+    return "configuration not applied: " + printable(response.text("errmsg", "the daemon gives no reason"), kLineLimit) + "\n";
+  return fmt::format("configuration not applied: {} error{}, what ran before goes on\n", errors, errors == 1 ? "" : "s");
 }
 
-std::string load_json(const vici::Message& response) {
-  Json json{{"applied", response.text("applied") == "yes"}};
-  json["diagnostics"] = Json::array();
-  each_diagnostic(response, [&](const vici::Section& diagnostic) {
-    json["diagnostics"].push_back({{"severity", diagnostic.text("severity")},
-                                   {"file", diagnostic.text("file")},
-                                   {"line", diagnostic.number("line", 0).value_or(0)},
-                                   {"leaf", diagnostic.text("leaf")},
-                                   {"message", diagnostic.text("message")}});
-  });
-  if (response.find("diagnostics-omitted") != nullptr) json["diagnostics-omitted"] = response.number("diagnostics-omitted", 0).value_or(0);
+std::string load_json(const vici::Message& response, const std::vector<config::Change>& changes) {
+  Json json{{"applied", response.text("applied") == "yes"}, {"diagnostics", to_json(diagnostics_of(response))}};
+  for (const char* number : {"diagnostics-omitted", "confirm-within"}) {
+    if (response.find(number) != nullptr) json[number] = response.number(number, 0).value_or(0);
+  }
   if (const vici::Section* plan = response.section("plan")) {
     Json& out = json["plan"] = Json::object();
     for (const char* what : {"added", "changed", "removed"}) {
@@ -93,7 +145,9 @@ std::string load_json(const vici::Message& response) {
       out[what] = {{"count", plan->number(what, 0).value_or(0)}, {"vpns", names == nullptr ? vici::List{} : *names}};
     }
     out["unchanged"] = {{"count", plan->number("unchanged", 0).value_or(0)}};
+    if (const vici::List* leaves = plan->list("restart")) out["restart"] = *leaves;
   }
+  json["changes"] = to_json(changes);
   return dump(json);
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "ikectl/client.h"
+#include "ikectl/target.h"
 #include "ikectl/verbs.h"
 
 namespace svti::ikectl {
@@ -23,39 +24,56 @@ void show(Context& context, std::string_view command, std::string_view event, vi
 
 void add_show_config(CLI::App& show_verb, Context& context) {
   struct Options {
-    std::string nodefault;
+    std::vector<std::string> words;
     bool secrets = false;
+    bool resolved = false;
   };
-  CLI::App* verb = show_verb.add_subcommand("config", "The configuration that the daemon runs");
+  CLI::App* verb = show_verb.add_subcommand("config", "The configuration that the daemon runs, or a part of it");
   const auto options = std::make_shared<Options>();
-  verb->add_option("nodefault", options->nodefault, "The word nodefault: only what differs from the defaults")
-      ->check(CLI::IsMember({"nodefault"}));
+  verb->add_option("PATH", options->words, "[nodefault] [PATH]: only what differs from the defaults; only what is at PATH")->type_name("");
+  verb->add_flag("--resolved", options->resolved, "Templates folded into the VPNs that use them");
   verb->add_flag("--secrets", options->secrets, "Print secrets in clear");
   verb->footer(
-      "The text form can be loaded again; without --secrets its secrets are hidden.\n\n"
+      "PATH counts from `vrf main ike`, or from the top when it begins with `vrf` or `/`. The text form\n"
+      "can be loaded again; without --secrets its secrets are hidden.\n\n"
       "Examples:\n"
       "  ikectl show config\n"
       "  ikectl show config nodefault --secrets > backup.conf\n"
-      "  ikectl show config --json");
+      "  ikectl show config vpn siteA-siteB --resolved\n"
+      "  ikectl show config --json / vrf main ike logging");
   verb->callback([&context, options] {
+    std::vector<std::string>& words = options->words;
     vici::Message parameters;
-    parameters.add_flag("nodefault", !options->nodefault.empty()).add_flag("secrets", options->secrets);
+    const bool nodefault = !words.empty() && words.front() == "nodefault";
+    if (nodefault) words.erase(words.begin());
+    parameters.add_flag("nodefault", nodefault).add_flag("secrets", options->secrets).add_flag("resolved", options->resolved);
+    if (!words.empty()) parameters.add("path", path_of(words));
     show(context, "svti-show-config", "svti-config", std::move(parameters));
   });
 }
 
 void add_show_state(CLI::App& show_verb, Context& context) {
-  CLI::App* verb = show_verb.add_subcommand("state", "SAs and counters at this moment");
-  const auto vpn = std::make_shared<std::string>();
-  verb->add_option("VPN", *vpn, "Only this VPN");
+  struct Options {
+    std::string vpn;
+    std::string vrf;
+    bool secrets = false;
+  };
+  CLI::App* verb = show_verb.add_subcommand("state", "The applied configuration, SAs and counters at this moment");
+  const auto options = std::make_shared<Options>();
+  verb->add_option("VPN", options->vpn, "Only this VPN; VRF/NAME outside VRF main");
+  verb->add_option("--vrf", options->vrf, "Another VRF than main")->type_name("NAME");
+  verb->add_flag("--secrets", options->secrets, "Print secrets of the configuration in clear");
   verb->footer(
       "Examples:\n"
       "  ikectl show state\n"
       "  ikectl show state siteA-siteB\n"
+      "  ikectl show state red/hq\n"
       "  ikectl show state --json | jq '.ike.\"ike-sa\"[] | {name, state}'");
-  verb->callback([&context, vpn] {
+  verb->callback([&context, options] {
+    const VpnName name = vpn_name(options->vrf, options->vpn);
     vici::Message parameters;
-    if (!vpn->empty()) parameters.add("vpn", *vpn);
+    parameters.add("vrf", name.vrf).add_flag("secrets", options->secrets);
+    if (!name.vpn.empty()) parameters.add("vpn", name.vpn);
     show(context, "svti-show-state", "svti-state", std::move(parameters));
   });
 }

@@ -5,17 +5,32 @@
 #include <CLI/CLI.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ikectl/verbs.h"
 #include "vici/message.h"
 
 namespace svti::ikectl {
 
+struct VpnName {
+  std::string vrf = "main";
+  std::string vpn;
+
+  std::string qualified() const { return vrf == "main" ? vpn : vrf + "/" + vpn; }  // as VICI names it
+};
+// "hq" in `vrf` (empty: main), or "red/hq" where no `vrf` is given
+VpnName vpn_name(const std::string& vrf, const std::string& vpn);
+
+// Words of the command line as one path: a single one may be a whole line, of several each is a word whatever blanks are in it.
+std::string path_of(const std::vector<std::string>& words);
+
 struct Target {
+  std::string vrf;
   std::string vpn;
   std::string policy;  // empty: all of the VPN's
 
-  std::string name() const { return policy.empty() ? vpn : vpn + " " + policy; }
+  std::string qualified_vpn() const { return vpn_name(vrf, vpn).qualified(); }
+  std::string name() const { return policy.empty() ? qualified_vpn() : qualified_vpn() + " " + policy; }
 };
 
 // `target` must live as long as `verb`.

@@ -29,7 +29,13 @@ struct Context {
 };
 
 // `context` must outlive `app`.
+void add_check(CLI::App& app, Context& context);
+void add_diff(CLI::App& app, Context& context);
 void add_load(CLI::App& app, Context& context);
+void add_confirm(CLI::App& app, Context& context);
+void add_rollback(CLI::App& app, Context& context);
+void add_set(CLI::App& app, Context& context);
+void add_delete(CLI::App& app, Context& context);
 void add_initiate(CLI::App& app, Context& context);
 void add_terminate(CLI::App& app, Context& context);
 void add_rekey(CLI::App& app, Context& context);

@@ -19,5 +19,6 @@ std::span<const Command> load_commands();
 std::span<const Command> list_commands();
 std::span<const Command> svti_commands();
 std::span<const Command> explain_commands();
+std::span<const Command> svti_config_commands();
 
 }  // namespace svti::control

@@ -13,7 +13,8 @@ namespace {
 const std::map<std::string_view, Reply (*)(const Call&)>& commands() {
   static const auto kAll = [] {
     std::map<std::string_view, Reply (*)(const Call&)> all;
-    for (const auto table : {daemon_commands(), sa_commands(), load_commands(), list_commands(), svti_commands(), explain_commands()}) {
+    for (const auto table : {daemon_commands(), sa_commands(), load_commands(), list_commands(), svti_commands(), svti_config_commands(),
+                             explain_commands()}) {
       for (const Command& command : table) all.emplace(command.name, command.carry_out);
     }
     return all;

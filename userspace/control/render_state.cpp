@@ -172,6 +172,50 @@ Tree ike_sa_tree(const model::IkeSaState& sa) {
   return tree;
 }
 
+Tree ike_sas_tree(const model::RuntimeState& state) { return Tree{{"total", state.ike_sas_total}, {"half-open", state.ike_sas_half_open}}; }
+
+Tree tasks_tree(const model::TaskState& tasks) {
+  const auto add = [](Tree& tree, const model::TaskState::ByPriority& counts) {
+    tree["critical"] = counts.critical;
+    tree["high"] = counts.high;
+    tree["medium"] = counts.medium;
+    tree["low"] = counts.low;
+  };
+  Tree workers{{"total", tasks.workers_total}, {"idle", tasks.workers_idle}};
+  add(workers, tasks.workers);
+  Tree queues = Tree::object();
+  add(queues, tasks.queued);
+  queues["scheduled"] = tasks.scheduled;
+  return Tree{{"worker-threads", std::move(workers)}, {"task-queues", std::move(queues)}};
+}
+
+// One context deeper. A quoted value may go over several lines, and these stay as they are.
+std::string indented(std::string_view text) {
+  std::string out;
+  bool at_start = true, in_quotes = false, escaped = false;
+  for (const char c : text) {
+    if (at_start && !in_quotes) out.append(kIndent, ' ');
+    out += c;
+    at_start = c == '\n';
+    if (c == '"' && !escaped) in_quotes = !in_quotes;
+    escaped = c == '\\' && !escaped;
+  }
+  return out;
+}
+
+// What stands within the only member of an object, `{"svti-ike:ike": {...}}`, or that member itself without its module's name.
+std::string json_members(std::string_view object, bool within) {
+  const std::size_t name = object.find('"'), end = object.rfind('}');
+  if (name == std::string_view::npos || end == std::string_view::npos || end < name) return {};
+  const std::string_view member = object.substr(name, end - name);
+  if (within) {
+    const std::size_t open = member.find('{'), close = member.rfind('}');
+    return open < close && close != std::string_view::npos ? std::string(member.substr(open + 1, close - open - 1)) : std::string();
+  }
+  const std::size_t module = member.find(':'), quote = member.find('"', 1);
+  return module < quote ? '"' + std::string(member.substr(module + 1)) : std::string(member);
+}
+
 std::string list_entry(StateFormat format, const std::string& name, const Tree& entry, bool first) {
   if (format == StateFormat::Json) return (first ? "\n" : ",\n") + to_json(entry);
   std::string out;
@@ -181,8 +225,8 @@ std::string list_entry(StateFormat format, const std::string& name, const Tree& 
 
 }  // namespace
 
-StateRenderer::StateRenderer(model::RuntimeState state, StateFormat format, const std::string& vpn)
-    : state_(std::move(state)), format_(format), whole_(vpn.empty()) {
+StateRenderer::StateRenderer(model::RuntimeState state, StateFormat format, const std::string& vpn, std::string applied)
+    : state_(std::move(state)), format_(format), whole_(vpn.empty()), applied_(std::move(applied)) {
   if (!whole_) {
     std::erase_if(state_.vpn_counters, [&](const auto& entry) { return entry.first != vpn; });
     std::erase_if(state_.ike_sas, [&](const model::IkeSaState& sa) { return sa.name != vpn; });
@@ -210,18 +254,31 @@ std::optional<std::string> StateRenderer::next() {
   return std::nullopt;
 }
 
-std::string StateRenderer::begin() const {
-  const Tree ike_sas{{"total", state_.ike_sas_total}, {"half-open", state_.ike_sas_half_open}};
-  if (format_ == StateFormat::Json) {
-    std::string out = "{\"ike\":{";
-    if (whole_) out += "\"ike-sas\":" + to_json(ike_sas) + ",\n\"counters\":" + to_json(counters_tree(state_.counters)) + ",\n";
-    return out + "\"vpn-counters\":[";
-  }
-  std::string out = "ike\n";
-  if (!whole_) return out;
-  print_member("ike-sas", ike_sas, 1, out);
+std::string StateRenderer::begin() {
+  std::string out = format_ == StateFormat::Json ? begin_json() : begin_text();
+  applied_ = {};
+  return out;
+}
+
+std::string StateRenderer::begin_text() {
+  if (!whole_) return "ike\n" + indented(applied_);
+  std::string out = applied_.empty() ? "ike\n" : std::move(applied_);
+  // the context stays open for what follows
+  if (const std::string close = std::string(kIndent, ' ') + "..\n"; out.ends_with(close)) out.erase(out.size() - close.size());
+  print_member("ike-sas", ike_sas_tree(state_), 1, out);
+  print_member("task-processing", tasks_tree(state_.tasks), 1, out);
   print_member("counters", counters_tree(state_.counters), 1, out);
   return out;
+}
+
+std::string StateRenderer::begin_json() {
+  std::string out = "{\"ike\":{" + json_members(applied_, whole_);
+  if (!out.ends_with('{')) out += ",\n";
+  if (whole_) {
+    out += "\"ike-sas\":" + to_json(ike_sas_tree(state_)) + ",\n\"task-processing\":" + to_json(tasks_tree(state_.tasks)) +
+           ",\n\"counters\":" + to_json(counters_tree(state_.counters)) + ",\n";
+  }
+  return out + "\"vpn-counters\":[";
 }
 
 std::string StateRenderer::vpn_counters() {

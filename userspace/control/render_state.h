@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `show state` as the user reads it: the runtime part of the guide's "IKE state", in the native text form or as JSON with the same leaves.
+// `show state` as the user reads it, the guide's "IKE state": the applied configuration, then the runtime state, in the native text form or
+// as JSON with the same leaves.
 #pragma once
 
 #include <optional>
@@ -12,11 +13,12 @@ namespace svti::control {
 enum class StateFormat { Text, Json };
 
 // Renders piece by piece, so that a hundred thousand SAs never stand in memory as text. The pieces joined are the whole: in text a tree
-// under `ike`, in JSON one object, an SA a line. The applied configuration is not part of it: `show config` has that.
+// under `ike`, in JSON one object, an SA a line.
 class StateRenderer {
  public:
-  // With `vpn`, only that VPN's counters and SAs, and no totals. Takes the state over and frees each SA once it is rendered.
-  StateRenderer(model::RuntimeState state, StateFormat format, const std::string& vpn = {});
+  // With `vpn`, only that VPN's counters and SAs, and no totals. Takes the state over and frees each SA once it is rendered. `applied` is
+  // the configuration of `ike`, or of the VPN, as show_config() has it in that format; empty: there is none.
+  StateRenderer(model::RuntimeState state, StateFormat format, const std::string& vpn = {}, std::string applied = {});
 
   // the next piece, never empty; none after the last
   std::optional<std::string> next();
@@ -24,13 +26,16 @@ class StateRenderer {
  private:
   enum class Part { Begin, VpnCounters, IkeSas, Done };
 
-  std::string begin() const;
+  std::string begin();
+  std::string begin_text();
+  std::string begin_json();
   std::string vpn_counters();
   std::string ike_sa();
 
   model::RuntimeState state_;
   StateFormat format_;
   bool whole_;  // not one VPN only
+  std::string applied_;
   Part part_ = Part::Begin;
   decltype(model::RuntimeState::vpn_counters)::const_iterator next_vpn_;
   std::size_t next_sa_ = 0;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands of our own beside the protocol's: configuration text, and the whole state.
+// Commands of our own beside the protocol's that show something: the configuration as text, the whole state, the log.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 #include <utility>
 
+#include "config/text.h"
 #include "control/command_table.h"
 #include "control/render_state.h"
 
@@ -13,9 +14,7 @@ namespace svti::control {
 
 namespace {
 
-constexpr std::size_t kTextPiece = 32 * 1024;         // octets of text in one event
-constexpr std::size_t kDiagnosticsRoom = 256 * 1024;  // octets of a load's response for diagnostics
-constexpr std::size_t kNamesRoom = 32 * 1024;         // and for the names in each part of its plan
+constexpr std::size_t kTextPiece = 32 * 1024;  // octets of text in one event
 
 // one event a piece of the text that `next` yields
 Reply stream_text(const Call& call, std::string event, std::function<std::optional<std::string>()> next) {
@@ -44,17 +43,21 @@ Reply stream_text(const Call& call, std::string event, std::function<std::option
 }
 
 Reply show_config(const Call& call) {
+  engine::ShowConfigOptions options;
   const auto nodefault = call.parameters.flag("nodefault", false);
   if (!nodefault) return failure(nodefault.error().message);
   const auto json = call.parameters.flag("json", false);
   if (!json) return failure(json.error().message);
   const auto secrets = call.parameters.flag("secrets", false);
   if (!secrets) return failure(secrets.error().message);
+  const auto resolved = call.parameters.flag("resolved", false);
+  if (!resolved) return failure(resolved.error().message);
 
-  engine::ShowConfigOptions options;
   options.defaults = !*nodefault;
   options.secrets = *secrets;
+  options.resolved = *resolved;
   options.format = *json ? engine::ConfigFormat::Json : engine::ConfigFormat::Text;
+  options.path = call.parameters.text("path");
   Result<std::string> shown = call.service.show_config(options);
   if (!shown) return failure(shown.error().message);
   auto text = std::make_shared<std::optional<std::string>>(std::move(*shown));
@@ -64,13 +67,28 @@ Reply show_config(const Call& call) {
 Reply show_state(const Call& call) {
   const auto json = call.parameters.flag("json", false);
   if (!json) return failure(json.error().message);
+  const auto secrets = call.parameters.flag("secrets", false);
+  if (!secrets) return failure(secrets.error().message);
+  const std::string vrf(call.parameters.text("vrf", model::kMainVrf));
   const std::string vpn(call.parameters.text("vpn"));
-  model::RuntimeState state = call.service.state(std::string(model::kMainVrf));
-  const bool known = vpn.empty() || call.service.configuration(std::string(model::kMainVrf))->vpns.contains(vpn) ||
-                     state.vpn_counters.contains(vpn) ||
+  const std::vector<std::string> vrfs = call.service.vrfs();
+  if (std::find(vrfs.begin(), vrfs.end(), vrf) == vrfs.end())
+    return failure(fmt::format("no VRF \"{}\" is configured: there is {}", printable(vrf), fmt::join(vrfs, ", ")));
+
+  model::RuntimeState state = call.service.state(vrf);
+  const bool configured = call.service.configuration(vrf)->vpns.contains(vpn);
+  const bool known = vpn.empty() || configured || state.vpn_counters.contains(vpn) ||
                      std::any_of(state.ike_sas.begin(), state.ike_sas.end(), [&](const model::IkeSaState& sa) { return sa.name == vpn; });
   if (!known) return failure(fmt::format("no VPN \"{}\" is configured, and no SA of one is left", printable(vpn)));
-  auto renderer = std::make_shared<StateRenderer>(std::move(state), *json ? StateFormat::Json : StateFormat::Text, vpn);
+
+  engine::ShowConfigOptions options;
+  options.secrets = *secrets;
+  options.resolved = true;
+  options.format = *json ? engine::ConfigFormat::Json : engine::ConfigFormat::Text;
+  options.path = "vrf " + config::as_word(vrf) + " ike" + (vpn.empty() ? "" : " vpn " + config::as_word(vpn));
+  // A VPN that was taken out of the configuration, or that a VICI client loaded, is not in the text: its SAs are shown alone.
+  std::string applied = call.service.show_config(options).value_or("");
+  auto renderer = std::make_shared<StateRenderer>(std::move(state), *json ? StateFormat::Json : StateFormat::Text, vpn, std::move(applied));
   return stream_text(call, "svti-state", [renderer] { return renderer->next(); });
 }
 
@@ -116,80 +134,7 @@ Reply follow_log(const Call& call) {
   return Deferred{};
 }
 
-void add_diagnostics(vici::Message& message, const std::vector<config::Diagnostic>& diagnostics) {
-  // Values are cut to what is surely enough; 64 covers the framing of an entry.
-  const auto cut = [](const std::string& value) { return std::string_view(value).substr(0, 4096); };
-  const auto size = [&](const config::Diagnostic& each) {
-    return cut(each.file).size() + cut(each.leaf).size() + cut(each.message).size() + 64;
-  };
-
-  // Errors have the first claim on the room; what is shown stays in the order of the text.
-  std::vector<bool> shown(diagnostics.size());
-  std::size_t room = kDiagnosticsRoom;
-  std::size_t omitted = 0;
-  for (const bool warnings : {false, true}) {
-    for (std::size_t i = 0; i < diagnostics.size(); ++i) {
-      if (diagnostics[i].warning != warnings) continue;
-      shown[i] = size(diagnostics[i]) <= room;
-      shown[i] ? room -= size(diagnostics[i]) : ++omitted;
-    }
-  }
-  vici::Section& list = message.add_section("diagnostics");
-  for (std::size_t i = 0; i < diagnostics.size(); ++i) {
-    if (!shown[i]) continue;
-    list.add_section(std::to_string(i + 1))
-        .add("severity", diagnostics[i].warning ? "warning" : "error")
-        .add("file", cut(diagnostics[i].file))
-        .add_number("line", diagnostics[i].line)
-        .add("leaf", cut(diagnostics[i].leaf))
-        .add("message", cut(diagnostics[i].message));
-  }
-  if (omitted > 0) message.add_number("diagnostics-omitted", omitted);
-}
-
-// how many, and as many names as there is room for
-void add_names(vici::Section& plan, const std::string& what, const std::vector<std::string>& names) {
-  plan.add_number(what, names.size());
-  vici::List list;
-  std::size_t room = kNamesRoom;
-  for (const std::string& name : names) {
-    if (name.size() + 3 > room) break;
-    room -= name.size() + 3;
-    list.push_back(name);
-  }
-  plan.add_list(what + "-vpns", std::move(list));
-}
-
-Reply load_config(const Call& call) {
-  const auto more = call.parameters.flag("more", false);
-  if (!more) return failure(more.error().message);
-  vici::List pieces;
-  if (const vici::List* list = call.parameters.list("text")) pieces = *list;
-  if (const std::string* value = call.parameters.find("text")) pieces = {*value};
-  for (const std::string& piece : pieces) {
-    if (call.upload.size() + piece.size() > kMaxUpload) {
-      call.upload = {};
-      return failure(fmt::format("configuration of more than {} MiB", kMaxUpload / (1024 * 1024)));
-    }
-    call.upload += piece;
-  }
-  if (*more) return success();
-
-  const std::string text = std::exchange(call.upload, {});
-  const engine::LoadOutcome outcome = call.service.load(text, call.parameters.text("file", "-"), {});
-  vici::Message message = outcome.applied ? success() : failure("configuration not applied");
-  message.add_flag("applied", outcome.applied);
-  add_diagnostics(message, outcome.diagnostics);
-  vici::Section& plan = message.add_section("plan");
-  add_names(plan, "added", outcome.added);
-  add_names(plan, "changed", outcome.changed);
-  add_names(plan, "removed", outcome.removed);
-  plan.add_number("unchanged", outcome.unchanged.size());
-  return message;
-}
-
 constexpr Command kCommands[] = {
-    {"svti-load-config", load_config},
     {"svti-show-config", show_config},
     {"svti-show-state", show_state},
     {"svti-follow-log", follow_log},

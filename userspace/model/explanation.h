@@ -40,26 +40,13 @@ enum class Cause : std::uint8_t {
   Refused,           // the peer answered with another error
   Closed,            // ended by a command or a change of configuration
 };
-inline constexpr std::array<std::string_view, 22> kCauseNames = {"none",
-                                                                 "no-route",
-                                                                 "no-answer",
-                                                                 "cookie",
-                                                                 "limit",
-                                                                 "no-vpn",
-                                                                 "ike-proposal",
-                                                                 "key-exchange-group",
-                                                                 "remote-id",
-                                                                 "local-id",
-                                                                 "auth-method",
-                                                                 "no-key",
-                                                                 "wrong-key",
-                                                                 "authentication",
-                                                                 "child-proposal",
-                                                                 "pfs-group",
-                                                                 "traffic-selectors",
-                                                                 "kernel",
-                                                                 "malformed",
-                                                                 "refused",
+inline constexpr std::array<std::string_view, 22> kCauseNames = {"none",           "no-route",     "no-answer",
+                                                                 "cookie",         "limit",        "version",
+                                                                 "no-vpn",         "ike-proposal", "key-exchange-group",
+                                                                 "remote-id",      "local-id",     "auth-method",
+                                                                 "no-key",         "wrong-key",    "authentication",
+                                                                 "child-proposal", "pfs-group",    "traffic-selectors",
+                                                                 "kernel",         "malformed",    "refused",
                                                                  "closed"};
 
 enum class Verdict : std::uint8_t {

@@ -88,9 +88,11 @@ BOOST_AUTO_TEST_CASE(an_empty_template_and_none_give_the_models_defaults) {
     model::Vpn vpn = *configuration->vpns.at("v");
     model::IkePolicy ike;
     ike.proposals = vpn.ike.proposals;
+    ike.labels = vpn.ike.labels;
     BOOST_TEST((vpn.ike == ike));
     model::IpsecPolicy ipsec;
     ipsec.esp_proposals = vpn.ipsec.esp_proposals;
+    ipsec.esp_labels = vpn.ipsec.esp_labels;
     BOOST_TEST((vpn.ipsec == ipsec));
     BOOST_TEST(vpn.version == 2);
     BOOST_TEST_REQUIRE(vpn.policies.size() == 1U);

@@ -290,7 +290,7 @@ BOOST_AUTO_TEST_CASE(the_daemons_figures) {
   const vici::Message stats = rig.call("stats");
   BOOST_TEST(stats.section("workers")->text("total") == "4");
   BOOST_TEST(stats.section("queues")->text("medium") == "7");
-  BOOST_TEST(stats.text("scheduled") == "0");
+  BOOST_TEST(stats.text("scheduled") == "3");
   const vici::Message algorithms = rig.call("get-algorithms");
   BOOST_TEST(algorithms.section("aead")->text("AES_GCM_16") == "openssl");
   BOOST_TEST(algorithms.section("ke")->text("CURVE_25519") == "openssl");

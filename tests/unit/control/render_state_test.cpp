@@ -12,8 +12,8 @@ using control::StateRenderer;
 
 namespace {
 
-std::string render(model::RuntimeState state, StateFormat format, const std::string& vpn = {}) {
-  StateRenderer renderer(std::move(state), format, vpn);
+std::string render(model::RuntimeState state, StateFormat format, const std::string& vpn = {}, const std::string& applied = {}) {
+  StateRenderer renderer(std::move(state), format, vpn, applied);
   std::string out;
   while (const auto piece = renderer.next()) {
     BOOST_TEST(!piece->empty());
@@ -22,12 +22,29 @@ std::string render(model::RuntimeState state, StateFormat format, const std::str
   return out;
 }
 
-// "IKE state" of the guide, without the applied configuration and task-processing, and without the second half of the ike-sa that the page
+// "IKE state" of the guide, without the applied configuration, and without the second half of the ike-sa that the page
 // prints twice; with the leaves that the page lacks: initiator, the identities, mode.
 const char* const kGuideState = R"(ike
     ike-sas
         total 1
         half-open 0
+        ..
+    task-processing
+        worker-threads
+            total 16
+            idle 11
+            critical 4
+            high 0
+            medium 1
+            low 0
+            ..
+        task-queues
+            critical 0
+            high 0
+            medium 0
+            low 0
+            scheduled 3
+            ..
         ..
     counters
         ike-rekey-init 0
@@ -167,6 +184,32 @@ BOOST_AUTO_TEST_CASE(json_has_the_same_leaves) {
     lines += line != ".." && line.find(' ') != std::string::npos;  // a leaf, or a list entry's head with its key
   }
   BOOST_TEST(leaves == lines);
+}
+
+BOOST_AUTO_TEST_CASE(the_applied_configuration_stands_first) {
+  const std::string applied = "ike\n    enabled true\n    vpn a\n        version 2\n        ..\n    ..\n";
+  std::string text = render(test::guide_state(), StateFormat::Text, {}, applied);
+  BOOST_TEST(text.starts_with("ike\n    enabled true\n    vpn a\n        version 2\n        ..\n    ike-sas\n        total 1\n"));
+  BOOST_TEST(text.ends_with("        ..\n    ..\n"));
+  const auto json = nlohmann::json::parse(render(test::guide_state(), StateFormat::Json, {},
+                                                 R"({"svti-ike:ike": {"enabled": true, "vpn": [{"name": "a", "version": 2}]}})"
+                                                 "\n"));
+  BOOST_TEST(json.at("ike").at("enabled") == true);
+  BOOST_TEST(json.at("ike").at("vpn").at(0).at("version") == 2);
+  BOOST_TEST(json.at("ike").at("ike-sas").at("total") == 1);
+  BOOST_TEST(nlohmann::json::parse(render({}, StateFormat::Json, {}, "{\"svti-ike:ike\": {}}")).at("ike").contains("counters"));
+}
+
+BOOST_AUTO_TEST_CASE(of_one_vpn_the_applied_configuration_is_one_context_deeper) {
+  const std::string applied = "vpn vpn-hq\n    version 2\n    description \"two\n lines \\\" of it\"\n    ..\n";
+  const std::string text = render(test::guide_state(), StateFormat::Text, "vpn-hq", applied);
+  BOOST_TEST(
+      text.starts_with("ike\n    vpn vpn-hq\n        version 2\n        description \"two\n lines \\\" of it\"\n        ..\n"
+                       "    vpn-counters name vpn-hq\n"));
+  const auto json = nlohmann::json::parse(
+      render(test::guide_state(), StateFormat::Json, "vpn-hq", R"({"svti-ike:vpn": [{"name": "vpn-hq", "version": 2}]})"));
+  BOOST_TEST(json.at("ike").at("vpn").at(0).at("name") == "vpn-hq");
+  BOOST_TEST(json.at("ike").at("ike-sa").size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(nothing_there_is_still_a_tree) {

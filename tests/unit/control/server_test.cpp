@@ -616,6 +616,108 @@ BOOST_AUTO_TEST_CASE(more_findings_than_a_packet_holds_are_counted_and_errors_co
   BOOST_TEST(response.section("plan")->text("added") == "100000");
 }
 
+BOOST_AUTO_TEST_CASE(a_dry_run_changes_nothing_and_succeeds_where_a_load_would) {
+  Rig rig;
+  rig.service.outcome.changed = {"a"};
+  TestClient client(rig);
+  vici::Message response = client.call("svti-load-config", parameters({{"text", "x"}, {"dry-run", "yes"}}));
+  BOOST_TEST(rig.service.load_options.dry_run);
+  BOOST_TEST(response.text("success") == "yes");
+  BOOST_TEST(response.text("applied") == "no");
+  rig.service.outcome.diagnostics = {{false, "-", 1, "vpn", "is wrong"}};
+  response = client.call("svti-load-config", parameters({{"text", "x"}, {"dry-run", "yes"}}));
+  BOOST_TEST(response.text("success") == "no");
+}
+
+BOOST_AUTO_TEST_CASE(changes_come_one_by_one_before_the_response_to_who_listens_and_without_secrets) {
+  using Kind = config::Change::Kind;
+  Rig rig;
+  rig.service.outcome.applied = true;
+  rig.service.outcome.restart_leaves = {"global-options threads"};
+  rig.service.outcome.changes = {{Kind::Added, "vrf main ike vpn lab", "", "", false, false},
+                                 {Kind::Changed, "global-options threads", "16", "20", false, true},
+                                 {Kind::Changed, "pre-shared-key k secret", "old", "new", true, false}};
+  TestClient deaf(rig), client(rig);
+  const vici::Message alone = deaf.call("svti-load-config", parameters({{"text", "x"}, {"confirm", "60"}}));
+  BOOST_TEST(alone.section("plan")->text("changes") == "3");
+  BOOST_CHECK(*alone.section("plan")->list("restart") == vici::List{"global-options threads"});
+  BOOST_TEST(alone.text("confirm-within") == "60");
+  BOOST_CHECK(rig.service.load_options.confirm_within == seconds(60));
+
+  client.listen("svti-change");
+  client.request("svti-load-config", parameters({{"text", "x"}}));
+  const vici::Message added = client.receive().message;
+  BOOST_TEST(added.text("kind") == "added");
+  BOOST_TEST(added.text("path") == "vrf main ike vpn lab");
+  BOOST_TEST(added.find("after") == nullptr);
+  const vici::Message changed = client.receive().message;
+  BOOST_TEST(changed.text("before") == "16");
+  BOOST_TEST(changed.text("after") == "20");
+  BOOST_TEST(changed.text("restart") == "yes");
+  const vici::Message secret = client.receive().message;
+  BOOST_TEST(secret.text("before") == "<hidden>");
+  BOOST_TEST(secret.text("after") == "<hidden>");
+  BOOST_TEST(client.response().text("applied") == "yes");
+  BOOST_TEST(deaf.call("svti-load-config", parameters({{"text", "x"}, {"confirm", "86401"}})).text("errmsg") ==
+             "confirm is \"86401\", it takes a number from 0 to 86400");
+}
+
+BOOST_AUTO_TEST_CASE(edits_are_passed_on_in_their_order_from_one_request_or_several) {
+  Rig rig;
+  rig.service.outcome.applied = true;
+  TestClient client(rig);
+  vici::Message request;
+  request.add_list("edits", {"set vpn hq ike-policy mobike true", "delete vpn lab"}).add_flag("more", true);
+  BOOST_TEST(client.call("svti-edit-config", request).text("success") == "yes");
+  BOOST_TEST(rig.service.edits.empty());
+  BOOST_TEST(client.call("svti-edit-config", parameters({{"edits", "set vpn hq local-id \"a b\""}, {"dry-run", "yes"}})).text("success") ==
+             "yes");
+  BOOST_REQUIRE(rig.service.edits.size() == 3U);
+  BOOST_TEST(rig.service.edits[0].path == "vpn hq ike-policy mobike true");
+  BOOST_TEST(!rig.service.edits[0].remove);
+  BOOST_TEST(rig.service.edits[1].path == "vpn lab");
+  BOOST_TEST(rig.service.edits[1].remove);
+  BOOST_TEST(rig.service.edits[2].path == "vpn hq local-id \"a b\"");
+  BOOST_TEST(rig.service.load_options.dry_run);
+  for (const char* wrong : {"put vpn hq", "set", "delete ", ""})
+    BOOST_TEST(client.call("svti-edit-config", parameters({{"edits", wrong}}))
+                   .text("errmsg")
+                   .ends_with("it takes the form \"set PATH VALUE\" or \"delete PATH\""),
+               wrong);
+  BOOST_TEST(client.call("svti-edit-config").text("errmsg").starts_with("edits is missing"));
+}
+
+BOOST_AUTO_TEST_CASE(confirm_and_rollback_say_when_nothing_waits) {
+  Rig rig;
+  TestClient client(rig);
+  BOOST_TEST(client.call("svti-confirm").text("success") == "yes");
+  BOOST_TEST(client.call("svti-rollback").text("success") == "yes");
+  BOOST_TEST(rig.service.confirmed == 1U);
+  BOOST_TEST(rig.service.rolled_back == 1U);
+  rig.service.pending = config_error("nothing waits to be confirmed");
+  BOOST_TEST(client.call("svti-confirm").text("errmsg") == "nothing waits to be confirmed");
+  BOOST_TEST(client.call("svti-rollback").text("success") == "no");
+}
+
+BOOST_AUTO_TEST_CASE(show_state_is_of_one_vrf_with_its_configuration_resolved) {
+  Rig rig;
+  rig.service.other_vrfs["red"] = rig.service.running;
+  rig.service.other_states["red"].ike_sas_total = 7;
+  TestClient client(rig);
+  client.listen("svti-state");
+  const std::string text = client.streamed("svti-show-state", "svti-state", parameters({{"vrf", "red"}}));
+  BOOST_TEST(text.find("total 7\n") != std::string::npos);
+  BOOST_TEST(rig.service.shown.path == "vrf red ike");
+  BOOST_TEST(rig.service.shown.resolved);
+  BOOST_TEST(rig.service.shown.defaults);
+  BOOST_TEST(!rig.service.shown.secrets);
+  client.streamed("svti-show-state", "svti-state", parameters({{"vpn", "vpn-hq"}, {"secrets", "yes"}}));
+  BOOST_TEST(rig.service.shown.path == "vrf main ike vpn vpn-hq");
+  BOOST_TEST(rig.service.shown.secrets);
+  BOOST_TEST(client.call("svti-show-state", parameters({{"vrf", "blue"}})).text("errmsg") ==
+             "no VRF \"blue\" is configured: there is main, red");
+}
+
 BOOST_AUTO_TEST_CASE(show_config_streams_the_text_whole) {
   Rig rig;
   rig.service.config_text.clear();
@@ -628,9 +730,12 @@ BOOST_AUTO_TEST_CASE(show_config_streams_the_text_whole) {
   BOOST_TEST(!rig.service.shown.defaults);
   BOOST_TEST(!rig.service.shown.secrets);
   BOOST_CHECK(rig.service.shown.format == engine::ConfigFormat::Json);
-  client.streamed("svti-show-config", "svti-config", parameters({{"secrets", "yes"}}));
+  BOOST_TEST(rig.service.shown.path == "");
+  client.streamed("svti-show-config", "svti-config", parameters({{"secrets", "yes"}, {"path", "vpn hq"}, {"resolved", "yes"}}));
   BOOST_TEST(rig.service.shown.secrets);
   BOOST_TEST(rig.service.shown.defaults);
+  BOOST_TEST(rig.service.shown.resolved);
+  BOOST_TEST(rig.service.shown.path == "vpn hq");
 }
 
 BOOST_AUTO_TEST_CASE(show_state_streams_text_or_json_of_all_or_one_vpn) {
@@ -639,7 +744,9 @@ BOOST_AUTO_TEST_CASE(show_state_streams_text_or_json_of_all_or_one_vpn) {
   client.listen("svti-state");
   BOOST_TEST(client.streamed("svti-show-state", "svti-state").starts_with("ike\n    ike-sas\n"));
   BOOST_TEST(client.streamed("svti-show-state", "svti-state", parameters({{"json", "yes"}})).starts_with("{\"ike\":{\"ike-sas\""));
-  BOOST_TEST(client.streamed("svti-show-state", "svti-state", parameters({{"vpn", "vpn-lab"}})) == "ike\n    ..\n");
+  rig.service.config_text = "vpn vpn-lab\n    version 2\n    ..\n";
+  BOOST_TEST(client.streamed("svti-show-state", "svti-state", parameters({{"vpn", "vpn-lab"}})) ==
+             "ike\n    vpn vpn-lab\n        version 2\n        ..\n    ..\n");
   BOOST_TEST(client.call("svti-show-state", parameters({{"vpn", "x"}})).text("errmsg") ==
              "no VPN \"x\" is configured, and no SA of one is left");
 }

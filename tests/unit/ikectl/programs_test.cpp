@@ -155,6 +155,86 @@ BOOST_AUTO_TEST_CASE(ten_thousand_sas_are_shown) {
   BOOST_TEST(nlohmann::json::parse(rig.ikectl("show state --json").out).at("ike").at("ike-sa").size() == 10000U);
 }
 
+BOOST_AUTO_TEST_CASE(check_needs_no_daemon) {
+  Rig rig;
+  rig.stop();
+  const std::string file = rig.folder.file("iked.conf");
+  std::ofstream(file) << "ike\n    global-options\n        threads 20\n        thread 20\n        ..\n    ..\n";
+  Outcome done = rig.ikectl("check " + file);
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(has(done.err, file + ":4: "), done.err);
+  BOOST_TEST(has(done.err, "did you mean 'threads'?"), done.err);
+  done = rig.ikectl("check --json " + file);
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(nlohmann::json::parse(done.out).at("diagnostics").at(0).at("line") == 4);
+  std::ofstream(file) << "ike\n    ..\n";
+  done = rig.ikectl("check " + file);
+  BOOST_TEST(done.code == 0);
+  BOOST_TEST(done.out == file + ": valid\n");
+  BOOST_TEST(rig.ikectl("check " + rig.folder.file("none")).code == 1);
+}
+
+BOOST_AUTO_TEST_CASE(diff_shows_changes_and_changes_nothing) {
+  Rig rig;
+  using Kind = config::Change::Kind;
+  rig.service.outcome.changed = {"hq"};
+  rig.service.outcome.changes = {{Kind::Changed, "vpn hq local-id", "a", "b", false, false}};
+  const std::string file = rig.folder.file("iked.conf");
+  std::ofstream(file) << "ike\n    ..\n";
+  Outcome done = rig.ikectl("diff " + file);
+  BOOST_TEST(done.code == 0);
+  BOOST_TEST(done.out ==
+             "~ vpn hq local-id a -> b\nconfiguration would be applied: 0 VPNs added, 1 changed (hq), 0 removed, 0 unchanged\n");
+  BOOST_TEST(rig.service.load_options.dry_run);
+  const auto json = nlohmann::json::parse(rig.ikectl("load --dry-run --json " + file).out);
+  BOOST_TEST(json.at("changes").at(0).at("after") == "b");
+  BOOST_TEST(json.at("applied") == false);
+}
+
+BOOST_AUTO_TEST_CASE(load_with_confirm_and_then_confirm_or_rollback) {
+  Rig rig;
+  rig.service.outcome.applied = true;
+  Outcome done = rig.run("echo ike | " IKECTL " --socket " + rig.folder.file("vici") + " load --confirm 2m -");
+  BOOST_TEST(done.code == 0);
+  BOOST_TEST(has(done.out, "rolls back in 120 s, unless `ikectl confirm` comes before\n"), done.out);
+  BOOST_CHECK(rig.service.load_options.confirm_within == seconds(120));
+  BOOST_TEST(rig.ikectl("confirm").out == "confirmed\n");
+  rig.service.pending = config_error("nothing waits to be confirmed");
+  done = rig.ikectl("rollback");
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(done.err == "ikectl: nothing waits to be confirmed\n");
+}
+
+BOOST_AUTO_TEST_CASE(set_and_delete_pass_one_path_on) {
+  Rig rig;
+  rig.service.outcome.applied = true;
+  BOOST_TEST(rig.ikectl("set vpn hq local-id 'two words'").out == "nothing to change\n");
+  BOOST_REQUIRE(rig.service.edits.size() == 1U);
+  BOOST_TEST(rig.service.edits[0].path == "vpn hq local-id \"two words\"");
+  rig.service.outcome.changes = {{config::Change::Kind::Removed, "vpn hq", "", "", false, false}};
+  BOOST_TEST(rig.ikectl("delete 'vpn hq'").out == "- vpn hq\n");
+  BOOST_TEST(rig.service.edits[0].path == "vpn hq");
+  BOOST_TEST(rig.service.edits[0].remove);
+  rig.service.outcome = {};
+  rig.service.outcome.diagnostics = {{false, "", 1, "vpn hq version", "is 3, it takes 1 or 2"}};
+  const Outcome refused = rig.ikectl("set vpn hq version 3");
+  BOOST_TEST(refused.code == 1);
+  BOOST_TEST(has(refused.err, "vpn hq version: is 3, it takes 1 or 2\n"), refused.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_vpn_of_another_vrf_is_named_with_it) {
+  Rig rig;
+  rig.service.on_attempt = [](auto& attempt) { attempt.done({}); };
+  BOOST_TEST(rig.ikectl("initiate --vrf red hq").out == "red/hq: established\n");
+  rig.service.other_vrfs["red"] = rig.service.running;
+  BOOST_TEST(rig.ikectl("show state red/vpn-hq").code == 0);
+  BOOST_TEST(rig.service.shown.path == "vrf red ike vpn vpn-hq");
+  rig.ikectl("show config nodefault --resolved vpn hq");
+  BOOST_TEST(rig.service.shown.path == "vpn hq");
+  BOOST_TEST(rig.service.shown.resolved);
+  BOOST_TEST(!rig.service.shown.defaults);
+}
+
 BOOST_AUTO_TEST_CASE(log_follows_what_its_filter_lets_through) {
   Rig rig;
   boost::asio::steady_timer timer(rig.loop);
@@ -194,14 +274,14 @@ BOOST_AUTO_TEST_CASE(without_a_daemon_the_error_says_how_to_start_it) {
 
 BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples_and_a_wrong_command_line_is_2) {
   Rig rig;
-  for (const char* verb :
-       {"", "load", "initiate", "terminate", "rekey", "show", "show config", "show state", "log", "version", "completion"}) {
+  for (const char* verb : {"", "check", "diff", "load", "confirm", "rollback", "set", "delete", "initiate", "terminate", "rekey", "show",
+                           "show config", "show state", "log", "version", "completion"}) {
     const Outcome help = rig.ikectl(std::string(verb) + " --help");
     BOOST_TEST(help.code == 0, verb);
     BOOST_TEST(has(help.out, "Examples:\n  "), verb);
   }
-  for (const char* wrong : {"", "unknown", "load", "initiate", "show", "show config everything", "initiate a b c", "--color pink version",
-                            "initiate a --timeout x"}) {
+  for (const char* wrong : {"", "unknown", "load", "initiate", "show", "initiate a b c", "--color pink version", "initiate a --timeout x",
+                            "load --confirm soon x", "set", "delete"}) {
     BOOST_TEST(rig.ikectl(wrong).code == 2, wrong);
   }
 }

@@ -4,6 +4,9 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "ikectl/changes.h"
+#include "ikectl/transfer.h"
+
 using namespace svti;
 
 namespace {
@@ -37,14 +40,14 @@ BOOST_AUTO_TEST_CASE(diagnostics_are_file_line_leaf_message) {
 
 BOOST_AUTO_TEST_CASE(the_summary_counts_and_names) {
   vici::Message applied;
-  applied.add("applied", "yes");
+  applied.add("success", "yes").add("applied", "yes");
   vici::Section& plan = applied.add_section("plan");
   plan.add("added", "1").add_list("added-vpns", {"hq"}).add("changed", "9");
   plan.add_list("changed-vpns", {"a", "b", "c", "d", "e", "f", "g", "h", "i"});
   plan.add("removed", "0").add_list("removed-vpns", {}).add("unchanged", "5");
   BOOST_TEST(ikectl::load_summary(applied) ==
-             "configuration applied: 1 VPN added (hq), 9 changed (a, b, c, d, e, f, g, h, ...), 0 removed, 5 unchanged");
-  const auto json = nlohmann::json::parse(ikectl::load_json(applied));
+             "configuration applied: 1 VPN added (hq), 9 changed (a, b, c, d, e, f, g, h, ...), 0 removed, 5 unchanged\n");
+  const auto json = nlohmann::json::parse(ikectl::load_json(applied, {}));
   BOOST_TEST(json.at("applied") == true);
   BOOST_TEST(json.at("plan").at("added").at("vpns").at(0) == "hq");
   BOOST_TEST(json.at("plan").at("changed").at("count") == 9);
@@ -52,11 +55,54 @@ BOOST_AUTO_TEST_CASE(the_summary_counts_and_names) {
 
   vici::Message refused;
   refused.add("success", "no").add("applied", "no").add("errmsg", "configuration not applied");
-  BOOST_TEST(ikectl::load_summary(refused) == "configuration not applied: configuration not applied");
+  BOOST_TEST(ikectl::load_summary(refused) == "configuration not applied: configuration not applied\n");
   add_diagnostic(refused, "warning", "1", "", "x");
   add_diagnostic(refused, "error", "1", "", "x");
-  BOOST_TEST(ikectl::load_summary(refused) == "configuration not applied: 1 error, what ran before goes on");
-  BOOST_TEST(nlohmann::json::parse(ikectl::load_json(refused)).at("diagnostics").size() == 2U);
+  BOOST_TEST(ikectl::load_summary(refused) == "configuration not applied: 1 error, what ran before goes on\n");
+  BOOST_TEST(nlohmann::json::parse(ikectl::load_json(refused, {})).at("diagnostics").size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_names_what_waits_for_a_restart_and_for_a_confirmation) {
+  vici::Message response;
+  response.add("success", "yes").add("applied", "yes").add("confirm-within", "60");
+  response.add_section("plan").add("added", "0").add_list("restart", {"global-options threads", "global-options sa-table-size"});
+  BOOST_TEST(ikectl::load_notes(response) ==
+             "takes effect when the daemon is restarted: global-options threads, global-options sa-table-size\n"
+             "rolls back in 60 s, unless `ikectl confirm` comes before\n");
+  const auto json = nlohmann::json::parse(ikectl::load_json(response, {}));
+  BOOST_TEST(json.at("confirm-within") == 60);
+  BOOST_TEST(json.at("plan").at("restart").size() == 2U);
+  vici::Message dry;
+  dry.add("success", "yes").add("applied", "no").add_section("plan").add("added", "2");
+  BOOST_TEST(ikectl::load_summary(dry).starts_with("configuration would be applied: 2 VPNs added"));
+}
+
+BOOST_AUTO_TEST_CASE(changes_are_lines_with_a_sign_and_secrets_are_hidden) {
+  using Kind = config::Change::Kind;
+  const std::vector<config::Change> changes{
+      {Kind::Added, "vpn lab", "", "", false, false},
+      {Kind::Added, "vpn hq version", "", "2", false, false},
+      {Kind::Removed, "vpn hq local-id", "a.example", "", false, false},
+      {Kind::Changed, "global-options threads", "16", "20", false, true},
+      {Kind::Changed, "pre-shared-key k secret", "old", "new", true, false},
+      {Kind::Added, "certificate c certificate", "", "-----BEGIN CERTIFICATE-----\nMII\n", false, false}};
+  BOOST_TEST(ikectl::changes_text(changes, false) ==
+             "+ vpn lab\n"
+             "+ vpn hq version 2\n"
+             "- vpn hq local-id a.example\n"
+             "~ global-options threads 16 -> 20  (takes effect with a restart of the daemon)\n"
+             "~ pre-shared-key k secret <hidden> -> <hidden>\n"
+             "+ certificate c certificate -----BEGIN CERTIFICATE----- ...\n");
+  BOOST_TEST(ikectl::change_text(changes[2], true) == "\x1b[31m- vpn hq local-id a.example\x1b[0m\n");
+}
+
+BOOST_AUTO_TEST_CASE(times_have_units) {
+  BOOST_CHECK(ikectl::parse_seconds("60") == std::chrono::seconds(60));
+  BOOST_CHECK(ikectl::parse_seconds("60s") == std::chrono::seconds(60));
+  BOOST_CHECK(ikectl::parse_seconds("5m") == std::chrono::seconds(300));
+  BOOST_CHECK(ikectl::parse_seconds("24h") == std::chrono::seconds(86400));
+  for (const char* wrong : {"", "0", "s", "-1", "25h", "1d", "1 m", "99999999999", "4294967295h"})
+    BOOST_CHECK(!ikectl::parse_seconds(wrong));
 }
 
 BOOST_AUTO_TEST_CASE(log_lines_and_outcomes) {
