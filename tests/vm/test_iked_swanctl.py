@@ -160,7 +160,7 @@ def test_iked_swanctl_loads_lists_and_controls(gateways, sides):
     assert "IKE_SAs: 1 total, 0 half-open" in swanctl("--stats")
     assert re.search(r"^ +ike-init-out-req +: 1$", swanctl("--counters"), re.MULTILINE)
     assert re.search(r"^ +child-rekey +: 1$", swanctl("--counters", "--name", "site"), re.MULTILINE)
-    swanctl("--reset-counters", "--all")
+    swanctl("--counters", "--reset", "--all")
     assert re.search(r"^ +ike-init-out-req +: 0$", swanctl("--counters"), re.MULTILINE)
 
     # down, by id; traps by command

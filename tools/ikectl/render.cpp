@@ -88,7 +88,7 @@ std::string diagnostics_text(const config::Diagnostics& found, bool color) {
   std::string out;
   for (const config::Diagnostic& each : found) {
     std::string line = printable(each.file, kLineLimit);
-    if (each.line != 0) line += fmt::format(":{}", each.line);
+    if (each.line != 0 && !each.file.empty()) line += fmt::format(":{}", each.line);  // an edit has no file
     if (!line.empty()) line += ": ";
     if (!each.leaf.empty()) line += printable(each.leaf, kLineLimit) + ": ";
     if (each.warning) line += "warning: ";
