@@ -41,7 +41,7 @@ _ikectl() {
     --timeout|--loglevel|--vrf) return ;;
     *)
       case "${#words[@]} ${words[0]}" in
-        "0 ") offer="check diff load confirm rollback set delete initiate terminate rekey show explain log pki version completion" ;;
+        "0 ") offer="check diff load confirm rollback set delete edit initiate terminate rekey show explain log pki version completion" ;;
         "1 load"|"1 check"|"1 diff") COMPREPLY=($(compgen -f -- "$current")); return ;;
         "1 initiate"|"1 terminate"|"1 rekey"|"1 explain") offer=$(_ikectl_names vpn) ;;
         "2 initiate"|"2 terminate"|"2 rekey") offer=$(_ikectl_names policy "${words[1]}") ;;

@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   add_rollback(app, context);
   add_set(app, context);
   add_delete(app, context);
+  add_edit(app, context);
   add_initiate(app, context);
   add_terminate(app, context);
   add_rekey(app, context);

@@ -36,6 +36,7 @@ void add_confirm(CLI::App& app, Context& context);
 void add_rollback(CLI::App& app, Context& context);
 void add_set(CLI::App& app, Context& context);
 void add_delete(CLI::App& app, Context& context);
+void add_edit(CLI::App& app, Context& context);
 void add_initiate(CLI::App& app, Context& context);
 void add_terminate(CLI::App& app, Context& context);
 void add_rekey(CLI::App& app, Context& context);

@@ -22,6 +22,7 @@ struct Document::Impl {
   std::shared_ptr<const Schema> schema;  // before the tree, which points into it
   TreePtr root;
   Diagnostics warnings;
+  Diagnostics problems;  // of a draft
   Resolution resolution;
 
   // Warnings are among the findings, and taken out; with an error there is no document.
@@ -85,6 +86,23 @@ tl::expected<Document, Diagnostics> Document::edited(const std::vector<Edit>& ed
   if (!findings.failed()) validate(*impl_->schema, *root, {}, impl_->root.get(), findings);
   return Impl::finish(impl_->schema, std::move(root), &impl_->resolution, std::move(findings));
 }
+
+tl::expected<Document, Diagnostics> Document::draft(const std::vector<Edit>& edits) const {
+  Findings findings("");
+  NodePtr root = apply_edits(*impl_->schema, *impl_->root, edits, findings);
+  if (findings.failed()) return tl::unexpected(std::move(findings).take());
+  // The rules that an unfinished tree breaks are looked at again with each step.
+  validate(*impl_->schema, *root, {}, valid() ? impl_->root.get() : nullptr, findings);
+  auto finished = Impl::finish(impl_->schema, root, valid() ? &impl_->resolution : nullptr, std::move(findings));
+  if (finished) return finished;
+  auto impl = std::make_shared<Impl>();
+  impl->schema = impl_->schema;
+  impl->root = std::move(root);
+  for (Diagnostic& each : finished.error()) (each.warning ? impl->warnings : impl->problems).push_back(std::move(each));
+  return Document(std::move(impl));
+}
+
+const Diagnostics& Document::problems() const { return impl_->problems; }
 
 const Diagnostics& Document::warnings() const { return impl_->warnings; }
 

@@ -69,6 +69,12 @@ class Document {
   // All edits, in their order, or none. A finding's line is the number of its edit, from 1.
   tl::expected<Document, Diagnostics> edited(const std::vector<Edit>& edits) const;
 
+  // The same for somebody who is in the middle of it: a rule between nodes that is broken (what a VPN lacks, a template that is not there)
+  // is no error, but makes a document that is not valid. Such a one may be edited, printed and compared; it has nothing in resolved().
+  tl::expected<Document, Diagnostics> draft(const std::vector<Edit>& edits) const;
+  bool valid() const { return problems().empty(); }
+  const Diagnostics& problems() const;  // what keeps a draft from being valid
+
   const Diagnostics& warnings() const;
   // what makes `to` of this document, in the order of the tree
   std::vector<Change> diff(const Document& to) const;

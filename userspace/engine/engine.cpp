@@ -541,9 +541,17 @@ void Engine::publish(const sa::Notice& notice) {
   if (auto state = core_.sa_state(notice.ike, now())) now_is = std::make_shared<const model::IkeSaState>(std::move(*state));
   Event event{
       kKinds.at(notice.kind), place_.vrf, notice.vpn, notice.policy, notice.ike, notice.child, notice.former, notice.reason, {}, {}, {}};
-  // what is down is shown as it was while it was there
-  const bool down = notice.kind == From::IkeDown || notice.kind == From::ChildDown;
-  event.ike = down && before ? before : now_is ? now_is : before;
+  event.ike = now_is ? now_is : before;
+  if (before && (notice.kind == From::IkeDown || notice.kind == From::ChildDown)) {
+    // what is down is shown as it was while it was there, on its way out
+    const bool whole = notice.kind == From::IkeDown;
+    auto last = std::make_shared<model::IkeSaState>(*before);
+    if (whole) last->phase = model::IkeSaPhase::Deleting;
+    for (model::ChildSaState& child : last->children) {
+      if (whole || child.unique_id == notice.child) child.phase = model::ChildSaPhase::Deleting;
+    }
+    event.ike = std::move(last);
+  }
   if (notice.kind == From::IkeRekeyed) event.former = seen(notice.former);
   if (notice.kind == From::ChildRekeyed) event.former = before;
   if (notice.kind == From::IkeDown || notice.kind == From::IkeFailed) {

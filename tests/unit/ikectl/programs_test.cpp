@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // ikectl and swanctl as a user runs them, against the server over a fake engine in a thread of its own.
+#include <poll.h>
+#include <pty.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/test/unit_test.hpp>
+#include <cctype>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -64,6 +69,94 @@ struct Rig {
   }
   Outcome ikectl(const std::string& arguments) { return run(IKECTL " --socket " + folder.file("vici") + " " + arguments); }
   Outcome swanctl(const std::string& arguments) { return run(SWANCTL " " + arguments + " --uri unix://" + folder.file("vici")); }
+};
+
+constexpr const char* kShellConfig = R"(ike
+    ike-policy-template i
+        ike-proposal 1
+            aead-alg aes128-gcm-128
+            prf-alg hmac-sha256
+            dh-group curve25519
+            ..
+        ..
+    ipsec-policy-template c
+        esp-proposal 1
+            aead-alg aes128-gcm-128
+            ..
+        ..
+    vpn hq
+        ike-policy template i
+        ipsec-policy template c
+        local-address 192.0.2.1
+        remote-address 198.51.100.1
+        security-policy trunk
+            local-ts subnet 192.168.0.0/24
+            remote-ts subnet 192.168.99.0/24
+            ..
+        ..
+    pre-shared-key hq
+        id 198.51.100.1
+        secret "well kept"
+        ..
+    ..
+)";
+
+// A program at a terminal of its own: what a person would type, what they would see.
+class Terminal {
+ public:
+  explicit Terminal(const std::string& command) {
+    child_ = forkpty(&master_, nullptr, nullptr, nullptr);
+    BOOST_REQUIRE(child_ >= 0);
+    if (child_ > 0) return;
+    setenv("TERM", "xterm", 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
+    execl("/bin/sh", "sh", "-c", ("exec timeout --foreground 60 " + command).c_str(), nullptr);
+    _exit(127);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  ~Terminal() {
+    if (child_ > 0) end();
+    close(master_);
+  }
+
+  void type(std::string_view keys) { BOOST_REQUIRE(write(master_, keys.data(), keys.size()) == static_cast<ssize_t>(keys.size())); }
+  // what came since the last call up to `part`, escape sequences left out; the test fails when it does not come
+  std::string wait_for(std::string_view part) {
+    std::size_t found = 0;
+    while ((found = seen_.find(part)) == std::string::npos) {
+      pollfd ready{master_, POLLIN, 0};
+      char octets[4096];
+      const ssize_t size = poll(&ready, 1, 30'000) == 1 ? read(master_, octets, sizeof octets) : 0;
+      if (size <= 0) break;
+      for (ssize_t i = 0; i < size; ++i) take(octets[i]);
+    }
+    BOOST_REQUIRE_MESSAGE(found != std::string::npos, "\"" << part << "\" does not come, but \"" << seen_ << "\"");
+    const std::string before = seen_.substr(0, found + part.size());
+    seen_.erase(0, found + part.size());
+    return before;
+  }
+  int end() {
+    int status = 0;
+    waitpid(std::exchange(child_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  void take(char octet) {
+    if (octet == '\x1b') {
+      in_escape_ = true;
+    } else if (in_escape_) {
+      in_escape_ = std::isalpha(static_cast<unsigned char>(octet)) == 0;
+    } else if (octet != '\r') {
+      seen_ += octet;
+    }
+  }
+
+  int master_ = -1;
+  pid_t child_ = -1;
+  std::string seen_;
+  bool in_escape_ = false;
 };
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -235,6 +328,88 @@ BOOST_AUTO_TEST_CASE(a_vpn_of_another_vrf_is_named_with_it) {
   BOOST_TEST(!rig.service.shown.defaults);
 }
 
+BOOST_AUTO_TEST_CASE(load_at_a_terminal_shows_the_plan_and_asks) {
+  Rig rig;
+  rig.service.outcome.added = {"hq"};
+  rig.service.outcome.changes = {{config::Change::Kind::Added, "vpn hq", "", "", false, false}};
+  const std::string file = rig.folder.file("iked.conf");
+  std::ofstream(file) << "ike\n    ..\n";
+  const std::string command = IKECTL " --color never --socket " + rig.folder.file("vici") + " load " + file;
+  {
+    Terminal terminal(command);
+    BOOST_TEST(has(terminal.wait_for("Apply? [y/N] "), "+ vpn hq\n"));
+    terminal.type("n\n");
+    terminal.wait_for("nothing was changed");
+    BOOST_TEST(terminal.end() == 1);
+  }
+  BOOST_TEST(rig.service.load_options.dry_run);
+  Terminal terminal(command);
+  terminal.wait_for("Apply? [y/N] ");
+  rig.service.outcome.applied = true;
+  terminal.type("y\n");
+  terminal.wait_for("configuration applied: 1 VPN added (hq)");
+  BOOST_TEST(terminal.end() == 0);
+  BOOST_TEST(!rig.service.load_options.dry_run);
+}
+
+BOOST_AUTO_TEST_CASE(the_shell_completes_recalls_and_commits_at_a_terminal) {
+  Rig rig;
+  rig.service.config_text = kShellConfig;
+  Terminal terminal(IKECTL " --color never --socket " + rig.folder.file("vici") + " edit");
+  terminal.wait_for(" running config# ");
+  terminal.type("/ vrf main ike\n");
+  terminal.wait_for(" running ike# ");
+  terminal.type("vpn h\t\n");
+  terminal.wait_for(" running vpn hq# ");
+  terminal.type("local-\t\t");
+  BOOST_TEST(has(terminal.wait_for("local-id"), "local-address"));
+  terminal.type("\x03");  // ^C drops the line
+  terminal.wait_for("^C");
+  terminal.type("ike-policy mob\ttrue\n");
+  terminal.wait_for("mobike true");
+  terminal.wait_for(" running vpn hq# ");
+  terminal.type("local-id \n");
+  terminal.wait_for("local-id");
+  terminal.type("diff\n");
+  terminal.wait_for("vrf main ike vpn hq ike-policy mobike");
+  terminal.wait_for("# ");
+  rig.service.outcome.applied = true;
+  terminal.type("commit\n");
+  terminal.wait_for("configuration applied");
+  terminal.wait_for("# ");
+  terminal.type("\x1b[A");  // the line before
+  terminal.wait_for("commit");
+  terminal.type("\n");
+  terminal.wait_for("nothing has been changed");
+  terminal.type("exit\n");
+  BOOST_TEST(terminal.end() == 0);
+  BOOST_REQUIRE(rig.service.edits.size() == 1U);
+  BOOST_TEST(rig.service.edits[0].path == "vrf main ike vpn hq ike-policy mobike true");
+}
+
+BOOST_AUTO_TEST_CASE(the_shell_takes_lines_from_a_pipe_and_ends_at_the_first_error) {
+  Rig rig;
+  rig.service.config_text = kShellConfig;
+  const auto edit = [&](const std::string& lines) {
+    return rig.run("printf '" + lines + "' | " IKECTL " --socket " + rig.folder.file("vici") + " edit");
+  };
+  rig.service.outcome.applied = true;
+  Outcome done = edit("/ vrf main ike vpn hq\\n ike-policy\\n dpd-delay 30s\\n commit\\n");
+  BOOST_TEST(done.code == 0, done.err);
+  BOOST_REQUIRE(rig.service.edits.size() == 1U);
+  BOOST_TEST(rig.service.edits[0].path == "vrf main ike vpn hq ike-policy dpd-delay 30s");
+
+  rig.service.edits.clear();
+  done = edit("/ vrf main ike vpn hq\\n# a comment\\nike-policy dpd-delay 1x\\ncommit\\n");
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(has(done.err, "ikectl: line 3: "), done.err);
+  BOOST_TEST(has(done.err, "dpd-delay"), done.err);
+  done = edit("/ vrf main ike vpn hq\\nike-policy dpd-delay 1s\\n");
+  BOOST_TEST(done.code == 1);
+  BOOST_TEST(has(done.err, "line 2: the input ends without `commit`"), done.err);
+  BOOST_TEST(rig.service.edits.empty());
+}
+
 BOOST_AUTO_TEST_CASE(log_follows_what_its_filter_lets_through) {
   Rig rig;
   boost::asio::steady_timer timer(rig.loop);
@@ -274,8 +449,8 @@ BOOST_AUTO_TEST_CASE(without_a_daemon_the_error_says_how_to_start_it) {
 
 BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples_and_a_wrong_command_line_is_2) {
   Rig rig;
-  for (const char* verb : {"", "check", "diff", "load", "confirm", "rollback", "set", "delete", "initiate", "terminate", "rekey", "show",
-                           "show config", "show state", "log", "version", "completion"}) {
+  for (const char* verb : {"", "check", "diff", "load", "confirm", "rollback", "set", "delete", "edit", "initiate", "terminate", "rekey",
+                           "show", "show config", "show state", "log", "version", "completion"}) {
     const Outcome help = rig.ikectl(std::string(verb) + " --help");
     BOOST_TEST(help.code == 0, verb);
     BOOST_TEST(has(help.out, "Examples:\n  "), verb);

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A user's day with ikectl: what is wrong with a file, what would change, changes that come and go while the tunnel lives on.
+
+    clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (svti-iked, svti100) ─── clientb
+"""
+import json
+import os
+import socket
+import threading
+
+import pytest
+
+from iked import GCM_ESP, GCM_IKE, Iked, entries, esp_sas, pair, wait_tunnel
+from lab import wait_until
+
+VPN = "siteA-siteB"
+
+
+@pytest.fixture
+def tunnel(gateways):
+    """(topology, gwa's daemon, its configuration text, the SPIs that must not change)"""
+    gateways.svtis()
+    a, b = pair(ike=GCM_IKE, esp=GCM_ESP)
+    iked, _ = Iked(gateways.gwa, a).start(), Iked(gateways.gwb, b).start()
+    iked.initiate()
+    wait_tunnel(gateways.gwa, gateways.gwb)
+    return gateways, iked, a, {sa["spi"] for sa in esp_sas(gateways.gwa)}
+
+
+def lives_on(g, spis):
+    assert {sa["spi"] for sa in esp_sas(g.gwa)} == spis
+    g.clienta.ping_ok("192.168.99.2")
+
+
+def with_dpd(text, delay):
+    return text.replace(f"template ike-{VPN}", f"template ike-{VPN}\n            dpd-delay {delay}", 1)
+
+
+def dpd(iked):
+    """The dpd-delay that runs, as `show config` prints it."""
+    return iked.ctl("show", "config", "vpn", VPN, "ike-policy", "dpd-delay").stdout.strip()
+
+
+def test_iked_control_check_and_diff_before_a_load(tunnel):
+    g, iked, text, spis = tunnel
+    new = g.gwa.dir / "new.conf"
+    new.write_text(with_dpd(text, "soon"))
+    line = new.read_text().splitlines().index("            dpd-delay soon") + 1
+    for verb in ("check", "diff", "load"):
+        done = iked.ctl(verb, new, check=False)
+        assert done.returncode == 1
+        assert f"{new}:{line}: " in done.stderr and "dpd-delay" in done.stderr
+    new.write_text(with_dpd(text, "30s"))
+    assert iked.ctl("check", new).stdout == f"{new}: valid\n"
+    shown = iked.ctl("diff", new).stdout
+    assert f"vpn {VPN} ike-policy dpd-delay" in shown and f"1 changed ({VPN})" in shown
+    changes = json.loads(iked.ctl("diff", "--json", new).stdout)["changes"]
+    assert [change["path"].split()[-1] for change in changes] == ["dpd-delay"]
+    assert dpd(iked) == "dpd-delay 0s"
+    lives_on(g, spis)
+
+
+def test_iked_control_a_load_that_nobody_confirms_is_rolled_back(tunnel):
+    g, iked, text, spis = tunnel
+    new = g.gwa.dir / "new.conf"
+    new.write_text(with_dpd(text, "30s"))
+    assert "rolls back in 5 s" in iked.ctl("load", "--confirm", "5s", new).stdout
+    wait_until(lambda: dpd(iked) == "dpd-delay 0s", "the former configuration is back", 60, interval=0.5)
+    lives_on(g, spis)
+    assert iked.ctl("confirm", check=False).returncode == 1
+
+    iked.ctl("load", "--confirm", "120s", new)
+    iked.ctl("confirm")
+    assert dpd(iked) == "dpd-delay 30s"
+    assert iked.ctl("rollback", check=False).returncode == 1
+    iked.ctl("load", "--confirm", "120s", iked.file)
+    iked.ctl("rollback")
+    assert dpd(iked) == "dpd-delay 30s"
+    lives_on(g, spis)
+
+
+def test_iked_control_single_leaves(tunnel):
+    g, iked, _, spis = tunnel
+    assert "dpd-delay" in iked.ctl("set", "vpn", VPN, "ike-policy", "dpd-delay", "40s").stdout
+    assert dpd(iked) == "dpd-delay 40s"
+    iked.ctl("delete", "vpn", VPN, "ike-policy", "dpd-delay")
+    assert dpd(iked) == "dpd-delay 0s"
+    refused = iked.ctl("set", "vpn", VPN, "ike-policy", "dpd-dellay", "40s", check=False)
+    assert refused.returncode == 1 and "did you mean 'dpd-delay'" in refused.stderr
+    assert iked.ctl("delete", "vpn", "nowhere", check=False).returncode == 1
+    lives_on(g, spis)
+
+
+def edit(iked, *lines):
+    return iked.host.run(["ikectl", "--socket", iked.socket, "edit"], input="\n".join(lines) + "\n", check=False, timeout=90)
+
+
+def test_iked_control_edit_from_a_pipe(tunnel):
+    g, iked, _, spis = tunnel
+    done = edit(iked, f"/ vrf main ike vpn {VPN}", "ike-policy dpd-delay 50s", "diff", "commit")
+    assert done.returncode == 0, done.stderr
+    assert "dpd-delay" in done.stdout
+    assert dpd(iked) == "dpd-delay 50s"
+    # The first error ends it, and nothing of it is applied.
+    done = edit(iked, f"/ vrf main ike vpn {VPN}", "ike-policy dpd-delay 60s", "ike-policy dpd-delay never", "commit")
+    assert done.returncode == 1 and "line 3: " in done.stderr
+    assert dpd(iked) == "dpd-delay 50s"
+    done = edit(iked, f"/ vrf main ike vpn {VPN} ike-policy dpd-delay 60s")
+    assert done.returncode == 1 and "without `commit`" in done.stderr
+    assert dpd(iked) == "dpd-delay 50s"
+    lives_on(g, spis)
+
+
+def test_iked_control_state_begins_with_the_applied_configuration(tunnel):
+    _, iked, _, _ = tunnel
+    text = iked.ctl("show", "state").stdout
+    order = [text.index(f"\n    {part}") for part in (f"vpn {VPN}\n", "ike-sas\n", "task-processing\n", "counters\n", f"vpn-counters name {VPN}\n", "ike-sa unique-id")]
+    assert order == sorted(order)
+    assert "eaJ31RfzHNRvUSH0oUYg7znTW0I" not in text
+    assert "eaJ31RfzHNRvUSH0oUYg7znTW0I" in iked.ctl("show", "state", "--secrets").stdout
+    ike = iked.state()["ike"]
+    # templates are folded in: the VPN has proposals of its own
+    vpn = next(vpn for vpn in ike["vpn"] if vpn["name"] == VPN)
+    assert "template" not in vpn["ike-policy"]
+    assert vpn["ike-policy"]["ike-proposal"][0]["dh-group"] == ["curve25519"]
+    assert ike["ike-sas"]["total"] == 1
+    assert ike["task-processing"]["worker-threads"]["total"] >= 1
+    child = next(entries(ike["ike-sa"], "child-sa"))
+    assert child["svti-id-in"] == 100 and child["state"] == "installed"
+    one = iked.ctl("show", "state", VPN).stdout
+    assert one.startswith(f"ike\n    vpn {VPN}\n") and "ike-sas" not in one
+
+
+def test_iked_control_the_log_is_filtered(tunnel):
+    g, iked, _, _ = tunnel
+    command = ["ikectl", "--socket", iked.socket, "log"]
+    wanted = g.gwa.popen([*command, "--vpn", VPN, "--level", "2", "--json"], name="log-vpn")
+    other = g.gwa.popen([*command, "--vpn", "nowhere"], name="log-other")
+    only = g.gwa.popen([*command, "--subsystem", "asn1"], name="log-asn1")
+
+    def followed():
+        iked.ctl("rekey", VPN, "trunk")
+        return any(wanted.output().splitlines())
+
+    wait_until(followed, "lines about the VPN are followed", 60, interval=1)
+    for line in wanted.output().splitlines():
+        assert json.loads(line)["vpn"] == VPN
+    assert other.output() == "" and only.output() == ""
+
+
+class Syslog:
+    """/dev/log of the machine the test runs in, which has no other syslog daemon."""
+
+    def __init__(self):
+        assert not os.path.lexists("/dev/log"), "a syslog daemon runs here"
+        self.lines = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("/dev/log")
+        os.chmod("/dev/log", 0o666)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            try:
+                self.lines.append(self.socket.recv(65536).decode(errors="replace"))
+            except OSError:
+                return
+
+    def close(self):
+        os.unlink("/dev/log")
+        self.socket.close()
+
+
+def test_iked_control_logging_levels_change_live(gateways):
+    syslog = Syslog()
+    try:
+        gateways.svtis()
+        a, b = pair(ike=GCM_IKE, esp=GCM_ESP)
+        iked, _ = Iked(gateways.gwa, a).start(), Iked(gateways.gwb, b).start()
+        iked.ctl("set", "logging", "authpriv", "ike", "2")
+        iked.initiate()
+        # authpriv (10) and daemon (3), both at severity notice (5)
+        wait_until(lambda: any(line.startswith("<85>") and "ike: " in line for line in syslog.lines), "lines at authpriv", 60, interval=0.5)
+        assert not any(line.startswith("<85>") and "network: " in line for line in syslog.lines)
+        assert all(line.startswith(("<29>", "<85>")) for line in syslog.lines), syslog.lines[:5]
+        iked.ctl("set", "logging", "authpriv", "ike", "disable")
+        del syslog.lines[:]
+        iked.ctl("rekey", VPN, "trunk")
+        assert not any(line.startswith("<85>") for line in syslog.lines)
+    finally:
+        syslog.close()
+
+
+def test_iked_control_what_was_set_survives_a_restart(gateways):
+    gateways.svtis()
+    a, _ = pair(ike=GCM_IKE, esp=GCM_ESP)
+    iked = Iked(gateways.gwa, a).start()
+    iked.ctl("set", "vpn", VPN, "ike-policy", "dpd-delay", "45s")
+    shown = iked.ctl("show", "config", "--secrets").stdout
+    iked.stop()
+    iked.start()
+    assert iked.ctl("show", "config", "--secrets").stdout == shown
+    assert dpd(iked) == "dpd-delay 45s"
