@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A user's day with ikectl: what is wrong with a file, what would change, changes that come and go while the tunnel lives on.
+"""A user's day with ikectl: what runs is shown, the log is followed, and what was set outlives the daemon.
 
     clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (svti-iked, svti100) ─── clientb
 """
@@ -25,90 +25,6 @@ def tunnel(gateways):
     iked.initiate()
     wait_tunnel(gateways.gwa, gateways.gwb)
     return gateways, iked, a, {sa["spi"] for sa in esp_sas(gateways.gwa)}
-
-
-def lives_on(g, spis):
-    assert {sa["spi"] for sa in esp_sas(g.gwa)} == spis
-    g.clienta.ping_ok("192.168.99.2")
-
-
-def with_dpd(text, delay):
-    return text.replace(f"template ike-{VPN}", f"template ike-{VPN}\n            dpd-delay {delay}", 1)
-
-
-def dpd(iked):
-    """The dpd-delay that runs, as `show config` prints it."""
-    return iked.ctl("show", "config", "vpn", VPN, "ike-policy", "dpd-delay").stdout.strip()
-
-
-def test_iked_control_check_and_diff_before_a_load(tunnel):
-    g, iked, text, spis = tunnel
-    new = g.gwa.dir / "new.conf"
-    new.write_text(with_dpd(text, "soon"))
-    line = new.read_text().splitlines().index("            dpd-delay soon") + 1
-    for verb in ("check", "diff", "load"):
-        done = iked.ctl(verb, new, check=False)
-        assert done.returncode == 1
-        assert f"{new}:{line}: " in done.stderr and "dpd-delay" in done.stderr
-    new.write_text(with_dpd(text, "30s"))
-    assert iked.ctl("check", new).stdout == f"{new}: valid\n"
-    shown = iked.ctl("diff", new).stdout
-    assert f"vpn {VPN} ike-policy dpd-delay" in shown and f"1 changed ({VPN})" in shown
-    changes = json.loads(iked.ctl("diff", "--json", new).stdout)["changes"]
-    assert [change["path"].split()[-1] for change in changes] == ["dpd-delay"]
-    assert dpd(iked) == "dpd-delay 0s"
-    lives_on(g, spis)
-
-
-def test_iked_control_a_load_that_nobody_confirms_is_rolled_back(tunnel):
-    g, iked, text, spis = tunnel
-    new = g.gwa.dir / "new.conf"
-    new.write_text(with_dpd(text, "30s"))
-    assert "rolls back in 5 s" in iked.ctl("load", "--confirm", "5s", new).stdout
-    wait_until(lambda: dpd(iked) == "dpd-delay 0s", "the former configuration is back", 60, interval=0.5)
-    lives_on(g, spis)
-    assert iked.ctl("confirm", check=False).returncode == 1
-
-    iked.ctl("load", "--confirm", "120s", new)
-    iked.ctl("confirm")
-    assert dpd(iked) == "dpd-delay 30s"
-    assert iked.ctl("rollback", check=False).returncode == 1
-    iked.ctl("load", "--confirm", "120s", iked.file)
-    iked.ctl("rollback")
-    assert dpd(iked) == "dpd-delay 30s"
-    lives_on(g, spis)
-
-
-def test_iked_control_single_leaves(tunnel):
-    g, iked, _, spis = tunnel
-    assert "dpd-delay" in iked.ctl("set", "vpn", VPN, "ike-policy", "dpd-delay", "40s").stdout
-    assert dpd(iked) == "dpd-delay 40s"
-    iked.ctl("delete", "vpn", VPN, "ike-policy", "dpd-delay")
-    assert dpd(iked) == "dpd-delay 0s"
-    refused = iked.ctl("set", "vpn", VPN, "ike-policy", "dpd-dellay", "40s", check=False)
-    assert refused.returncode == 1 and "did you mean 'dpd-delay'" in refused.stderr
-    assert iked.ctl("delete", "vpn", "nowhere", check=False).returncode == 1
-    lives_on(g, spis)
-
-
-def edit(iked, *lines):
-    return iked.host.run(["ikectl", "--socket", iked.socket, "edit"], input="\n".join(lines) + "\n", check=False, timeout=90)
-
-
-def test_iked_control_edit_from_a_pipe(tunnel):
-    g, iked, _, spis = tunnel
-    done = edit(iked, f"/ vrf main ike vpn {VPN}", "ike-policy dpd-delay 50s", "diff", "commit")
-    assert done.returncode == 0, done.stderr
-    assert "dpd-delay" in done.stdout
-    assert dpd(iked) == "dpd-delay 50s"
-    # The first error ends it, and nothing of it is applied.
-    done = edit(iked, f"/ vrf main ike vpn {VPN}", "ike-policy dpd-delay 60s", "ike-policy dpd-delay never", "commit")
-    assert done.returncode == 1 and "line 3: " in done.stderr
-    assert dpd(iked) == "dpd-delay 50s"
-    done = edit(iked, f"/ vrf main ike vpn {VPN} ike-policy dpd-delay 60s")
-    assert done.returncode == 1 and "without `commit`" in done.stderr
-    assert dpd(iked) == "dpd-delay 50s"
-    lives_on(g, spis)
 
 
 def test_iked_control_state_begins_with_the_applied_configuration(tunnel):
@@ -200,4 +116,4 @@ def test_iked_control_what_was_set_survives_a_restart(gateways):
     iked.stop()
     iked.start()
     assert iked.ctl("show", "config", "--secrets").stdout == shown
-    assert dpd(iked) == "dpd-delay 45s"
+    assert iked.ctl("show", "config", "vpn", VPN, "ike-policy", "dpd-delay").stdout.strip() == "dpd-delay 45s"
