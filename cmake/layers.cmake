@@ -5,13 +5,6 @@ function(svti_layer name)
   cmake_parse_arguments(arg "" "" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.h)
-  # Every header compiles alone: each gets a translation unit that holds nothing else.
-  foreach(header ${headers})
-    get_filename_component(stem ${header} NAME_WE)
-    set(alone ${CMAKE_CURRENT_BINARY_DIR}/alone_${stem}.cpp)
-    file(CONFIGURE OUTPUT ${alone} CONTENT "#include \"${name}/${stem}.h\"\n")
-    list(APPEND sources ${alone})
-  endforeach()
   add_library(svti_${name} STATIC ${sources})
   target_include_directories(svti_${name} PUBLIC ${PROJECT_SOURCE_DIR}/userspace)
   target_link_libraries(svti_${name} PRIVATE svti_options)
@@ -19,6 +12,17 @@ function(svti_layer name)
     target_link_libraries(svti_${name} PUBLIC svti_${layer})
   endforeach()
   target_link_libraries(svti_${name} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+
+  # Every header compiles alone: each gets a translation unit that holds nothing else. Part of `all`, not of the library: who builds
+  # one program need not wait for them.
+  foreach(header ${headers})
+    get_filename_component(stem ${header} NAME_WE)
+    set(alone ${CMAKE_CURRENT_BINARY_DIR}/alone_${stem}.cpp)
+    file(CONFIGURE OUTPUT ${alone} CONTENT "#include \"${name}/${stem}.h\"\n")
+    list(APPEND alones ${alone})
+  endforeach()
+  add_library(svti_${name}_headers OBJECT ${alones})
+  target_link_libraries(svti_${name}_headers PRIVATE svti_options svti_${name} ${arg_PRIVATE})
 endfunction()
 
 # svti_test(NAME LINK target...): all *.cpp of the current folder as one Boost.Test program `NAME`
