@@ -134,8 +134,8 @@ class Iked:
         return self.swanctl("--rekey", "--ike", vpn)
 
     def state(self):
-        """`show state --json`, parsed."""
-        return json.loads(self.ctl("show", "state", "--json").stdout)
+        """`show state --json`, parsed: what stands below VRF main."""
+        return json.loads(self.ctl("show", "state", "--json").stdout)["svti:vrf"][0]
 
     def ike_sas(self):
         """The ike-sa entries of the state."""

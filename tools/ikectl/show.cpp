@@ -68,7 +68,7 @@ void add_show_state(CLI::App& show_verb, Context& context) {
       "  ikectl show state\n"
       "  ikectl show state siteA-siteB\n"
       "  ikectl show state red/hq\n"
-      "  ikectl show state --json | jq '.ike.\"ike-sa\"[] | {name, state}'");
+      "  ikectl show state --json | jq '.\"svti:vrf\"[0].ike.\"ike-sa\"[] | {name, state}'");
   verb->callback([&context, options] {
     const VpnName name = vpn_name(options->vrf, options->vpn);
     vici::Message parameters;

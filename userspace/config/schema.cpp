@@ -267,6 +267,7 @@ std::unique_ptr<SchemaNode> make_node(const lysc_node* yang, const SchemaNode* p
   }
   const lysc_node* child = nullptr;
   while ((child = lys_getnext(child, yang, nullptr, 0))) {
+    if ((child->flags & LYS_CONFIG_R) != 0) continue;  // state is nobody's to set
     node->children.push_back(make_node(child, node.get()));
     const SchemaNode* made = node->children.back().get();
     node->by_name.emplace(made->name, made);

@@ -61,8 +61,11 @@ void print_member(const std::string& name, const Tree& value, std::size_t depth,
   }
 }
 
+// RFC 7951 6.1: what may need more than the 53 bits of a double is a string. In the text form that makes no difference.
+std::string wide(std::uint64_t number) { return std::to_string(number); }
+
 Tree counters_tree(const model::Counters& counters, Tree tree = Tree::object()) {
-  for (std::size_t i = 0; i < model::kCounterNames.size(); ++i) tree[std::string(model::kCounterNames[i])] = counters.values[i];
+  for (std::size_t i = 0; i < model::kCounterNames.size(); ++i) tree[std::string(model::kCounterNames[i])] = wide(counters.values[i]);
   return tree;
 }
 
@@ -134,16 +137,21 @@ Tree child_tree(const model::ChildSaState& child, bool mobike) {
   if (child.svti_id_out != 0) tree["svti-id-out"] = child.svti_id_out;
   add_algorithms(tree, child.transforms);
   tree["esn"] = child.esn;
-  tree["bytes-in"] = child.bytes_in;
-  tree["packets-in"] = child.packets_in;
-  tree["bytes-out"] = child.bytes_out;
-  tree["packets-out"] = child.packets_out;
+  tree["bytes-in"] = wide(child.bytes_in);
+  tree["packets-in"] = wide(child.packets_in);
+  tree["bytes-out"] = wide(child.bytes_out);
+  tree["packets-out"] = wide(child.packets_out);
   tree["installed-time"] = child.installed.count();
   if (child.rekey) tree["rekey-time"] = child.rekey->count();
   if (child.life) tree["life-time"] = child.life->count();
   tree["local-ts"] = selectors_tree(child.local_ts);
   tree["remote-ts"] = selectors_tree(child.remote_ts);
   return tree;
+}
+
+void add_addresses(Tree& tree, const std::string& name, const std::vector<IpAddress>& addresses) {
+  if (addresses.empty()) return;
+  for (const IpAddress& address : addresses) tree[name].push_back(address.to_string());
 }
 
 Tree ike_sa_tree(const model::IkeSaState& sa) {
@@ -159,6 +167,9 @@ Tree ike_sa_tree(const model::IkeSaState& sa) {
   tree["remote-port"] = sa.remote.port;
   if (!sa.local_id.empty()) tree["local-id"] = sa.local_id;
   if (!sa.remote_id.empty()) tree["remote-id"] = sa.remote_id;
+  if (!sa.remote_eap_id.empty()) tree["remote-eap-id"] = sa.remote_eap_id;
+  add_addresses(tree, "local-vip", sa.local_vips);
+  add_addresses(tree, "remote-vip", sa.remote_vips);
   tree["initiator-spi"] = fmt::format("{:016x}", sa.initiator_spi);
   tree["responder-spi"] = fmt::format("{:016x}", sa.responder_spi);
   add_algorithms(tree, sa.transforms);
@@ -187,6 +198,40 @@ Tree tasks_tree(const model::TaskState& tasks) {
   add(queues, tasks.queued);
   queues["scheduled"] = tasks.scheduled;
   return Tree{{"worker-threads", std::move(workers)}, {"task-queues", std::move(queues)}};
+}
+
+Tree family_tree(const std::vector<model::InterfaceAddress>& addresses, IpFamily family, bool enabled) {
+  Tree tree{{"enabled", enabled}};
+  for (const model::InterfaceAddress& one : addresses) {
+    if (one.address.family() == family) tree["address"].push_back(fmt::format("{}/{}", one.address.to_string(), one.prefix_length));
+  }
+  return tree;
+}
+
+// The leaves of the configuration with the values that the kernel has for them, and those that only the kernel knows.
+Tree interface_tree(const model::SvtiState& svti) {
+  const model::SvtiInterface& configured = svti.configured;
+  Tree tree{{"name", configured.name}, {"svti-id", configured.svti_id}};
+  if (svti.link || configured.mtu) tree["mtu"] = svti.link ? svti.link->mtu : *configured.mtu;
+  tree["enabled"] = configured.enabled;
+  tree["promiscuous"] = svti.link ? svti.link->promiscuous : configured.promiscuous;
+  if (!configured.description.empty()) tree["description"] = configured.description;
+  const auto& addresses = svti.link ? svti.link->addresses : configured.addresses;
+  tree["ipv4"] = family_tree(addresses, IpFamily::V4, configured.ipv4_enabled);
+  tree["ipv6"] = family_tree(addresses, IpFamily::V6, configured.ipv6_enabled);
+  tree["link-vrf"] = configured.link_vrf;
+  if (!configured.link_interface.empty()) tree["link-interface"] = configured.link_interface;
+  if (!svti.link) return tree;
+  const model::LinkCounters& counters = svti.link->counters;
+  tree["ifindex"] = svti.link->ifindex;
+  tree["admin-status"] = svti.link->up ? "UP" : "DOWN";
+  tree["oper-status"] =
+      svti.link->oper_status < model::kOperStatusNames.size() ? model::kOperStatusNames[svti.link->oper_status] : "UNKNOWN";
+  tree["counters"] = Tree{{"in-octets", wide(counters.in_octets)},       {"in-unicast-pkts", wide(counters.in_packets)},
+                          {"in-discards", wide(counters.in_discards)},   {"in-errors", wide(counters.in_errors)},
+                          {"out-octets", wide(counters.out_octets)},     {"out-unicast-pkts", wide(counters.out_packets)},
+                          {"out-discards", wide(counters.out_discards)}, {"out-errors", wide(counters.out_errors)}};
+  return tree;
 }
 
 // One context deeper. A quoted value may go over several lines, and these stay as they are.
@@ -225,8 +270,8 @@ std::string list_entry(StateFormat format, const std::string& name, const Tree& 
 
 }  // namespace
 
-StateRenderer::StateRenderer(model::RuntimeState state, StateFormat format, const std::string& vpn, std::string applied)
-    : state_(std::move(state)), format_(format), whole_(vpn.empty()), applied_(std::move(applied)) {
+StateRenderer::StateRenderer(model::RuntimeState state, StateFormat format, const std::string& vpn, std::string applied, std::string vrf)
+    : state_(std::move(state)), format_(format), whole_(vpn.empty()), applied_(std::move(applied)), vrf_(std::move(vrf)) {
   if (!whole_) {
     std::erase_if(state_.vpn_counters, [&](const auto& entry) { return entry.first != vpn; });
     std::erase_if(state_.ike_sas, [&](const model::IkeSaState& sa) { return sa.name != vpn; });
@@ -246,8 +291,11 @@ std::optional<std::string> StateRenderer::next() {
       [[fallthrough]];
     case Part::IkeSas:
       if (next_sa_ != state_.ike_sas.size()) return ike_sa();
+      part_ = Part::End;
+      [[fallthrough]];
+    case Part::End:
       part_ = Part::Done;
-      return format_ == StateFormat::Json ? "]}}\n" : std::string(kIndent, ' ') + "..\n";
+      return end();
     case Part::Done:
       break;
   }
@@ -272,13 +320,33 @@ std::string StateRenderer::begin_text() {
 }
 
 std::string StateRenderer::begin_json() {
-  std::string out = "{\"ike\":{" + json_members(applied_, whole_);
+  std::string out = "{\"svti:vrf\":[{\"name\":" + to_json(vrf_) + ",\"ike\":{" + json_members(applied_, whole_);
   if (!out.ends_with('{')) out += ",\n";
   if (whole_) {
     out += "\"ike-sas\":" + to_json(ike_sas_tree(state_)) + ",\n\"task-processing\":" + to_json(tasks_tree(state_.tasks)) +
            ",\n\"counters\":" + to_json(counters_tree(state_.counters)) + ",\n";
   }
   return out + "\"vpn-counters\":[";
+}
+
+std::string StateRenderer::end() const {
+  const bool interfaces = whole_ && !state_.interfaces.empty();
+  if (format_ == StateFormat::Json) {
+    if (!interfaces) return "]}}]}\n";
+    std::string out = "]},\n\"interface\":{\"svti\":[";
+    for (const model::SvtiState& svti : state_.interfaces) {
+      out += (&svti == &state_.interfaces.front() ? "\n" : ",\n") + to_json(interface_tree(svti));
+    }
+    return out + "]}}]}\n";
+  }
+  std::string out = std::string(kIndent, ' ') + "..\n";
+  if (!interfaces) return out;
+  out += "interface\n";
+  for (const model::SvtiState& svti : state_.interfaces) {
+    const Tree tree = interface_tree(svti);
+    print_context("svti " + text_value(tree.front()), std::next(tree.begin()), tree.end(), 1, out);
+  }
+  return out + std::string(kIndent, ' ') + "..\n";
 }
 
 std::string StateRenderer::vpn_counters() {

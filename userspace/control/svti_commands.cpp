@@ -76,6 +76,7 @@ Reply show_state(const Call& call) {
     return failure(fmt::format("no VRF \"{}\" is configured: there is {}", printable(vrf), fmt::join(vrfs, ", ")));
 
   model::RuntimeState state = call.service.state(vrf);
+  if (vpn.empty()) state.interfaces = call.service.interfaces(vrf);
   const bool configured = call.service.configuration(vrf)->vpns.contains(vpn);
   const bool known = vpn.empty() || configured || state.vpn_counters.contains(vpn) ||
                      std::any_of(state.ike_sas.begin(), state.ike_sas.end(), [&](const model::IkeSaState& sa) { return sa.name == vpn; });
@@ -88,7 +89,8 @@ Reply show_state(const Call& call) {
   options.path = "vrf " + config::as_word(vrf) + " ike" + (vpn.empty() ? "" : " vpn " + config::as_word(vpn));
   // A VPN that was taken out of the configuration, or that a VICI client loaded, is not in the text: its SAs are shown alone.
   std::string applied = call.service.show_config(options).value_or("");
-  auto renderer = std::make_shared<StateRenderer>(std::move(state), *json ? StateFormat::Json : StateFormat::Text, vpn, std::move(applied));
+  auto renderer =
+      std::make_shared<StateRenderer>(std::move(state), *json ? StateFormat::Json : StateFormat::Text, vpn, std::move(applied), vrf);
   return stream_text(call, "svti-state", [renderer] { return renderer->next(); });
 }
 

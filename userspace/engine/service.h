@@ -93,6 +93,8 @@ class Service {
   virtual std::vector<std::string> vrfs() const = 0;  // that are configured; main comes first
   // empty when there is no such VRF, or it has no IKE
   virtual model::RuntimeState state(const std::string& vrf) = 0;
+  // the interfaces that the configuration of that VRF names, as the kernel has them
+  virtual std::vector<model::SvtiState> interfaces(const std::string&) { return {}; }
   // text and overlay together; never null
   virtual model::ConfigurationPtr configuration(const std::string& vrf) const = 0;
   // Why the last negotiations of a VPN ended as they did, newest first: the last of its IKE SA, the last of each security-policy, and the

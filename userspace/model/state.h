@@ -12,6 +12,7 @@
 
 #include "base/ip.h"
 #include "model/config.h"
+#include "model/links.h"
 #include "wire/message.h"
 
 namespace svti::model {
@@ -87,6 +88,8 @@ struct IkeSaState {
   bool initiator = false;  // we are the original initiator
   Endpoint local, remote;
   std::string local_id, remote_id;
+  std::string remote_eap_id;                       // empty: the peer did not use EAP
+  std::vector<IpAddress> local_vips, remote_vips;  // that we were given, that we gave
   wire::IkeSpi initiator_spi = 0, responder_spi = 0;
   std::vector<wire::Transform> transforms;  // encryption, integrity, prf, key exchange as chosen
   seconds established{0};
@@ -108,13 +111,20 @@ struct TaskState {
   std::uint64_t scheduled = 0;  // to be done at a known time
 };
 
+// an interface of the configuration
+struct SvtiState {
+  SvtiInterface configured;
+  std::optional<LinkStatus> link;  // none: the kernel has no such interface
+};
+
 struct RuntimeState {
   std::uint64_t ike_sas_total = 0;
   std::uint64_t ike_sas_half_open = 0;
   TaskState tasks;
   Counters counters;
   std::map<std::string, Counters, std::less<>> vpn_counters;
-  std::vector<IkeSaState> ike_sas;  // by unique-id
+  std::vector<IkeSaState> ike_sas;    // by unique-id
+  std::vector<SvtiState> interfaces;  // in the order of the configuration
 };
 
 }  // namespace svti::model

@@ -22,6 +22,14 @@ std::string render(model::RuntimeState state, StateFormat format, const std::str
   return out;
 }
 
+// what stands below the only VRF
+nlohmann::json of_main(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  BOOST_TEST_REQUIRE(json.at("svti:vrf").size() == 1U);
+  BOOST_TEST(json.at("svti:vrf").at(0).at("name") == "main");
+  return json.at("svti:vrf").at(0);
+}
+
 // "IKE state" of the guide, without the applied configuration, and without the second half of the ike-sa that the page
 // prints twice; with the leaves that the page lacks: initiator, the identities, mode.
 const char* const kGuideState = R"(ike
@@ -154,18 +162,18 @@ BOOST_AUTO_TEST_CASE(the_guides_state_is_laid_out_as_the_guide_prints_it) {
 }
 
 BOOST_AUTO_TEST_CASE(json_has_the_same_leaves) {
-  const auto json = nlohmann::json::parse(render(test::guide_state(), StateFormat::Json));
+  const auto json = of_main(render(test::guide_state(), StateFormat::Json));
   const auto& ike = json.at("ike");
   BOOST_TEST(ike.at("ike-sas").at("total") == 1);
   BOOST_TEST(ike.at("counters").size() == 21U);
   BOOST_TEST(ike.at("vpn-counters").at(0).at("name") == "vpn-hq");
-  BOOST_TEST(ike.at("vpn-counters").at(0).at("ike-auth-out-req") == 1);
+  BOOST_TEST(ike.at("vpn-counters").at(0).at("ike-auth-out-req") == "1");
   const auto& sa = ike.at("ike-sa").at(0);
   BOOST_TEST(sa.at("unique-id") == 1);
   BOOST_TEST(sa.at("initiator") == true);
   const auto& child = sa.at("child-sa").at(0);
   BOOST_TEST(child.at("spi-in") == "c704d981");
-  BOOST_TEST(child.at("bytes-in") == 304);
+  BOOST_TEST(child.at("bytes-in") == "304");
   BOOST_TEST(child.at("local-ts").at(0).at("subnet").at(0) == "10.100.0.0/24");
 
   // every leaf of the text is in the JSON, and the other way round: count the names
@@ -176,7 +184,7 @@ BOOST_AUTO_TEST_CASE(json_has_the_same_leaves) {
       if (tree.is_structured()) count(inner);
     }
   };
-  count(json);
+  count(ike);
   std::size_t lines = 0;
   std::istringstream text(render(test::guide_state(), StateFormat::Text));
   for (std::string line; std::getline(text, line);) {
@@ -191,13 +199,13 @@ BOOST_AUTO_TEST_CASE(the_applied_configuration_stands_first) {
   std::string text = render(test::guide_state(), StateFormat::Text, {}, applied);
   BOOST_TEST(text.starts_with("ike\n    enabled true\n    vpn a\n        version 2\n        ..\n    ike-sas\n        total 1\n"));
   BOOST_TEST(text.ends_with("        ..\n    ..\n"));
-  const auto json = nlohmann::json::parse(render(test::guide_state(), StateFormat::Json, {},
-                                                 R"({"svti-ike:ike": {"enabled": true, "vpn": [{"name": "a", "version": 2}]}})"
-                                                 "\n"));
+  const auto json = of_main(render(test::guide_state(), StateFormat::Json, {},
+                                   R"({"svti-ike:ike": {"enabled": true, "vpn": [{"name": "a", "version": 2}]}})"
+                                   "\n"));
   BOOST_TEST(json.at("ike").at("enabled") == true);
   BOOST_TEST(json.at("ike").at("vpn").at(0).at("version") == 2);
   BOOST_TEST(json.at("ike").at("ike-sas").at("total") == 1);
-  BOOST_TEST(nlohmann::json::parse(render({}, StateFormat::Json, {}, "{\"svti-ike:ike\": {}}")).at("ike").contains("counters"));
+  BOOST_TEST(of_main(render({}, StateFormat::Json, {}, "{\"svti-ike:ike\": {}}")).at("ike").contains("counters"));
 }
 
 BOOST_AUTO_TEST_CASE(of_one_vpn_the_applied_configuration_is_one_context_deeper) {
@@ -206,14 +214,83 @@ BOOST_AUTO_TEST_CASE(of_one_vpn_the_applied_configuration_is_one_context_deeper)
   BOOST_TEST(
       text.starts_with("ike\n    vpn vpn-hq\n        version 2\n        description \"two\n lines \\\" of it\"\n        ..\n"
                        "    vpn-counters name vpn-hq\n"));
-  const auto json = nlohmann::json::parse(
-      render(test::guide_state(), StateFormat::Json, "vpn-hq", R"({"svti-ike:vpn": [{"name": "vpn-hq", "version": 2}]})"));
+  const auto json =
+      of_main(render(test::guide_state(), StateFormat::Json, "vpn-hq", R"({"svti-ike:vpn": [{"name": "vpn-hq", "version": 2}]})"));
   BOOST_TEST(json.at("ike").at("vpn").at(0).at("name") == "vpn-hq");
   BOOST_TEST(json.at("ike").at("ike-sa").size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(interfaces_stand_behind_ike) {
+  model::RuntimeState state;
+  model::SvtiState& svti = state.interfaces.emplace_back();
+  svti.configured.name = "svti-hq";
+  svti.configured.svti_id = 100;
+  svti.configured.link_vrf = "blue";
+  svti.configured.description = "two words";
+  svti.configured.addresses = {{IpAddress::parse("10.0.0.1").value(), 24}};
+  state.interfaces.push_back(svti);
+  state.interfaces[0].link.emplace();
+  model::LinkStatus& link = *state.interfaces[0].link;
+  link.ifindex = 7;
+  link.mtu = 1438;
+  link.up = true;
+  link.oper_status = 6;
+  link.addresses = {{IpAddress::parse("10.0.0.1").value(), 24}, {IpAddress::parse("fe80::1").value(), 64}};
+  link.counters.in_octets = 12;
+  const std::string text = render(state, StateFormat::Text);
+  const std::string expected = R"(interface
+    svti svti-hq
+        svti-id 100
+        mtu 1438
+        enabled true
+        promiscuous false
+        description "two words"
+        ipv4
+            enabled true
+            address 10.0.0.1/24
+            ..
+        ipv6
+            enabled true
+            address fe80::1/64
+            ..
+        link-vrf blue
+        ifindex 7
+        admin-status UP
+        oper-status UP
+        counters
+            in-octets 12
+            in-unicast-pkts 0
+            in-discards 0
+            in-errors 0
+            out-octets 0
+            out-unicast-pkts 0
+            out-discards 0
+            out-errors 0
+            ..
+        ..
+    svti svti-hq
+        svti-id 100
+        enabled true
+        promiscuous false
+        description "two words"
+        ipv4
+            enabled true
+            address 10.0.0.1/24
+            ..
+        ipv6
+            enabled true
+            ..
+        link-vrf blue
+        ..
+    ..
+)";
+  BOOST_TEST(text.ends_with("\n    ..\n" + expected), text);
+  BOOST_TEST(of_main(render(state, StateFormat::Json)).at("interface").at("svti").at(0).at("counters").at("in-octets") == "12");
+  BOOST_TEST(render(state, StateFormat::Text, "vpn-hq").find("svti-hq") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(nothing_there_is_still_a_tree) {
-  BOOST_TEST(nlohmann::json::parse(render({}, StateFormat::Json)).at("ike").at("ike-sa").empty());
+  BOOST_TEST(of_main(render({}, StateFormat::Json)).at("ike").at("ike-sa").empty());
   const std::string text = render({}, StateFormat::Text);
   BOOST_TEST(text.find("total 0\n") != std::string::npos);
   BOOST_TEST(text.ends_with("        ..\n    ..\n"));
@@ -229,7 +306,7 @@ BOOST_AUTO_TEST_CASE(one_vpn_shows_its_own_counters_and_sas_alone) {
   BOOST_TEST(text.starts_with("ike\n    vpn-counters name vpn-hq\n"));
   BOOST_TEST(text.find("other") == std::string::npos);
   BOOST_TEST(text.find("ike-sa unique-id 1\n") != std::string::npos);
-  const auto json = nlohmann::json::parse(render(state, StateFormat::Json, "other"));
+  const auto json = of_main(render(state, StateFormat::Json, "other"));
   BOOST_TEST(!json.at("ike").contains("counters"));
   BOOST_TEST(json.at("ike").at("ike-sa").size() == 1U);
   BOOST_TEST(json.at("ike").at("ike-sa").at(0).at("unique-id") == 7);
@@ -241,7 +318,7 @@ BOOST_AUTO_TEST_CASE(many_vpns_and_sas_stay_valid_json_piece_by_piece) {
     state.vpn_counters["vpn" + std::to_string(i)] = {};
     state.ike_sas.push_back(test::guide_ike_sa());
   }
-  const auto json = nlohmann::json::parse(render(state, StateFormat::Json));
+  const auto json = of_main(render(state, StateFormat::Json));
   BOOST_TEST(json.at("ike").at("vpn-counters").size() == 6U);
   BOOST_TEST(json.at("ike").at("ike-sa").size() == 6U);
 }
@@ -299,7 +376,7 @@ BOOST_AUTO_TEST_CASE(values_that_are_not_one_word_are_quoted) {
   state.ike_sas[0].remote_id = "C=CH, O=\"x\"";
   BOOST_TEST(render(state, StateFormat::Text).find("remote-id \"C=CH, O=\\\"x\\\"\"\n") != std::string::npos);
   state.ike_sas[0].name = "bad \xff octet";
-  BOOST_TEST(nlohmann::json::parse(render(state, StateFormat::Json)).at("ike").at("ike-sa").size() == 1U);
+  BOOST_TEST(of_main(render(state, StateFormat::Json)).at("ike").at("ike-sa").size() == 1U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -743,7 +743,8 @@ BOOST_AUTO_TEST_CASE(show_state_streams_text_or_json_of_all_or_one_vpn) {
   TestClient client(rig);
   client.listen("svti-state");
   BOOST_TEST(client.streamed("svti-show-state", "svti-state").starts_with("ike\n    ike-sas\n"));
-  BOOST_TEST(client.streamed("svti-show-state", "svti-state", parameters({{"json", "yes"}})).starts_with("{\"ike\":{\"ike-sas\""));
+  BOOST_TEST(client.streamed("svti-show-state", "svti-state", parameters({{"json", "yes"}}))
+                 .starts_with("{\"svti:vrf\":[{\"name\":\"main\",\"ike\":{\"ike-sas\""));
   rig.service.config_text = "vpn vpn-lab\n    version 2\n    ..\n";
   BOOST_TEST(client.streamed("svti-show-state", "svti-state", parameters({{"vpn", "vpn-lab"}})) ==
              "ike\n    vpn vpn-lab\n        version 2\n        ..\n    ..\n");

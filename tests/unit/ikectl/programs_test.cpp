@@ -236,7 +236,9 @@ BOOST_AUTO_TEST_CASE(show_prints_what_the_daemon_streams) {
   BOOST_TEST(rig.service.shown.secrets);
   BOOST_CHECK(rig.service.shown.format == engine::ConfigFormat::Json);
   BOOST_TEST(has(rig.ikectl("show state").out, "    ike-sa unique-id 1\n        name vpn-hq\n"));
-  BOOST_TEST(nlohmann::json::parse(rig.ikectl("show state vpn-hq --json").out).at("ike").at("ike-sa").at(0).at("state") == "established");
+  BOOST_TEST(
+      nlohmann::json::parse(rig.ikectl("show state vpn-hq --json").out).at("svti:vrf").at(0).at("ike").at("ike-sa").at(0).at("state") ==
+      "established");
   const Outcome unknown = rig.ikectl("show state nobody");
   BOOST_TEST(unknown.code == 1);
   BOOST_TEST(unknown.err == "ikectl: no VPN \"nobody\" is configured, and no SA of one is left\n");
@@ -245,7 +247,7 @@ BOOST_AUTO_TEST_CASE(show_prints_what_the_daemon_streams) {
 BOOST_AUTO_TEST_CASE(ten_thousand_sas_are_shown) {
   Rig rig;
   rig.service.current.ike_sas.assign(10000, test::guide_ike_sa());
-  BOOST_TEST(nlohmann::json::parse(rig.ikectl("show state --json").out).at("ike").at("ike-sa").size() == 10000U);
+  BOOST_TEST(nlohmann::json::parse(rig.ikectl("show state --json").out).at("svti:vrf").at(0).at("ike").at("ike-sa").size() == 10000U);
 }
 
 BOOST_AUTO_TEST_CASE(check_needs_no_daemon) {
