@@ -47,7 +47,8 @@ void add_log(CLI::App& app, Context& context) {
       ->capture_default_str();
   verb->footer(
       "What is shown does not depend on the levels of `logging` in the configuration. With --json\n"
-      "a line is a JSON object.\n\n"
+      "a line is a JSON object. Where lines come faster than they are read, some are left out; a line\n"
+      "says how many (`lost` in JSON).\n\n"
       "Examples:\n"
       "  ikectl log\n"
       "  ikectl log --vpn siteA-siteB --level 2\n"

@@ -166,6 +166,7 @@ std::string follow_line(const vici::Message& event) {
 std::string follow_json(const vici::Message& event) {
   Json json{{"subsystem", event.text("subsystem")}, {"level", event.number("level", 0).value_or(0)}};
   if (const std::string* vpn = event.find("vpn")) json["vpn"] = *vpn;
+  if (event.find("lost") != nullptr) json["lost"] = event.number("lost", 0).value_or(0);
   json["msg"] = event.text("msg");
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -14,7 +14,7 @@ namespace svti::ikectl {
 
 namespace {
 
-constexpr std::size_t kMaxText = 64 * 1024 * 1024;  // octets: what the daemon takes
+constexpr std::size_t kMaxText = 16 * 1024 * 1024;  // octets: what the daemon takes
 constexpr std::size_t kPiece = 32 * 1024;           // octets in one list item
 constexpr std::size_t kRoom = 256 * 1024;           // octets of items in one request: well within a packet
 
@@ -58,7 +58,7 @@ Result<std::string> read_text(const std::string& file) {
   std::string piece(kPiece, '\0');
   while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0) {
     text.append(piece, 0, static_cast<std::size_t>(in.gcount()));
-    if (text.size() > kMaxText) return config_error(file + " has more than 64 MiB: this is no configuration the daemon takes");
+    if (text.size() > kMaxText) return config_error(file + " has more than 16 MiB: this is no configuration the daemon takes");
   }
   if (in.bad() || !in.eof()) return system_error("cannot read " + file + ": " + std::strerror(errno));
   return text;

@@ -114,6 +114,10 @@ bool LineReader::read_words(Line& line) {
       rest_.remove_prefix(std::min(rest_.find('\n'), rest_.size()));
       continue;
     }
+    if (line.words.size() == kMaxWords) {
+      findings_.error(number_, "", "more than " + std::to_string(kMaxWords) + " words in one line: is a line end missing?");
+      return false;
+    }
     Word word{"", number_, c == '"'};
     if (line.words.empty()) {
       line.number = number_;

@@ -12,7 +12,8 @@
 
 namespace svti::config {
 
-inline constexpr std::size_t kMaxTextSize = 16U << 20;
+inline constexpr std::size_t kMaxTextSize = 16U << 20;  // octets
+inline constexpr std::size_t kMaxWords = 256;           // of one line
 
 struct Word {
   std::string text;
@@ -31,7 +32,7 @@ struct Line {
 // be read at all.
 std::optional<std::string> checked_text(std::string_view text, Findings& findings);
 
-// Reads lines one by one, blank ones left out. After an error it cannot read over (an open quote) it is at its end.
+// Reads lines one by one, blank ones left out. After an error it cannot read over (an open quote, a line without end) it is at its end.
 class LineReader {
  public:
   LineReader(std::string_view text, Findings& findings);  // borrows both

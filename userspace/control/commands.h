@@ -71,6 +71,6 @@ vici::Message success();
 vici::Message failure(std::string_view reason);  // success = no, errmsg
 
 // octets of configuration text that one client may have under way
-inline constexpr std::size_t kMaxUpload = 64 * 1024 * 1024;
+inline constexpr std::size_t kMaxUpload = 16 * 1024 * 1024;
 
 }  // namespace svti::control

@@ -214,6 +214,14 @@ vici::Message log_event(const LogLine& line) {
   return message;
 }
 
+vici::Message follow_event(const LogLine& line) {
+  vici::Message message;
+  message.add("subsystem", to_string(line.subsystem)).add_number("level", int{line.level});
+  if (!line.vpn.empty()) message.add("vpn", line.vpn);
+  message.add("msg", std::string_view(line.text).substr(0, vici::kMaxValueSize));
+  return message;
+}
+
 std::string vici_name(const wire::Transform& transform) {
   for (const TransformName& known : kTransformNames) {
     if (known.type == transform.type && known.id == transform.id) return std::string(known.name);

@@ -33,6 +33,9 @@ void add_counters(vici::Section& parent, std::string_view name, const model::Cou
 // the payload of `log` and `control-log`: group, level, ikesa-name and ikesa-uniqued (where known), msg
 vici::Message log_event(const LogLine& line);
 
+// the payload of `svti-log`: subsystem, level, vpn (where known), msg
+vici::Message follow_event(const LogLine& line);
+
 // "AES_CBC", "HMAC_SHA2_256_128", "PRF_HMAC_SHA1", "CURVE_25519"; an unknown one as "(1234)"
 std::string vici_name(const wire::Transform& transform);
 // "10.0.0.0/8", "10.0.0.1..10.0.0.9", "10.0.0.0/8[tcp/80]", "10.0.0.0/8[17]"

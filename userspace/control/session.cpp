@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/session.h"
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "base/log.h"
+#include "control/render_vici.h"
 
 namespace svti::control {
 
@@ -12,6 +15,12 @@ namespace {
 
 // Output waiting for the client from which on its next request, or the next piece of a listing, waits.
 constexpr std::size_t kLowWater = 64 * 1024;
+// And from which on lines of the log are left out, until the client has read down to the low water.
+constexpr std::size_t kLogRoom = 256 * 1024;
+
+LogLine lost_lines(std::uint64_t count) {
+  return {Subsystem::Daemon, 0, {}, std::to_string(count) + " lines of the log are lost here: they were not read in time"};
+}
 
 }  // namespace
 
@@ -129,7 +138,30 @@ void Session::handle_registration(const vici::PacketView& packet) {
 }
 
 void Session::broadcast(std::string_view event, const vici::Message& message) {
-  if (listens_to(event)) send(vici::PacketType::Event, event, message);
+  if (!listens_to(event)) return;
+  if (event == kLogEvent || event == kFollowEvent) return send_line(event, message);
+  send(vici::PacketType::Event, event, message);
+}
+
+void Session::send_line(std::string_view event, const vici::Message& message) {
+  std::uint64_t& lost = event == kLogEvent ? lost_log_ : lost_follow_;
+  // Once a line is lost, those that follow are too until that is told: lines stand in their order, with gaps where they are.
+  if (lost > 0 || queued() > std::min(kLogRoom, host_->max_queued / 2)) {
+    ++lost;
+    return;
+  }
+  send(vici::PacketType::Event, event, message);
+}
+
+void Session::tell_lost() {
+  if (queued() >= kLowWater) return;
+  if (const std::uint64_t lost = std::exchange(lost_log_, 0); lost > 0 && listens_to(kLogEvent))
+    send(vici::PacketType::Event, kLogEvent, log_event(lost_lines(lost)));
+  if (const std::uint64_t lost = std::exchange(lost_follow_, 0); lost > 0 && listens_to(kFollowEvent)) {
+    vici::Message message = follow_event(lost_lines(lost));
+    message.add_number("lost", lost);
+    send(vici::PacketType::Event, kFollowEvent, message);
+  }
 }
 
 void Session::send_event(std::uint64_t request, std::string_view event, const vici::Message& message) {
@@ -171,11 +203,17 @@ void Session::write() {
     if (failure) return self->break_off({});
     self->written_ += size;
     self->write();
+    self->tell_lost();
     self->pump();
   });
 }
 
 void Session::watch_progress() {
+  // A terminal that was stopped for a while finds its log going on, with a gap; what waits for it is bounded.
+  if (follows_log()) {
+    stall_timer_.cancel();
+    return;
+  }
   stall_timer_.expires_after(host_->stall_timeout);
   stall_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& failure) {
     if (!failure && !self->closed_) self->break_off("took nothing for " + std::to_string(self->host_->stall_timeout.count()) + " ms");

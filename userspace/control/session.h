@@ -19,6 +19,11 @@
 
 namespace svti::control {
 
+// The events that carry the daemon's log: of them a client that does not keep up loses lines, and is told how many, rather than being
+// dropped.
+inline constexpr std::string_view kLogEvent = "log";
+inline constexpr std::string_view kFollowEvent = "svti-log";
+
 // Requests are carried out one after the other in the order sent; the next waits until the one before is answered and the client has taken
 // most of the answer. Meanwhile further input is read up to one segment, so that a client that goes away is noticed.
 class Session : public Requester, public std::enable_shared_from_this<Session> {
@@ -61,6 +66,9 @@ class Session : public Requester, public std::enable_shared_from_this<Session> {
   void send(vici::PacketType type, std::string_view name = {}, const vici::Message& message = {});
   void write();
   void watch_progress();
+  void send_line(std::string_view event, const vici::Message& message);
+  void tell_lost();
+  bool follows_log() const { return listens_to(kLogEvent) || listens_to(kFollowEvent); }
   void break_off(const std::string& why);
   std::size_t queued() const { return pending_.size() + writing_.size() - written_; }
 
@@ -80,6 +88,7 @@ class Session : public Requester, public std::enable_shared_from_this<Session> {
   Bytes pending_;  // output not yet given to the socket
   Bytes writing_;  // output the socket is taking
   std::size_t written_ = 0;
+  std::uint64_t lost_log_ = 0, lost_follow_ = 0;  // lines since a client that is behind was last told
   bool reading_ = false;
   bool pump_posted_ = false;
   bool broken_ = false;

@@ -9,6 +9,7 @@
 #include "config/text.h"
 #include "control/command_table.h"
 #include "control/render_state.h"
+#include "control/render_vici.h"
 
 namespace svti::control {
 
@@ -109,14 +110,6 @@ Result<std::set<Subsystem>> wanted_subsystems(const vici::Message& parameters) {
   return wanted;
 }
 
-vici::Message log_line_event(const LogLine& line) {
-  vici::Message message;
-  message.add("subsystem", to_string(line.subsystem)).add_number("level", int{line.level});
-  if (!line.vpn.empty()) message.add("vpn", line.vpn);
-  message.add("msg", std::string_view(line.text).substr(0, vici::kMaxValueSize));
-  return message;
-}
-
 // Never answered: the lines come until the client leaves.
 Reply follow_log(const Call& call) {
   const auto level = call.parameters.number("level", 1, 0, 4);
@@ -129,7 +122,7 @@ Reply follow_log(const Call& call) {
                   wanted = *subsystems](const LogLine& line) {
     if (!vpn.empty() && line.vpn != vpn) return;
     if (!wanted.empty() && !wanted.contains(line.subsystem)) return;
-    if (const auto requester = client.lock()) requester->send_event(request, "svti-log", log_line_event(line));
+    if (const auto requester = client.lock()) requester->send_event(request, "svti-log", follow_event(line));
   };
   auto end = call.service.subscribe_log(static_cast<LogLevel>(*level), std::move(sink));
   call.requester->hold(std::shared_ptr<void>(nullptr, [end = std::move(end)](void*) { end(); }));

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "config/text.h"
 #include "crypto/hmac.h"
 
 namespace svti::engine {
@@ -17,8 +18,8 @@ namespace svti::engine {
 namespace {
 
 constexpr std::string_view kHead = "# svti-iked: running configuration, written by the daemon. Startup file: ";
-// far above what the control socket takes; a file beyond it is not ours
-constexpr off_t kMaxFile = 256 * 1024 * 1024;
+// a text, and the head of a running configuration
+constexpr off_t kMaxFile = config::kMaxTextSize + 4096;
 
 class File {
  public:
@@ -58,7 +59,7 @@ Result<std::optional<std::string>> read_file(const std::string& path) {
   if (file.fd() < 0) return cannot("cannot read", path);
   struct stat info {};
   if (::fstat(file.fd(), &info) != 0) return cannot("cannot read", path);
-  if (info.st_size > kMaxFile) return system_error(path + " is larger than 256 MiB: not a configuration");
+  if (info.st_size > kMaxFile) return system_error(path + " is larger than 16 MiB: not a configuration");
   std::string text;
   std::array<char, 64 * 1024> piece{};
   for (;;) {
@@ -67,7 +68,7 @@ Result<std::optional<std::string>> read_file(const std::string& path) {
     if (size < 0) return cannot("cannot read", path);
     if (size == 0) return text;
     text.append(piece.data(), static_cast<std::size_t>(size));
-    if (text.size() > static_cast<std::size_t>(kMaxFile)) return system_error(path + " is larger than 256 MiB: not a configuration");
+    if (text.size() > static_cast<std::size_t>(kMaxFile)) return system_error(path + " is larger than 16 MiB: not a configuration");
   }
 }
 

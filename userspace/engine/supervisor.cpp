@@ -5,6 +5,8 @@
 #include <boost/asio/post.hpp>
 #include <set>
 
+#include "config/text.h"
+
 namespace svti::engine {
 
 using boost::asio::steady_timer;
@@ -197,7 +199,12 @@ void Supervisor::check(const model::System& after, const std::string& file_name,
 }
 
 Status Supervisor::save(const config::Document& document, const std::string& digest) const {
-  return file_.save({digest, own_text(document)});
+  const std::string text = own_text(document);
+  // Written out it may be longer than what was loaded.
+  if (text.size() > config::kMaxTextSize)
+    return config_error("the running configuration would have " + std::to_string(text.size()) + " octets; " +
+                        std::to_string(config::kMaxTextSize) + " can be loaded");
+  return file_.save({digest, text});
 }
 
 void Supervisor::begin_trial(config::Document before, seconds time) {

@@ -357,16 +357,89 @@ BOOST_AUTO_TEST_CASE(the_log_is_followed_by_vpn_subsystem_and_level_until_the_cl
 BOOST_AUTO_TEST_CASE(a_listener_that_never_reads_is_dropped_and_the_others_miss_nothing) {
   Rig rig([](control::ServerOptions& options) { options.max_queued = 256 * 1024; });
   TestClient reader(rig), sleeper(rig);
-  reader.listen("log");
-  sleeper.listen("log");
-  constexpr int kLines = 3000;
-  for (int i = 0; i < kLines; ++i) {
-    rig.service.log({Subsystem::Ike, 1, "", std::to_string(i) + std::string(400, '.')});
-    BOOST_REQUIRE(reader.receive().message.text("msg").starts_with(std::to_string(i) + "."));
+  reader.listen("ike-updown");
+  sleeper.listen("ike-updown");
+  engine::Event event;
+  event.kind = engine::Event::Kind::IkeUp;
+  event.vpn = "vpn-hq";
+  auto ike = std::make_shared<model::IkeSaState>(test::guide_ike_sa());
+  ike->remote_id = std::string(400, '.');
+  event.ike = ike;
+  for (int i = 0; i < 1500; ++i) {
+    rig.service.tell(event);
+    BOOST_REQUIRE(reader.receive().name == "ike-updown");
   }
   BOOST_TEST(rig.server->clients() == 1U);
   BOOST_REQUIRE(rig.log.size() == 1U);
   BOOST_TEST(rig.log[0].starts_with("control socket: client dropped: does not read: 26"), rig.log[0]);
+}
+
+BOOST_AUTO_TEST_CASE(a_follower_of_the_log_that_is_slow_loses_lines_is_told_how_many_and_goes_on) {
+  Rig rig([](control::ServerOptions& options) { options.stall_timeout = milliseconds(50); });
+  TestClient reader(rig), listener(rig), follower(rig);
+  reader.listen("log");
+  listener.listen("log");
+  follower.listen("svti-log");
+  follower.request("svti-follow-log");
+  BOOST_REQUIRE(rig.run_until([&] { return rig.service.log_subscribers() == 2; }));
+  constexpr std::size_t kLines = 8000;
+  for (std::size_t i = 0; i < kLines; ++i) {
+    rig.service.log({Subsystem::Ike, 1, "", std::to_string(i) + std::string(400, '.')});
+    BOOST_REQUIRE(reader.receive().message.text("msg").starts_with(std::to_string(i) + "."));
+  }
+  const auto later = std::chrono::steady_clock::now() + std::chrono::milliseconds(150);
+  BOOST_TEST(rig.run_until([&] { return std::chrono::steady_clock::now() > later; }));
+  BOOST_TEST(rig.server->clients() == 3U);
+  BOOST_TEST(rig.log.empty());
+  // each line is there, in its order, or counted in the gap where it is missing
+  for (TestClient* slow : {&listener, &follower}) {
+    std::size_t next = 0, told = 0;
+    while (next < kLines) {
+      const Received event = slow->receive();
+      const std::string message(event.message.text("msg"));
+      const std::size_t number = std::stoul(message);
+      if (message.find("lines of the log are lost") == std::string::npos) {
+        BOOST_REQUIRE(number == next);
+        ++next;
+        continue;
+      }
+      BOOST_TEST(number > 0U);
+      if (slow == &follower) BOOST_TEST(event.message.text("lost") == std::to_string(number));
+      next += number;
+      ++told;
+    }
+    BOOST_TEST(told > 0U);
+  }
+  rig.service.log({Subsystem::Ike, 1, "", "and on"});
+  for (TestClient* slow : {&listener, &follower}) BOOST_TEST(slow->receive().message.text("msg") == "and on");
+}
+
+BOOST_AUTO_TEST_CASE(clients_that_stop_within_a_packet_hold_no_more_than_it_and_disturb_nobody) {
+  Rig rig;
+  TestClient other(rig);
+  const auto resident = [] {
+    std::ifstream file("/proc/self/statm");
+    long pages = 0;
+    file >> pages >> pages;
+    return pages * sysconf(_SC_PAGESIZE) / 1024 / 1024;
+  };
+  const long before = resident();
+  std::deque<TestClient> halves;
+  // the largest packet there may be, but for its last octet
+  Bytes almost = from_hex("00080000").value();
+  almost.resize(4 + 512 * 1024 - 1, 'x');
+  constexpr long kHalves = 100;
+  for (long i = 0; i < kHalves; ++i) {
+    halves.emplace_back(rig).send_octets(almost);
+    if (i % 10 == 0) BOOST_TEST(other.call("version").text("version") == "1.2.3");
+  }
+  rig.settle();
+  // a buffer that grows has at most twice what is in it, and for a moment the one before
+  BOOST_TEST(resident() - before < kHalves * 3 / 2 + 20);
+  BOOST_TEST(rig.server->clients() == static_cast<std::size_t>(kHalves) + 1);
+  halves.clear();
+  BOOST_TEST(rig.run_until([&] { return rig.server->clients() == 2; }));
+  BOOST_TEST(other.call("version").text("version") == "1.2.3");
 }
 
 BOOST_AUTO_TEST_CASE(a_listing_waits_for_its_reader_and_ends_when_there_is_none) {
@@ -596,7 +669,7 @@ BOOST_AUTO_TEST_CASE(a_flood_of_configuration_text_is_refused_and_forgotten) {
     response = client.call("svti-load-config", request);
     sent += 7 * 65000;
   } while (response.text("success") == "yes" && sent < 2 * control::kMaxUpload);
-  BOOST_TEST(response.text("errmsg") == "configuration of more than 64 MiB");
+  BOOST_TEST(response.text("errmsg") == "configuration of more than 16 MiB");
   BOOST_TEST(sent < control::kMaxUpload + 8 * 65000);
   client.call("svti-load-config", parameters({{"text", "small"}}));
   BOOST_TEST(rig.service.loaded_text == "small");
