@@ -36,8 +36,7 @@ Result<std::string> identity_value(const SchemaNode& leaf, const Word& word) {
   const auto identity = model::Identity::parse(word.text);
   if (!identity) return fail(identity.error());
   const std::string canonical = identity->to_string();
-  const bool is_pattern = identity->is_any() || (identity->type != wire::IdType::KeyId && canonical.starts_with("*"));
-  if (leaf.form == Form::OwnIdentity && is_pattern)
+  if (leaf.form == Form::OwnIdentity && identity->is_pattern())
     return config_error(quoted(word.text) + " is a wildcard; this host needs one identity: " + leaf.allowed);
   return canonical;
 }

@@ -132,6 +132,29 @@ Result<Certificate> parse_certificate(ByteView octets, CertificateKind kind) {
   return parse_public_key(octets);
 }
 
+Result<std::vector<Certificate>> parse_certificates(ByteView octets, CertificateKind kind) {
+  std::vector<Certificate> out;
+  const auto add = [&](ByteView one) -> Status {
+    auto parsed = parse_certificate(one, kind);
+    if (!parsed) return fail(parsed.error());
+    out.push_back(std::move(*parsed));
+    return {};
+  };
+  if (!is_pem(octets)) {
+    if (Status added = add(octets); !added) return fail(added.error());
+    return out;
+  }
+  static constexpr std::string_view kBegin = "-----BEGIN ";
+  std::string_view rest = as_text(octets);
+  for (std::size_t at = rest.find(kBegin); at != std::string_view::npos;) {
+    rest.remove_prefix(at);
+    at = rest.find(kBegin, 1);
+    if (out.size() == kMaxInOneText) return config_error("has more than " + std::to_string(kMaxInOneText) + " parts");
+    if (Status added = add(as_bytes(rest.substr(0, at))); !added) return fail(added.error());
+  }
+  return out;
+}
+
 Result<PrivateKey> parse_private_key(ByteView octets) {
   const ErrorQueue queue;
   if (octets.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) return config_error("is too large");

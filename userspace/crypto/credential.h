@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -25,6 +26,10 @@ struct Certificate {
 
 // Errors of Fault::Configuration: not of that kind, or octets left over behind DER. Nothing is verified.
 Result<Certificate> parse_certificate(ByteView octets, CertificateKind kind);
+
+// Several in PEM, at most kMaxInOneText of one kind and nothing else, or one in DER.
+inline constexpr std::size_t kMaxInOneText = 64;
+Result<std::vector<Certificate>> parse_certificates(ByteView octets, CertificateKind kind);
 
 struct PrivateKey {
   std::string type;  // "rsa", "ecdsa", "ed25519", "ed448"

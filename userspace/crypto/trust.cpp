@@ -109,6 +109,7 @@ Result<CertificateFacts> facts_of(X509* certificate) {
   out.serial = to_hex(octets_of(X509_get0_serialNumber(certificate)));
   out.public_key = encoded(X509_get_X509_PUBKEY(certificate), i2d_X509_PUBKEY);
   out.signed_with = OBJ_nid2ln(X509_get_signature_nid(certificate));
+  if (const ASN1_OCTET_STRING* id = X509_get0_subject_key_id(certificate)) out.subject_key_id = octets_of(id);
   out.is_authority = is_authority(certificate);
   read_alt_names(certificate, out.alt_names);
   read_uris(certificate, out);
@@ -117,37 +118,51 @@ Result<CertificateFacts> facts_of(X509* certificate) {
 
 // ---- what the verification ended with, in a sentence
 
-std::string explain(X509_STORE_CTX* context) {
+ChainFailure explain(X509_STORE_CTX* context) {
   const int error = X509_STORE_CTX_get_error(context);
   X509* at = X509_STORE_CTX_get_current_cert(context);
   const std::string who = at == nullptr ? "the certificate" : "certificate \"" + text_of(X509_get_subject_name(at)) + "\"";
   const auto date = [&](const ASN1_TIME* time) { return time_of(time).has_value() ? date_text(*time_of(time)) : "an unreadable date"; };
   switch (error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
-      return who + " expired on " + date(X509_get0_notAfter(at));
+      return {ChainDefect::Expired, who + " expired on " + date(X509_get0_notAfter(at))};
     case X509_V_ERR_CERT_NOT_YET_VALID:
-      return who + " is valid only from " + date(X509_get0_notBefore(at));
+      return {ChainDefect::NotYetValid, who + " is valid only from " + date(X509_get0_notBefore(at))};
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return who + " was issued by \"" + (at == nullptr ? "" : text_of(X509_get_issuer_name(at))) +
-             "\", which is neither trusted nor among the certificates that the peer sent";
+      return {ChainDefect::Untrusted, who + " was issued by \"" + (at == nullptr ? "" : text_of(X509_get_issuer_name(at))) +
+                                          "\", which is neither trusted nor among the certificates that the peer sent"};
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      return who + " is signed by itself and is not trusted";
+      return {ChainDefect::Untrusted, who + " is signed by itself and is not trusted"};
     case X509_V_ERR_CA_MD_TOO_WEAK:
-      return who + " is signed with a hash that is too weak (MD5 or SHA-1)";
+      return {ChainDefect::Weak, who + " is signed with a hash that is too weak (MD5 or SHA-1)"};
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
-      return who + " has a key that is too small: RSA needs 2048 bits";
+      return {ChainDefect::Weak, who + " has a key that is too small: RSA needs 2048 bits"};
     case X509_V_ERR_INVALID_CA:
     case X509_V_ERR_INVALID_NON_CA:
-      return who + " may not issue certificates (basic constraints)";
+      return {ChainDefect::Constraints, who + " may not issue certificates (basic constraints)"};
     case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-      return fmt::format("more than {} certificates stand between the peer's and a trusted one", TrustedAuthorities::kMaxDepth);
+      return {ChainDefect::Constraints,
+              fmt::format("more than {} certificates stand between the peer's and a trusted one", TrustedAuthorities::kMaxDepth)};
+    case X509_V_ERR_PATH_LENGTH_EXCEEDED:
+    case X509_V_ERR_KEYUSAGE_NO_CERTSIGN:
+    case X509_V_ERR_PERMITTED_VIOLATION:
+    case X509_V_ERR_EXCLUDED_VIOLATION:
+    case X509_V_ERR_SUBTREE_MINMAX:
+    case X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE:
+    case X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX:
+    case X509_V_ERR_UNSUPPORTED_NAME_SYNTAX:
+      return {ChainDefect::Constraints, who + ": " + X509_verify_cert_error_string(error)};
     default:
-      return who + ": " + X509_verify_cert_error_string(error);
+      return {ChainDefect::Other, who + ": " + X509_verify_cert_error_string(error)};
   }
+}
+
+tl::unexpected<ChainFailure> refused(ChainDefect defect, std::string message) {
+  return tl::unexpected<ChainFailure>(ChainFailure{defect, std::move(message)});
 }
 
 }  // namespace
@@ -166,6 +181,25 @@ Result<Bytes> authority_hash(ByteView certificate_der) {
   const Bytes key = encoded(X509_get_X509_PUBKEY(certificate.get()), i2d_X509_PUBKEY);
   Bytes out(20);
   if (EVP_Digest(key.data(), key.size(), out.data(), nullptr, EVP_sha1(), nullptr) != 1) throw std::bad_alloc();
+  return out;
+}
+
+Lineage lineage_of(ByteView certificate, std::span<const Bytes> known) {
+  const ErrorQueue queue;
+  Lineage out;
+  X509Ptr below = parse_x509(certificate);
+  for (int depth = 0; below && depth < TrustedAuthorities::kMaxDepth && X509_self_signed(below.get(), 0) != 1; ++depth) {
+    X509Ptr above;
+    for (const Bytes& der : known) {
+      X509Ptr one = parse_x509(der);
+      if (!one || X509_check_issued(one.get(), below.get()) != X509_V_OK) continue;
+      above = std::move(one);
+      out.hashes.push_back(authority_hash(der).value());
+      if (X509_self_signed(above.get(), 0) != 1) out.chain.push_back(der);
+      break;
+    }
+    below = std::move(above);
+  }
   return out;
 }
 
@@ -227,11 +261,11 @@ Result<TrustedAuthorities> TrustedAuthorities::make(std::span<const Bytes> autho
   return TrustedAuthorities(std::move(impl));
 }
 
-Result<VerifiedChain> TrustedAuthorities::verify(ByteView certificate, std::span<const Bytes> intermediates, sys_seconds at,
-                                                 RevocationPolicy policy) const {
+Verification TrustedAuthorities::verify(ByteView certificate, std::span<const Bytes> intermediates, sys_seconds at,
+                                        RevocationPolicy policy) const {
   const ErrorQueue queue;
   const X509Ptr leaf = parse_x509(certificate);
-  if (!leaf) return peer_error("the peer's certificate cannot be read");
+  if (!leaf) return refused(ChainDefect::Unreadable, "the peer's certificate cannot be read");
   const auto others = owned<CertificateStack>(sk_X509_new_null());
   for (const Bytes& der : intermediates.first(std::min(intermediates.size(), kMaxIntermediates))) {
     // what cannot be read may be of a kind that we do not know, and is not needed
@@ -246,9 +280,9 @@ Result<VerifiedChain> TrustedAuthorities::verify(ByteView certificate, std::span
   X509_VERIFY_PARAM_set_auth_level(parameters, kSecurityLevel);
   X509_VERIFY_PARAM_set_depth(parameters, kMaxDepth);
   X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
-  if (X509_verify_cert(context.get()) != 1) return peer_error(explain(context.get()));
+  if (X509_verify_cert(context.get()) != 1) return tl::unexpected<ChainFailure>(explain(context.get()));
   if (const auto wrong = wrong_use(leaf.get()))
-    return peer_error("certificate \"" + text_of(X509_get_subject_name(leaf.get())) + "\": " + *wrong);
+    return refused(ChainDefect::Purpose, "certificate \"" + text_of(X509_get_subject_name(leaf.get())) + "\": " + *wrong);
 
   VerifiedChain out;
   out.revocation_known = true;
@@ -258,11 +292,12 @@ Result<VerifiedChain> TrustedAuthorities::verify(ByteView certificate, std::span
     out.certificates.push_back(encoded(one, i2d_X509));
     if (i + 1 == sk_X509_num(chain)) break;  // trusted as it is
     const Impl::Finding finding = impl_->ask_lists(one, sk_X509_value(chain, i + 1), at);
-    if (finding.standing == Impl::Standing::Revoked) return peer_error(finding.why);
+    if (finding.standing == Impl::Standing::Revoked) return refused(ChainDefect::Revoked, finding.why);
     if (finding.standing == Impl::Standing::Good) continue;
     const bool names_where = X509_get_ext_by_NID(one, NID_crl_distribution_points, -1) >= 0;
     if (policy == RevocationPolicy::Strict || (policy == RevocationPolicy::IfPossible && names_where))
-      return peer_error("whether certificate \"" + text_of(X509_get_subject_name(one)) + "\" is revoked is not known: " + finding.why);
+      return refused(ChainDefect::RevocationUnknown,
+                     "whether certificate \"" + text_of(X509_get_subject_name(one)) + "\" is revoked is not known: " + finding.why);
     out.revocation_known = false;
     out.revocation_gap = finding.why;
   }

@@ -31,6 +31,7 @@ struct CertificateFacts {
   std::chrono::sys_seconds not_before, not_after;
   Bytes public_key;         // SubjectPublicKeyInfo in DER
   std::string signed_with;  // "ecdsa-with-SHA256"
+  Bytes subject_key_id;     // its subjectKeyIdentifier; empty: it has none
   bool is_authority = false;
   std::vector<std::string> crl_uris;   // distribution points, http and ldap
   std::vector<std::string> ocsp_uris;  // authority information access
@@ -42,10 +43,36 @@ Result<CertificateFacts> read_certificate(ByteView der);
 // What a CERTREQ payload of encoding 4 names an authority by: SHA-1 of its SubjectPublicKeyInfo (RFC 7296 3.7). 20 octets.
 Result<Bytes> authority_hash(ByteView certificate_der);
 
+// The authorities above a certificate, as far as `known` has them.
+struct Lineage {
+  std::vector<Bytes> chain;   // DER, the issuer first; without one that is signed by itself
+  std::vector<Bytes> hashes;  // authority_hash() of each, of that one too
+};
+// By names and key identifiers; no signature is verified. What cannot be read has no lineage.
+Lineage lineage_of(ByteView certificate, std::span<const Bytes> known);
+
 enum class RevocationPolicy : std::uint8_t {
   Relaxed,     // refused only when known to be revoked
   IfPossible,  // refused too when the certificate names where to ask, and there is no valid answer ("ifuri")
   Strict,      // refused without a valid answer
+};
+
+// What speaks against a certificate.
+enum class ChainDefect : std::uint8_t {
+  Unreadable,
+  Untrusted,  // no authority that is trusted stands above it
+  Expired,
+  NotYetValid,
+  Weak,         // MD5, SHA-1, a key that is too small
+  Constraints,  // of an authority: what it may issue, to whom, how deep
+  Purpose,      // key usage, extended key usage
+  Revoked,
+  RevocationUnknown,  // and the policy wants it known
+  Other,
+};
+struct ChainFailure {
+  ChainDefect defect{};
+  std::string message;  // which certificate, and why: a sentence without a final stop
 };
 
 // A chain that was verified.
@@ -54,6 +81,7 @@ struct VerifiedChain {
   bool revocation_known = false;    // a valid list spoke for each certificate below the trusted one
   std::string revocation_gap;       // whose list is missing or out of date, when it is not known
 };
+using Verification = tl::expected<VerifiedChain, ChainFailure>;
 
 // Authorities that are trusted, and the revocation lists at hand. Immutable; copies share it; may be used from several threads.
 class TrustedAuthorities {
@@ -63,9 +91,9 @@ class TrustedAuthorities {
 
   // Verifies `certificate` at time `at`, with intermediates from the peer (at most kMaxIntermediates are looked at): signatures of at
   // least 112 bits of strength (no MD5, no SHA-1, RSA of 2048 bits), validity, basic constraints, path length, name constraints, key usage,
-  // revocation. An authority that is trusted need not be a root. Errors of Fault::Peer say which certificate, and why.
-  Result<VerifiedChain> verify(ByteView certificate, std::span<const Bytes> intermediates, std::chrono::sys_seconds at,
-                               RevocationPolicy policy) const;
+  // revocation. An authority that is trusted need not be a root.
+  Verification verify(ByteView certificate, std::span<const Bytes> intermediates, std::chrono::sys_seconds at,
+                      RevocationPolicy policy) const;
 
   static constexpr std::size_t kMaxIntermediates = 16;
   static constexpr int kMaxDepth = 8;  // certificates between the end entity and the trusted authority

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/time.h"
+#include "model/credentials.h"
 #include "model/identity.h"
 #include "wire/payload.h"
 
@@ -102,8 +103,9 @@ struct Vpn {
   std::uint8_t version = 2;
   std::optional<IpAddress> local_address;   // none: any
   std::optional<IpAddress> remote_address;  // none: any, such a VPN only responds
-  std::optional<Identity> local_id;         // none: the local address
+  std::optional<Identity> local_id;         // none: the local address, or the subject of the certificate
   std::optional<Identity> remote_id;        // none: any
+  Authentication authentication;
   IkePolicy ike;
   IpsecPolicy ipsec;
   std::vector<SecurityPolicy> policies;  // in the order of the configuration
@@ -118,6 +120,9 @@ struct PresharedKey {
   std::vector<Identity> ids;
   Secret secret;
 };
+
+// of EAP identities, text as it is
+using EapKey = PresharedKey;
 
 struct GlobalOptions {
   static constexpr std::uint32_t kCookieAlways = UINT32_MAX;
@@ -159,6 +164,10 @@ struct Configuration {
   LoggingConfig logging;
   std::map<std::string, std::shared_ptr<const Vpn>, std::less<>> vpns;
   std::vector<std::shared_ptr<const PresharedKey>> preshared_keys;
+  std::vector<std::shared_ptr<const EapKey>> eap_keys;
+  std::vector<LocalCertificatePtr> certificates;
+  std::vector<AuthorityPtr> authorities;
+  std::vector<std::shared_ptr<const PrivateKey>> private_keys;  // of `certificates`, for the signer
 };
 
 using ConfigurationPtr = std::shared_ptr<const Configuration>;

@@ -39,15 +39,37 @@ enum class Cause : std::uint8_t {
   Malformed,         // the peer breaks the protocol
   Refused,           // the peer answered with another error
   Closed,            // ended by a command or a change of configuration
+  NoCertificate,     // none of ours proves local-id, or the peer sent none
+  Certificate,       // the peer's certificate is not accepted: the reason says why
+  WrongSignature,    // the peer's AUTH was not made with the key of its certificate
+  Signer,            // ours could not be signed
 };
-inline constexpr std::array<std::string_view, 22> kCauseNames = {"none",           "no-route",     "no-answer",
-                                                                 "cookie",         "limit",        "version",
-                                                                 "no-vpn",         "ike-proposal", "key-exchange-group",
-                                                                 "remote-id",      "local-id",     "auth-method",
-                                                                 "no-key",         "wrong-key",    "authentication",
-                                                                 "child-proposal", "pfs-group",    "traffic-selectors",
-                                                                 "kernel",         "malformed",    "refused",
-                                                                 "closed"};
+inline constexpr std::array<std::string_view, 26> kCauseNames = {"none",
+                                                                 "no-route",
+                                                                 "no-answer",
+                                                                 "cookie",
+                                                                 "limit",
+                                                                 "version",
+                                                                 "no-vpn",
+                                                                 "ike-proposal",
+                                                                 "key-exchange-group",
+                                                                 "remote-id",
+                                                                 "local-id",
+                                                                 "auth-method",
+                                                                 "no-key",
+                                                                 "wrong-key",
+                                                                 "authentication",
+                                                                 "child-proposal",
+                                                                 "pfs-group",
+                                                                 "traffic-selectors",
+                                                                 "kernel",
+                                                                 "malformed",
+                                                                 "refused",
+                                                                 "closed",
+                                                                 "no-certificate",
+                                                                 "certificate",
+                                                                 "wrong-signature",
+                                                                 "signer"};
 
 enum class Verdict : std::uint8_t {
   Fits,

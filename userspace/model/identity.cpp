@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "model/distinguished_name.h"
 
 namespace svti::model {
 
@@ -15,6 +16,7 @@ using wire::IdType;
 constexpr IdType kAnyType{0};
 constexpr std::string_view kAnyText = "%any";
 constexpr std::size_t kMaxIdentitySize = 255;  // a DNS name's; RFC 7296 sets no limit
+constexpr std::size_t kMaxNameSize = 1024;     // characters of a distinguished name
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -102,12 +104,17 @@ std::string_view pattern_suffix(const Identity& selector) {
 
 Result<Identity> Identity::parse(std::string_view text) {
   if (text.empty()) return config_error("an identity may not be empty");
-  if (text.size() > kMaxIdentitySize) return refuse(text.substr(0, 40), "longer than " + std::to_string(kMaxIdentitySize) + " octets");
+  const bool maybe_name = text.find('=') != std::string_view::npos;
+  const std::size_t most = maybe_name ? kMaxNameSize : kMaxIdentitySize;
+  if (text.size() > most) return refuse(text.substr(0, 40), "longer than " + std::to_string(most) + " octets");
   if (text == kAnyText) return any();
   if (text.find('\0') != std::string_view::npos) return refuse(text, "it holds a NUL");
   if (text.starts_with("@#")) return parse_key_id(text);
-  if (text.find('=') != std::string_view::npos && text.find('@') == std::string_view::npos) {
-    return refuse(text, "distinguished names are not supported yet; use an address, a domain name or user@domain");
+  if (maybe_name) {
+    auto name = encode_name(text);
+    if (name) return Identity{IdType::DerAsn1Dn, std::move(*name)};
+    // what stands before the '@' of a mail address may have an '='
+    if (text.find('@') == std::string_view::npos || text.find(',') != std::string_view::npos) return fail(name.error());
   }
   if (const auto address = IpAddress::parse(text)) return of(*address);
   if (text.find('@') != std::string_view::npos) return parse_mailbox(text);
@@ -128,11 +135,13 @@ Identity Identity::any() { return {kAnyType, {}}; }
 
 bool Identity::is_pattern() const {
   if (is_any()) return true;
+  if (type == IdType::DerAsn1Dn) return has_wildcard(data);
   return (type == IdType::Fqdn || type == IdType::Rfc822Addr) && !data.empty() && data.front() == '*';
 }
 
 Identity Identity::folded() const {
   Identity out = *this;
+  if (type == IdType::DerAsn1Dn) out.data = folded_name(data);
   if (type != IdType::Fqdn && type != IdType::Rfc822Addr) return out;
   for (std::uint8_t& octet : out.data) octet = static_cast<std::uint8_t>(lower(static_cast<char>(octet)));
   return out;
@@ -145,6 +154,11 @@ bool Identity::matches(const Identity& presented) const { return match_rank(pres
 int Identity::match_rank(const Identity& presented) const {
   if (is_any()) return 1;
   if (type != presented.type) return 0;
+  if (type == IdType::DerAsn1Dn) {
+    if (data == presented.data) return has_wildcard(data) ? 2 : 3;
+    if (!name_matches(data, presented.data)) return 0;
+    return has_wildcard(data) ? 2 : 3;
+  }
   const std::string_view suffix = pattern_suffix(*this);
   if (suffix.empty()) return same_value(*this, presented) ? 3 : 0;
   const std::string_view text = as_text(presented.data);
@@ -165,6 +179,9 @@ std::string Identity::to_string() const {
     case IdType::Ipv6Addr:
       if (const auto address = IpAddress::from_bytes(data); address && address->is_v4() == (type == IdType::Ipv4Addr))
         return address->to_string();
+      break;
+    case IdType::DerAsn1Dn:
+      if (const auto name = decode_name(data)) return name->size() <= kMaxNameSize ? *name : name->substr(0, kMaxNameSize) + "...";
       break;
     default:
       break;

@@ -465,6 +465,14 @@ void Core::install_failed(std::uint32_t child, const std::string& reason, TimePo
   }
 }
 
+void Core::on_signature(const Ticket& ticket, Result<crypto::Signature> signature, TimePoint now, Effects& out) {
+  touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_signature(ticket.number, std::move(signature), now, out); });
+}
+
+void Core::on_verified(const Ticket& ticket, crypto::Verification chain, TimePoint now, Effects& out) {
+  touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_verified(ticket.number, std::move(chain), now, out); });
+}
+
 void Core::resync(const std::set<model::SaId>& present, TimePoint now, Effects& out) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> lost;
   for (const auto& [id, sa] : sas_) {

@@ -49,6 +49,10 @@ class Core {
   void expire(const model::SaId& id, bool hard, TimePoint now, Effects& out);
   void install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
+  // the answers to the effects Sign and VerifyCertificate
+  void on_signature(const Ticket& ticket, Result<crypto::Signature> signature, TimePoint now, Effects& out);
+  void on_verified(const Ticket& ticket, crypto::Verification chain, TimePoint now, Effects& out);
+
   // All kernel SAs there are, after events were lost: a CHILD SA of which one is missing is closed.
   void resync(const std::set<model::SaId>& present, TimePoint now, Effects& out);
 

@@ -7,7 +7,9 @@
 #include <variant>
 #include <vector>
 
+#include "auth/signer.h"
 #include "base/log.h"
+#include "model/credentials.h"
 #include "model/explanation.h"
 #include "model/kernel.h"
 #include "model/network.h"
@@ -62,7 +64,33 @@ struct Explained {
   model::Explanation explanation;
 };
 
-using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, ClaimPolicies, ReleasePolicies, Notice, Explained, LogLine>;
+// Who waits for an answer: it is given back as it is.
+struct Ticket {
+  std::uint32_t ike = 0;     // unique id
+  std::uint64_t number = 0;  // of the question
+
+  auto operator<=>(const Ticket&) const = default;
+};
+
+// To be signed by a key that the core never sees. Answered by Core::on_signature(); whoever waits gives up by itself in the end.
+struct Sign {
+  Ticket ticket;
+  auth::SigningRequest request;
+};
+
+// Whether one of these authorities vouches for a certificate, at the time it is. Its key has signed AUTH already. Answered by
+// Core::on_verified(). Nothing that the certificate names may be fetched before its chain ends at one of the authorities (CVE-2022-40617).
+struct VerifyCertificate {
+  Ticket ticket;
+  std::string vpn;
+  Bytes certificate;                 // DER
+  std::vector<Bytes> intermediates;  // DER, as the peer sent them
+  std::vector<model::AuthorityPtr> authorities;
+  model::Revocation revocation{};
+};
+
+using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, ClaimPolicies, ReleasePolicies, Notice, Explained, Sign,
+                            VerifyCertificate, LogLine>;
 using Effects = std::vector<Effect>;
 
 }  // namespace svti::sa

@@ -53,6 +53,12 @@ Explanation IkeSa::connect_failure(Cause cause, std::string reason, TimePoint no
       explain_identities(*vpn_, local_id_, nullptr, nullptr, out);
       out.tables.back().rows.front().verdict = Verdict::Unknown;
       out.tables.back().rows.front().theirs.clear();
+      if (vpn_->authentication.local != model::AuthMethod::PresharedKey) {
+        out.advice = {Side::Either, "vpn " + vpn_->name + " local-id",
+                      cell("the peer's remote-id must be " + local_id_.to_string() +
+                           " and it must trust the authority that issued our certificate; its log says what it did not accept")};
+        break;
+      }
       explain_keys(ctx_.config->preshared_keys, ctx_.psks.find(local_id_, expected), local_id_, expected, out);
       out.advice = {Side::Either, "vpn " + vpn_->name + " local-id",
                     cell("the peer's remote-id must be " + local_id_.to_string() +
@@ -163,7 +169,8 @@ void IkeSa::explain_success(bool rekeyed, TimePoint now, Effects& out) const {
                         {{"IKE proposal", proposal, proposal, Verdict::Fits},
                          {"local identity", why.local_id, why.local_id, Verdict::Fits},
                          {"remote identity", why.remote_id, why.remote_id, Verdict::Fits},
-                         {"authentication", "pre-shared-key", "pre-shared-key", Verdict::Fits}}});
+                         {"authentication", std::string(name_of(vpn_->authentication.local)),
+                          std::string(name_of(vpn_->authentication.remote)), Verdict::Fits}}});
   out.emplace_back(Explained{std::move(why)});
 }
 

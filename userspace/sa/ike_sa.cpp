@@ -59,6 +59,8 @@ IkeSa::~IkeSa() {
 
 // The request under way will not be answered, or the answer no longer matters: what it had set aside is given back.
 void IkeSa::abandon_request() {
+  if (auth_ && auth_->sent && auth_->sent->child) ctx_.child_spis.erase(auth_->sent->child->spi);
+  auth_.reset();
   if (!request_) return;
   if (const auto* auth = std::get_if<AuthRequest>(&*request_); auth != nullptr && auth->child) ctx_.child_spis.erase(auth->child->spi);
   if (const auto* create = std::get_if<CreateChildRequest>(&*request_)) ctx_.child_spis.erase(create->offer.spi);
@@ -452,6 +454,7 @@ std::optional<TimePoint> IkeSa::next_deadline() const {
   if (dead_) return std::nullopt;
   std::optional<TimePoint> earliest = window_.deadline();
   keep_earliest(earliest, give_up_at_);
+  if (auth_ && auth_->awaited != 0) keep_earliest(earliest, auth_->give_up_at);
   keep_earliest(earliest, request_pieces_.expires());
   keep_earliest(earliest, response_pieces_.expires());
   for (const DelayedJob& delayed : delayed_) keep_earliest(earliest, delayed.at);
@@ -480,6 +483,7 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
     }
     return destroy("given up", now, out);
   }
+  if (auth_ && auth_->awaited != 0 && auth_->give_up_at <= now) return on_answer_overdue(now, out);
   for (Reassembly* pieces : {&request_pieces_, &response_pieces_}) {
     if (const auto expires = pieces->expires(); expires && *expires <= now) pieces->clear();
   }

@@ -5,7 +5,7 @@
 //                  └──────────────┴────► Deleting ─► (dead)
 //
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
-// each, both roles), child_sa.cpp (CHILD SAs and the kernel).
+// each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), child_sa.cpp (CHILD SAs and the kernel).
 #pragma once
 
 #include <deque>
@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "crypto/key_exchange.h"
+#include "crypto/signature.h"
+#include "crypto/trust.h"
 #include "model/state.h"
 #include "sa/child_sa.h"
 #include "sa/context.h"
@@ -59,6 +61,9 @@ class IkeSa {
   void delete_ike(const std::string& reason, TimePoint now, Effects& out);
   // Gone at once, the peer not told; inbound SAs of the CHILD SAs linger so that packets under way still arrive.
   void destroy(const std::string& reason, TimePoint now, Effects& out);
+  // the answers to Sign and VerifyCertificate; one that nobody waits for any more is ignored
+  void on_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out);
+  void on_verified(std::uint64_t number, crypto::Verification chain, TimePoint now, Effects& out);
   // the kernel could not install, or gave up, an SA of this CHILD SA
   void child_lost(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
@@ -169,6 +174,24 @@ class IkeSa {
     wire::KeGroup group{};
     Bytes cookie;
     std::uint32_t rounds = 0;
+    std::vector<crypto::SignatureHash> peer_hashes;  // SIGNATURE_HASH_ALGORITHMS, RFC 7427 4; empty: it does not know RFC 7427
+    std::vector<Bytes> peer_authorities;             // CERTREQ: hashes of those it trusts
+  };
+
+  // IKE_AUTH under way: what is kept while an answer from outside is awaited.
+  struct AuthExchange {
+    VpnPtr vpn;
+    Payloads payloads;                       // of the message that the peer authenticates itself with
+    wire::Header request;                    // responder: to be answered
+    std::optional<AuthRequest> sent;         // initiator: what was asked for, once the answer is there
+    model::LocalCertificatePtr certificate;  // ours, when it is one that proves who we are
+    std::uint64_t awaited = 0;               // number of the question asked; 0: none
+    TimePoint give_up_at{};                  // with `awaited`
+  };
+  // our half of it: AUTH, and the certificate that goes with it
+  struct Proof {
+    wire::AuthPayload auth;
+    model::LocalCertificatePtr certificate;  // null: none
   };
 
   // the peer's rekey of this IKE SA, seen while ours may be under way
@@ -231,13 +254,36 @@ class IkeSa {
   void detect_nat(const Payloads& payloads, const model::Datagram& datagram, Effects& out);
   void fail_connect(model::Explanation why, TimePoint now, Effects& out, bool retry);
 
+  // authentication.cpp
+  void remember_peer_methods(const Payloads& payloads);
+  static void add_auth_methods(Payloads& payloads, const std::vector<Bytes>& authorities);
+  static wire::CertReqPayload certificate_request(const std::vector<Bytes>& authorities);
+  static void add_certificates(Payloads& payloads, const model::LocalCertificate& certificate);
+  Ticket await_answer(TimePoint now);
+  void on_answer_overdue(TimePoint now, Effects& out);
+  using FillIn = std::function<void(model::Explanation&)>;
+  void prove_ourselves(TimePoint now, Effects& out);
+  void proven(const Proof& proof, TimePoint now, Effects& out);
+  void cannot_prove(model::Cause cause, std::string reason, const FillIn& fill_in, TimePoint now, Effects& out);
+  void check_peer(TimePoint now, Effects& out);
+  void check_shared_key(const wire::AuthPayload& auth, TimePoint now, Effects& out);
+  void check_signature(const wire::AuthPayload& auth, TimePoint now, Effects& out);
+  void peer_accepted(TimePoint now, Effects& out);
+  void refuse_peer(model::Cause cause, std::string reason, const FillIn& fill_in, TimePoint now, Effects& out);
+  wire::IdPayload id_payload(bool ours) const;
+  Bytes auth_octets(const model::PresharedKey& key, bool ours) const;  // AUTH of a shared key
+  Bytes signed_octets(bool ours) const;                                // what a signature in AUTH is over
+
   // ike_auth.cpp
   void send_auth(TimePoint now, Effects& out);
+  void send_auth_request(const Proof& proof, TimePoint now, Effects& out);
+  void accept_responder(TimePoint now, Effects& out);
+  void answer_auth_request(const Proof& proof, TimePoint now, Effects& out);
   void on_auth_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_auth_response(AuthRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
   void begin_lifetime(TimePoint now);  // its rekey and its end, as the configuration says
   void become_established(TimePoint now, Effects& out);
-  Bytes auth_octets(const model::PresharedKey& key, bool ours) const;
+  void refuse_responder(model::Explanation why, TimePoint now, Effects& out);
   void refuse_authentication(const wire::Header& header, const std::string& reason, TimePoint now, Effects& out);
 
   // create_child_sa.cpp
@@ -317,7 +363,9 @@ class IkeSa {
   std::optional<IkeKeys> keys_;
   model::Identity local_id_, remote_id_;
   std::optional<InitExchange> init_;
-  bool fragmentation_ = false;  // both ends have said that they can (RFC 7383 2.3)
+  std::optional<AuthExchange> auth_;
+  std::uint64_t questions_ = 0;  // asked so far
+  bool fragmentation_ = false;   // both ends have said that they can (RFC 7383 2.3)
   bool we_behind_nat_ = false, peer_behind_nat_ = false;
   bool encapsulate() const { return we_behind_nat_ || peer_behind_nat_; }
 

@@ -61,6 +61,7 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   payloads.push_back(wire::NoncePayload{init_->nonce_i});
   add_nat_detection(payloads);
   if (ctx_.config->global.fragment_size != 0) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
+  if (vpn_->authentication.uses_certificates()) add_auth_methods(payloads, {});
   window_.finish();
   next_request_id_ = 0;  // every IKE_SA_INIT request has message id 0 (RFC 7296 2.2)
   ++init_->rounds;
@@ -171,6 +172,7 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   init_->nonce_r = nonce->data;
   init_->peer_message = datagram.payload;
   init_->ke.reset();
+  remember_peer_methods(payloads);
   last_heard_ = now;
   request_.reset();
   window_.finish();
@@ -230,6 +232,10 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   // RFC 7383 2.3: said in answer to a peer that says so alone
   fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(request.payloads, NotifyType::FragmentationSupported) != nullptr;
   if (fragmentation_) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
+  // Which VPN the peer means is not known yet: what is said fits all that it may be.
+  remember_peer_methods(request.payloads);
+  if (const auto certificates = ctx_.index.certificates(local_.address, remote_.address); certificates.used)
+    add_auth_methods(payloads, certificates.authorities);
   init_->our_message = wire::encode_message(header(ExchangeType::IkeSaInit, true, 0), payloads);
   expected_request_id_ = 1;
   last_heard_ = last_sent_ = now;

@@ -41,6 +41,11 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
       return other->local_address == vpn->local_address && other->version == vpn->version && other->ike.proposals == vpn->ike.proposals;
     });
     if (!known) open_proposals_.push_back(vpn);
+    if (!vpn->authentication.uses_certificates()) continue;
+    const bool same = std::any_of(open_certificates_.begin(), open_certificates_.end(), [&vpn = vpn](const VpnPtr& other) {
+      return other->local_address == vpn->local_address && other->authentication.authorities == vpn->authentication.authorities;
+    });
+    if (!same) open_certificates_.push_back(vpn);
   }
 }
 
@@ -58,6 +63,23 @@ std::vector<const std::vector<wire::Proposal>*> VpnIndex::ike_proposals(const Ip
   return out;
 }
 
+VpnIndex::Certificates VpnIndex::certificates(const IpAddress& local, const IpAddress& remote) const {
+  Certificates out;
+  const auto add = [&](const List& list) {
+    for (const VpnPtr& vpn : list) {
+      if (!serves(*vpn, local) || !vpn->authentication.uses_certificates()) continue;
+      out.used = true;
+      for (const model::AuthorityPtr& one : vpn->authentication.authorities) {
+        const bool known = std::find(out.authorities.begin(), out.authorities.end(), one->hash) != out.authorities.end();
+        if (!known && out.authorities.size() < kMaxAuthorities) out.authorities.push_back(one->hash);
+      }
+    }
+  };
+  if (const auto found = by_address_.find(remote); found != by_address_.end()) add(found->second);
+  add(open_certificates_);
+  return out;
+}
+
 const std::vector<VpnPtr>* VpnIndex::with_remote_address(const IpAddress& remote) const {
   const auto found = by_address_.find(remote);
   return found == by_address_.end() ? nullptr : &found->second;
@@ -72,7 +94,7 @@ VpnPtr VpnIndex::find(const Peer& peer) const {
       const int remote_rank = vpn->remote_id ? vpn->remote_id->match_rank(peer.id) : 1;
       if (remote_rank == 0) continue;
       // IDr is what the initiator would like us to be (RFC 7296 1.2): a VPN that is someone else does not fit
-      const bool as_demanded = peer.demanded == nullptr || local_identity(*vpn, peer.local).matches(*peer.demanded);
+      const bool as_demanded = peer.demanded == nullptr || may_be(*vpn, peer.local, *peer.demanded);
       if (!as_demanded || !could_have_chosen(*vpn, peer.ike_choice)) continue;
       const std::tuple score{remote_rank, vpn->remote_address ? 1 : 0, vpn->local_address ? 1 : 0};
       if (best && score <= best_score) continue;
@@ -86,6 +108,18 @@ VpnPtr VpnIndex::find(const Peer& peer) const {
   return best;
 }
 
-Identity local_identity(const Vpn& vpn, const IpAddress& local) { return vpn.local_id ? *vpn.local_id : Identity::of(local); }
+Identity local_identity(const Vpn& vpn, const IpAddress& local) {
+  if (vpn.local_id) return *vpn.local_id;
+  const auto& own = vpn.authentication;
+  return own.local == model::AuthMethod::Certificate && !own.certificates.empty() ? own.certificates.front()->identities.front()
+                                                                                  : Identity::of(local);
+}
+
+bool may_be(const Vpn& vpn, const IpAddress& local, const Identity& demanded) {
+  if (local_identity(vpn, local).matches(demanded)) return true;
+  const auto& own = vpn.authentication;
+  if (vpn.local_id || own.local != model::AuthMethod::Certificate) return false;
+  return std::any_of(own.certificates.begin(), own.certificates.end(), [&](const auto& one) { return one->proves(demanded); });
+}
 
 }  // namespace svti::sa

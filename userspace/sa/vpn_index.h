@@ -22,6 +22,14 @@ class VpnIndex {
   // first
   std::vector<const std::vector<wire::Proposal>*> ike_proposals(const IpAddress& local, const IpAddress& remote) const;
 
+  // IKE_SA_INIT: what is said of certificates to this pair of addresses, before it is known which VPN they mean
+  struct Certificates {
+    bool used = false;               // by either end
+    std::vector<Bytes> authorities;  // that peers may come from, as CERTREQ names them; at most kMaxAuthorities
+  };
+  static constexpr std::size_t kMaxAuthorities = 16;
+  Certificates certificates(const IpAddress& local, const IpAddress& remote) const;
+
   struct Peer {
     const IpAddress& local;
     const IpAddress& remote;
@@ -44,10 +52,13 @@ class VpnIndex {
   std::unordered_map<IpAddress, List> by_address_;           // VPNs with a remote address
   std::unordered_map<model::Identity, List, IdHash> by_id_;  // VPNs without one, with an exact remote-id
   List open_;                                                // VPNs with neither
-  List open_proposals_;                                      // of VPNs without a remote address, one of each (local address, proposals)
+  List open_certificates_;  // of VPNs without a remote address, one of each (local address, authentication)
+  List open_proposals_;     // of VPNs without a remote address, one of each (local address, proposals)
 };
 
-// the identity we claim: local-id, or the local address
+// the identity we claim: local-id, or the subject of the certificate, or the local address
 model::Identity local_identity(const model::Vpn& vpn, const IpAddress& local);
+// A peer that asks for `demanded` means this VPN: it is our identity or, without a local-id, one that a certificate of ours proves.
+bool may_be(const model::Vpn& vpn, const IpAddress& local, const model::Identity& demanded);
 
 }  // namespace svti::sa

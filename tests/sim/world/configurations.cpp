@@ -96,6 +96,7 @@ model::Vpn right_vpn() {
 model::ConfigurationPtr configuration(ConfigurationParts parts) {
   auto out = std::make_shared<model::Configuration>();
   out->global = parts.global;
+  out->private_keys = std::move(parts.private_keys);
   for (model::Vpn& one : parts.vpns) {
     const std::string name = one.name;
     out->vpns.emplace(name, std::make_shared<const model::Vpn>(std::move(one)));

@@ -36,6 +36,7 @@ struct ConfigurationParts {
   std::vector<model::Vpn> vpns = {};
   std::string_view secret = "correct horse";  // a pre-shared key without selectors; empty: none
   model::GlobalOptions global = {};
+  std::vector<std::shared_ptr<const model::PrivateKey>> private_keys = {};
 };
 model::ConfigurationPtr configuration(ConfigurationParts parts);
 

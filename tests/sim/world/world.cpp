@@ -174,12 +174,46 @@ void World::perform(Node& node, Effects effects) {
       node.notices_.push_back(std::move(*notice));
     } else if (auto* explained = std::get_if<sa::Explained>(&effect)) {
       node.explanations_.push_back(std::move(explained->explanation));
+    } else if (auto* sign = std::get_if<sa::Sign>(&effect)) {
+      answer(node, std::move(*sign));
+    } else if (auto* verify = std::get_if<sa::VerifyCertificate>(&effect)) {
+      answer(node, std::move(*verify));
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
       note(node.name(), line->text);
       node.log_.push_back(std::move(line->text));
     }
   }
   check(node);
+}
+
+// The signer and the verifier of a node are outside its core, and take their time.
+void World::answer(Node& node, sa::Sign question) {
+  Result<crypto::Signature> signature = system_error("there is no such key");
+  for (const auto& key : node.configuration_->private_keys) {
+    if (key->id != question.request.key_id) continue;
+    const auto usable = crypto::SigningKey::from_pkcs8(key->pkcs8.view());
+    signature = usable ? usable->sign(question.request.octets, question.request.announced, question.request.padding)
+                       : Result<crypto::Signature>(fail(usable.error()));
+  }
+  if (node.signer_gone) signature = system_error("the signer is gone");
+  after(answer_after, [&node, ticket = question.ticket, signature = std::move(signature)] {
+    node.act([&](sa::Core& core, TimePoint now, Effects& out) { core.on_signature(ticket, signature, now, out); });
+  });
+}
+
+void World::answer(Node& node, sa::VerifyCertificate question) {
+  std::vector<Bytes> authorities, lists;
+  for (const auto& one : question.authorities) {
+    authorities.push_back(one->der);
+    lists.insert(lists.end(), one->crls.begin(), one->crls.end());
+  }
+  after(answer_after, [this, &node, authorities, lists, question = std::move(question)] {
+    const auto verified =
+        crypto::TrustedAuthorities::make(authorities, lists)
+            .value()
+            .verify(question.certificate, question.intermediates, wall, static_cast<crypto::RevocationPolicy>(question.revocation));
+    node.act([&](sa::Core& core, TimePoint now, Effects& out) { core.on_verified(question.ticket, verified, now, out); });
+  });
 }
 
 // RFC 7296 2.2: a message id is used for one request and its response. IKE_SA_INIT alone is sent anew under the same number (2.6, 1.2).

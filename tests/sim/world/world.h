@@ -52,6 +52,8 @@ class Node {
   void crash();
   void restart();
 
+  bool signer_gone = false;  // signatures are refused
+
   // established IKE SAs, and their CHILD SAs
   std::vector<model::IkeSaState> ike_sas() const;
   std::vector<model::ChildSaState> child_sas() const;
@@ -103,6 +105,8 @@ class World {
   SeededEntropy& chance() { return chance_; }
 
   Weather weather;
+  std::chrono::sys_seconds wall = std::chrono::sys_days(std::chrono::year(2026) / 11 / 1);  // by which certificates are judged
+  Duration answer_after = milliseconds(1);                                                  // signers and verifiers take so long
   // Sees every datagram before the weather does; true: lost. For tests that lose one particular message.
   std::function<bool(const Node& from, const wire::Header& header, const model::Datagram& datagram)> lose;
   // nothing passes between these two until `joined` again
@@ -147,6 +151,8 @@ class World {
   };
 
   void perform(Node& node, sa::Effects effects);
+  void answer(Node& node, sa::Sign question);
+  void answer(Node& node, sa::VerifyCertificate question);
   void send(Node& from, const model::Datagram& datagram);
   void deliver(Flight& flight);
   Probe receive_esp(const Esp& esp);

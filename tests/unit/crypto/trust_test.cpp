@@ -58,7 +58,7 @@ struct Question {
   RevocationPolicy policy = RevocationPolicy::Relaxed;
 };
 
-Result<VerifiedChain> ask(const Bytes& certificate, const Question& question) {
+Verification ask(const Bytes& certificate, const Question& question) {
   const auto trusted = TrustedAuthorities::make(question.authorities, question.lists);
   BOOST_REQUIRE_MESSAGE(trusted, (trusted ? "" : trusted.error().message));
   return trusted->verify(certificate, question.intermediates, question.at, question.policy);

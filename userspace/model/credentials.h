@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What ends authenticate with, besides pre-shared keys: certificates, the authorities that are trusted, and how. Immutable values; DER
+// was read once, when the configuration was.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/secret.h"
+#include "model/identity.h"
+
+namespace svti::model {
+
+enum class AuthMethod : std::uint8_t { PresharedKey, Certificate, EapMschapv2, EapMd5, EapTls, EapRadius };
+inline constexpr std::array<std::string_view, 6> kAuthMethodNames = {"pre-shared-key", "certificate", "eap-mschapv2",
+                                                                     "eap-md5",        "eap-tls",     "eap-radius"};
+constexpr std::string_view name_of(AuthMethod method) { return kAuthMethodNames.at(static_cast<std::size_t>(method)); }
+constexpr bool is_eap(AuthMethod method) { return method >= AuthMethod::EapMschapv2; }
+
+// When a peer is refused for want of revocation information.
+enum class Revocation : std::uint8_t { Relaxed, IfUri, Strict };
+inline constexpr std::array<std::string_view, 3> kRevocationNames = {"relaxed", "ifuri", "strict"};
+
+// A private key, for the signer alone. `id`: SHA-1 over the bits of its public key (RFC 5280 4.2.1.2 (1)).
+struct PrivateKey {
+  Bytes id;
+  Secret pkcs8;  // DER, not encrypted
+};
+
+// A certificate that this host may present.
+struct LocalCertificate {
+  std::string name;
+  Bytes der;
+  std::vector<Bytes> chain;          // DER of what is sent behind it: the authorities between it and a root
+  Bytes key_id;                      // which private key signs for it
+  std::string key_type;              // "rsa", "ecdsa-p256", "ed25519"
+  std::vector<Bytes> issuers;        // what CERTREQ calls the authorities above it, as far as they are known: 20 octets each
+  std::vector<Identity> identities;  // that it proves: its subject first
+  std::string subject;
+  std::chrono::sys_seconds not_before, not_after;
+
+  bool proves(const Identity& id) const;
+  bool operator==(const LocalCertificate&) const = default;
+};
+using LocalCertificatePtr = std::shared_ptr<const LocalCertificate>;
+
+// An authority that may vouch for peers.
+struct Authority {
+  std::string name;
+  Bytes der;
+  Bytes hash;  // what CERTREQ calls it (RFC 7296 3.7), 20 octets
+  std::string subject;
+  std::chrono::sys_seconds not_before, not_after;
+  std::vector<Bytes> crls;  // DER, from the configuration
+  std::vector<std::string> crl_uris, ocsp_uris;
+
+  bool operator==(const Authority&) const = default;
+};
+using AuthorityPtr = std::shared_ptr<const Authority>;
+
+// How the two ends of a VPN prove who they are.
+struct Authentication {
+  AuthMethod local = AuthMethod::PresharedKey;
+  AuthMethod remote = AuthMethod::PresharedKey;
+  std::vector<LocalCertificatePtr> certificates;  // candidates, in the order of preference
+  std::vector<AuthorityPtr> authorities;          // the only ones that are trusted for this peer
+  Revocation revocation = Revocation::Relaxed;
+  std::optional<Identity> local_eap_id;   // none: the IKE identity
+  std::optional<Identity> remote_eap_id;  // none: the IKE identity; %any: the peer is asked
+
+  // by either end
+  bool uses_certificates() const { return local != AuthMethod::PresharedKey || remote != AuthMethod::PresharedKey; }
+  bool operator==(const Authentication& other) const;
+};
+
+}  // namespace svti::model
