@@ -415,7 +415,7 @@ void verify(Context& context, const Options& options) {
     if (!chain) context.exit_code = kFailed;
     return;
   }
-  if (!chain) return context.report(chain.error());
+  if (!chain) return context.report({Fault::Peer, chain.error().message});
   const bool color = context.color_on(STDOUT_FILENO);
   std::cout << paint("valid", Color::Green, color) << ": ";
   for (std::size_t i = 0; i < chain->certificates.size(); ++i)

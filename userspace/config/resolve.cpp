@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "auth/certificates.h"
 #include "config/values.h"
 #include "model/algorithm.h"
 
@@ -282,6 +283,7 @@ struct EffectiveIkePolicy {
   IkePolicy policy;
   const Node* local_auth = nullptr;  // the leaf in force; null: the default
   const Node* remote_auth = nullptr;
+  model::Revocation revocation = model::Revocation::Relaxed;
 };
 
 void overlay(const Node* node, EffectiveIkePolicy& out) {
@@ -293,6 +295,10 @@ void overlay(const Node* node, EffectiveIkePolicy& out) {
   }
   if (const Node* leaf = child_named(node, "local-auth-method")) out.local_auth = leaf;
   if (const Node* leaf = child_named(node, "remote-auth-method")) out.remote_auth = leaf;
+  if (const Node* leaf = child_named(node, "revocation")) {
+    const auto name = std::find(model::kRevocationNames.begin(), model::kRevocationNames.end(), leaf->text);
+    out.revocation = static_cast<model::Revocation>(name - model::kRevocationNames.begin());
+  }
 }
 
 void overlay(const Node* node, IpsecPolicy& out) {
@@ -362,6 +368,7 @@ class Templates {
 struct Surroundings {
   const Node& ike;
   std::string path;  // of `ike`
+  const CredentialResolver& credentials;
   Templates<EffectiveIkePolicy> ike_templates;
   Templates<IpsecPolicy> ipsec_templates;
 };
@@ -391,8 +398,10 @@ class VpnResolver {
     out_.version = number<std::uint8_t>(node_->value("version"));
     if (out_.version != 2) error(node_->child("version"), "IKEv1 is not supported yet: expected 2");
     for (const NodePtr& child : node_->children) read(child.get());
-    check_auth(ike.local_auth);
-    check_auth(ike.remote_auth);
+    out_.authentication.local = auth_method(ike.local_auth);
+    out_.authentication.remote = auth_method(ike.remote_auth);
+    out_.authentication.revocation = ike.revocation;
+    check_certificates();
     check_peers();
     check_proposals();
     return std::move(out_);
@@ -425,6 +434,13 @@ class VpnResolver {
     if (name == "remote-address") out_.remote_address = *IpAddress::parse(child->text);
     if (name == "local-id") out_.local_id = *model::Identity::parse(child->text);
     if (name == "remote-id") read_remote_id(child);
+    // what is missing here has errors of its own, which are told
+    if (name == "certificate") {
+      if (auto one = around_.credentials.certificate(child->text)) out_.authentication.certificates.push_back(std::move(one));
+    }
+    if (name == "remote-ca-certificate") {
+      if (auto one = around_.credentials.authority(child->text)) out_.authentication.authorities.push_back(std::move(one));
+    }
     if (name == "vip-pool" || name == "vip-request") error(child, "virtual addresses are not supported yet");
     if (name == "security-policy") read_policy(child);
   }
@@ -480,10 +496,38 @@ class VpnResolver {
     }
   }
 
-  void check_auth(const Node* leaf) {
-    if (!leaf || leaf->text == "pre-shared-key") return;
-    const std::string used = leaf->schema->parent->kind == Kind::List ? ", and VPN " + quoted(out_.name) + " uses it" : "";
-    error(leaf, std::string(leaf->text) + " is not supported yet" + used + ": expected pre-shared-key");
+  model::AuthMethod auth_method(const Node* leaf) {
+    if (!leaf) return model::AuthMethod::PresharedKey;
+    const auto name = std::find(model::kAuthMethodNames.begin(), model::kAuthMethodNames.end(), leaf->text);
+    const auto method = static_cast<model::AuthMethod>(name - model::kAuthMethodNames.begin());
+    if (is_eap(method)) {
+      const std::string used = leaf->schema->parent->kind == Kind::List ? ", and VPN " + quoted(out_.name) + " uses it" : "";
+      error(leaf, std::string(leaf->text) + " is not supported yet" + used + ": expected pre-shared-key or certificate");
+    }
+    return method;
+  }
+
+  void check_certificates() {
+    const model::Authentication& ours = out_.authentication;
+    const Node* certificate = node_->child("certificate");
+    const Node* authority = node_->child("remote-ca-certificate");
+    if (ours.local == model::AuthMethod::Certificate) {
+      if (!certificate) return error(node_, "local-auth-method certificate needs a certificate: expected `certificate NAME`");
+      const Node* id = node_->child("local-id");
+      const auto fits = [&](const model::LocalCertificatePtr& one) { return one->proves(*out_.local_id); };
+      if (id && !ours.certificates.empty() && std::none_of(ours.certificates.begin(), ours.certificates.end(), fits)) {
+        const model::LocalCertificate& first = *ours.certificates.front();
+        error(id, quoted(id->text) + " is not an identity of certificate " + first.name + ": expected one of " +
+                      auth::names_in(first.identities) + ", or no local-id for the first of these");
+      }
+    } else if (certificate) {
+      warning(certificate, "has no effect with local-auth-method " + std::string(name_of(ours.local)));
+    }
+    if (ours.remote == model::AuthMethod::Certificate) {
+      if (!authority) error(node_, "remote-auth-method certificate needs a remote-ca-certificate: without one nobody is trusted");
+    } else if (authority && ours.local != model::AuthMethod::Certificate) {
+      warning(authority, "has no effect with remote-auth-method " + std::string(name_of(ours.remote)));
+    }
   }
 
   void check_peers() {
@@ -535,7 +579,8 @@ class IkeResolver {
  public:
   IkeResolver(const Node& ike, std::string path, const Resolution* before, const model::Configuration* running, Resolution& resolution,
               Findings& findings)
-      : around_{ike, std::move(path), Templates<EffectiveIkePolicy>(*ike.schema->child("ike-policy-template")),
+      : credentials_(ike, path, before ? &before->credentials : nullptr, resolution.credentials, findings),
+        around_{ike, std::move(path), credentials_, Templates<EffectiveIkePolicy>(*ike.schema->child("ike-policy-template")),
                 Templates<IpsecPolicy>(*ike.schema->child("ipsec-policy-template"))},
         before_(before),
         running_(running),
@@ -558,6 +603,7 @@ class IkeResolver {
     if (running_) {
       for (const auto& key : running_->preshared_keys) running_keys_.emplace(key->name, &key);
     }
+    credentials_.fill(*out);
     const SchemaNode* keys = ike.schema->child("pre-shared-key");
     const SchemaNode* vpns = ike.schema->child("vpn");
     for (const NodePtr& child : ike.children) {
@@ -590,6 +636,10 @@ class IkeResolver {
     Resolution::Vpn entry;
     entry.ike_template = around_.ike_templates.used_by(node.child("ike-policy"));
     entry.ipsec_template = around_.ipsec_templates.used_by(node.child("ipsec-policy"));
+    for (const NodePtr& child : node.children) {
+      if (child->schema->name == "certificate") entry.credentials.push_back(credentials_.certificate(child->text));
+      if (child->schema->name == "remote-ca-certificate") entry.credentials.push_back(credentials_.authority(child->text));
+    }
     if (const Resolution::Vpn* earlier = unchanged(node, entry)) {
       entry = *earlier;
     } else {
@@ -608,9 +658,13 @@ class IkeResolver {
     if (!before_) return nullptr;
     const auto found = before_->vpns.find(&node);
     if (found == before_->vpns.end() || found->second.has_findings) return nullptr;
-    return found->second.ike_template == now.ike_template && found->second.ipsec_template == now.ipsec_template ? &found->second : nullptr;
+    return found->second.ike_template == now.ike_template && found->second.ipsec_template == now.ipsec_template &&
+                   found->second.credentials == now.credentials
+               ? &found->second
+               : nullptr;
   }
 
+  CredentialResolver credentials_;
   Surroundings around_;
   const Resolution* before_;
   const model::Configuration* running_;

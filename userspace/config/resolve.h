@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "config/findings.h"
+#include "config/resolve_credentials.h"
 #include "config/tree.h"
 #include "model/config.h"
 
@@ -17,12 +18,14 @@ struct Resolution {
     std::shared_ptr<const model::Vpn> vpn;
     const Node* ike_template = nullptr;
     const Node* ipsec_template = nullptr;
-    bool has_findings = false;  // which have to be told each time
+    std::vector<std::shared_ptr<const void>> credentials;  // that it names
+    bool has_findings = false;                             // which have to be told each time
   };
 
   model::SystemPtr system;
   std::unordered_map<const Node*, Vpn> vpns;
   std::unordered_map<const Node*, std::shared_ptr<const model::PresharedKey>> keys;
+  ResolvedCredentials credentials;
 };
 
 // Rules on the effective values of a VPN are checked here: with an error among the findings the result is not to be used. VPNs and keys

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/catalogue.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "auth/certificates.h"
 
 namespace svti::control {
 
@@ -36,7 +39,10 @@ Status Catalogue::put(const std::string& name, Connection connection) {
   return put_into(connections_, name, std::move(connection));
 }
 
-Status Catalogue::put(const std::string& name, Authority authority) { return put_into(authorities_, name, std::move(authority)); }
+Status Catalogue::put(const std::string& name, Authority authority) {
+  ++revision_;
+  return put_into(authorities_, name, std::move(authority));
+}
 Status Catalogue::put(const std::string& name, Pool pool) { return put_into(pools_, name, pool); }
 
 Status Catalogue::put(const std::string& id, SharedSecret secret) {
@@ -48,11 +54,13 @@ Status Catalogue::put(const std::string& id, SharedSecret secret) {
 }
 
 Status Catalogue::put(crypto::PrivateKey key) {
+  ++revision_;
   const std::string id = to_hex(key.key_id);
   return put_into(keys_, id, std::move(key));
 }
 
 Status Catalogue::put(LoadedCertificate certificate) {
+  ++revision_;
   const Bytes der = certificate.certificate.der;
   return put_into(certificates_, der, std::move(certificate));
 }
@@ -60,6 +68,16 @@ Status Catalogue::put(LoadedCertificate certificate) {
 bool Catalogue::remove_connection(std::string_view name) {
   ++revision_;
   return erase(connections_, name);
+}
+
+bool Catalogue::remove_authority(std::string_view name) {
+  ++revision_;
+  return erase(authorities_, name);
+}
+
+bool Catalogue::remove_key(std::string_view id) {
+  ++revision_;
+  return erase(keys_, id);
 }
 
 bool Catalogue::remove_secret(std::string_view id) {
@@ -94,14 +112,6 @@ bool Catalogue::has_key_of(const crypto::Certificate& certificate) const {
   return !certificate.key_id.empty() && keys_.contains(to_hex(certificate.key_id));
 }
 
-std::map<std::string, std::shared_ptr<const model::Vpn>, std::less<>> Catalogue::vpns() const {
-  std::map<std::string, std::shared_ptr<const model::Vpn>, std::less<>> out;
-  for (const auto& [name, connection] : connections_) {
-    if (connection.refusal.empty()) out.emplace_hint(out.end(), name, connection.vpn);
-  }
-  return out;
-}
-
 std::vector<std::shared_ptr<const model::PresharedKey>> Catalogue::preshared_keys() const {
   std::vector<std::shared_ptr<const model::PresharedKey>> out;
   for (const auto& [id, secret] : secrets_) {
@@ -110,6 +120,118 @@ std::vector<std::shared_ptr<const model::PresharedKey>> Catalogue::preshared_key
   for (const SharedSecret& secret : unnamed_secrets_) {
     if (secret.type == "IKE") add_preshared_keys("(unnamed)", secret, out);
   }
+  return out;
+}
+
+// Certificates and authorities as the model has them, each made once.
+class Catalogue::Credentials {
+ public:
+  explicit Credentials(const Catalogue& catalogue) : catalogue_(catalogue) {
+    for (const auto& [der, loaded] : catalogue.certificates_) {
+      if (loaded.certificate.kind == crypto::CertificateKind::Crl) lists_[loaded.certificate.subject].push_back(der);
+    }
+    for (const auto& [der, loaded] : catalogue.certificates_) {
+      if (loaded.flag == "CA") all_authorities_.push_back(authority(loaded.certificate));
+    }
+    for (const auto& [name, one] : catalogue.authorities_) all_authorities_.push_back(authority(one.ca));
+    std::erase(all_authorities_, nullptr);
+    for (const model::AuthorityPtr& one : all_authorities_) known_.push_back(one->der);
+  }
+
+  model::Authentication complete(const Connection& connection) {
+    model::Authentication out = connection.vpn->authentication;
+    for (const AuthRound& round : connection.rounds) {
+      if (round.local())
+        complete_local(round, out);
+      else
+        complete_remote(round, out);
+    }
+    return out;
+  }
+
+  void fill(model::Overlay& out) const {
+    for (const auto& [der, one] : local_) out.certificates.push_back(one);
+    for (const auto& [der, one] : authorities_) out.authorities.push_back(one);
+    for (const auto& [id, key] : catalogue_.keys_) {
+      auto one = std::make_shared<model::PrivateKey>();
+      one->id = key.key_id;
+      one->pkcs8 = key.der.clone();
+      out.private_keys.push_back(std::move(one));
+    }
+  }
+
+ private:
+  // Those that the connection names, else all that have a key.
+  void complete_local(const AuthRound& round, model::Authentication& out) {
+    if (out.local != model::AuthMethod::Certificate) return;
+    const auto add = [&](const crypto::Certificate& one) {
+      if (auto certificate = local(one)) out.certificates.push_back(std::move(certificate));
+    };
+    for (const crypto::Certificate& one : round.certificates) add(one);
+    if (!round.certificates.empty()) return;
+    for (const auto& [der, loaded] : catalogue_.certificates_) {
+      if (loaded.flag != "CA" && catalogue_.has_key_of(loaded.certificate)) add(loaded.certificate);
+    }
+  }
+
+  // Those that the connection names (a peer's own certificate vouches for itself alone), else all that were loaded.
+  void complete_remote(const AuthRound& round, model::Authentication& out) {
+    for (const auto* list : {&round.cas, &round.certificates}) {
+      for (const crypto::Certificate& one : *list) {
+        if (auto trusted = authority(one)) out.authorities.push_back(std::move(trusted));
+      }
+    }
+    if (round.cas.empty() && round.certificates.empty() && out.uses_certificates()) out.authorities = all_authorities_;
+  }
+
+  model::AuthorityPtr authority(const crypto::Certificate& certificate) {
+    const auto [entry, fresh] = authorities_.try_emplace(certificate.der);
+    if (!fresh) return entry->second;
+    auto made = auth::read_authority(certificate.subject, certificate.der);
+    if (!made) return entry->second;
+    if (const auto lists = lists_.find(certificate.subject); lists != lists_.end()) made->crls = lists->second;
+    for (const auto& [name, one] : catalogue_.authorities_) {
+      if (one.ca.der != certificate.der) continue;
+      made->name = name;
+      made->crl_uris = one.crl_uris;
+      made->ocsp_uris = one.ocsp_uris;
+    }
+    entry->second = std::make_shared<const model::Authority>(std::move(*made));
+    return entry->second;
+  }
+
+  model::LocalCertificatePtr local(const crypto::Certificate& certificate) {
+    const auto [entry, fresh] = local_.try_emplace(certificate.der);
+    if (!fresh) return entry->second;
+    if (auto made = auth::read_local_certificate(certificate.subject, certificate.der, known_))
+      entry->second = std::make_shared<const model::LocalCertificate>(std::move(*made));
+    return entry->second;
+  }
+
+  const Catalogue& catalogue_;
+  std::map<std::string, std::vector<Bytes>> lists_;  // revocation lists by their issuer
+  std::map<Bytes, model::AuthorityPtr> authorities_;
+  std::map<Bytes, model::LocalCertificatePtr> local_;
+  std::vector<model::AuthorityPtr> all_authorities_;
+  std::vector<Bytes> known_;
+};
+
+model::Overlay Catalogue::overlay() const {
+  model::Overlay out;
+  Credentials credentials(*this);
+  for (const auto& [name, connection] : connections_) {
+    if (!connection.refusal.empty()) continue;
+    model::Authentication complete = credentials.complete(connection);
+    if (complete == connection.vpn->authentication) {
+      out.vpns.emplace_hint(out.vpns.end(), name, connection.vpn);
+      continue;
+    }
+    auto vpn = std::make_shared<model::Vpn>(*connection.vpn);
+    vpn->authentication = std::move(complete);
+    out.vpns.emplace_hint(out.vpns.end(), name, std::move(vpn));
+  }
+  out.preshared_keys = preshared_keys();
+  credentials.fill(out);
   return out;
 }
 

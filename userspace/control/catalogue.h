@@ -14,6 +14,7 @@
 #include "control/connection.h"
 #include "crypto/credential.h"
 #include "model/config.h"
+#include "model/overlay.h"
 
 namespace svti::control {
 
@@ -56,10 +57,10 @@ class Catalogue {
   Status put(LoadedCertificate certificate);
   // false: there is none
   bool remove_connection(std::string_view name);
-  bool remove_authority(std::string_view name) { return erase(authorities_, name); }
+  bool remove_authority(std::string_view name);
   bool remove_pool(std::string_view name) { return erase(pools_, name); }
   bool remove_secret(std::string_view id);
-  bool remove_key(std::string_view id) { return erase(keys_, id); }
+  bool remove_key(std::string_view id);
   // certificates, keys and secrets; what belongs to connections and authorities stays
   void clear_credentials();
 
@@ -74,9 +75,8 @@ class Catalogue {
 
   // grows with each change to what overlay() yields
   std::uint64_t revision() const { return revision_; }
-  // what the daemon can use: connections that nothing speaks against, and pre-shared keys
-  std::map<std::string, std::shared_ptr<const model::Vpn>, std::less<>> vpns() const;
-  std::vector<std::shared_ptr<const model::PresharedKey>> preshared_keys() const;
+  // What the daemon can use: connections that nothing speaks against, with their certificates, and what goes with them.
+  model::Overlay overlay() const;
 
  private:
   template <typename T>
@@ -86,6 +86,9 @@ class Catalogue {
     from.erase(found);
     return true;
   }
+
+  class Credentials;
+  std::vector<std::shared_ptr<const model::PresharedKey>> preshared_keys() const;
 
   Named<Connection> connections_;
   Named<Authority> authorities_;

@@ -278,7 +278,7 @@ const std::vector<Option<AuthDraft>>& auth_options() {
            const auto key = crypto::parse_certificate(as_bytes(value), crypto::CertificateKind::PublicKey);
            if (!key) return Taken(invalid("one of them " + key.error().message));
          }
-         return Taken();
+         return values.empty() ? Taken() : Taken(unsupported("expected certs or cacerts"));
        }},
       {"auth", auth},
       {"id",
@@ -300,7 +300,13 @@ const std::vector<Option<AuthDraft>>& auth_options() {
          return Taken();
        }},
       {"ca_id", only_empty<Draft>},
-      {"revocation", anything<Draft>},
+      {"revocation",
+       [](Draft& draft, const Values& values) {
+         const auto name = std::find(model::kRevocationNames.begin(), model::kRevocationNames.end(), as_text(values));
+         if (name == model::kRevocationNames.end()) return Taken(invalid("expected strict, ifuri or relaxed"));
+         draft.round.revocation = static_cast<model::Revocation>(name - model::kRevocationNames.begin());
+         return Taken();
+       }},
   };
   return kOptions;
 }
@@ -471,7 +477,7 @@ Result<AuthRound> parse_round(const vici::Entry& entry, std::optional<model::Ide
     if (const Status taken = take_option(option, auth_options(), draft); !taken) return fail(taken.error());
   }
   const std::string& id = draft.round.id;
-  if (id.empty() || id == "%any" || draft.round.auth_class != "pre-shared key") return draft.round;
+  if (id.empty() || id == "%any") return draft.round;
   const auto parsed = parse_peer_identity(id);
   if (!parsed) return complain("id", invalid(parsed.error().message));
   identity = *parsed;
@@ -545,7 +551,7 @@ void without_remote(model::Vpn& vpn, std::vector<std::string>& warnings) {
   if (wanted) warnings.emplace_back("without remote_addrs there is nobody to negotiate with: start_action is treated as none");
 }
 
-// One round for each end, both with a pre-shared key; certificates are kept and shown, but nobody can use such a connection yet.
+// One round for each end.
 Status settle_rounds(ConnectionDraft& draft, std::string& refusal) {
   for (const bool local : {true, false}) {
     const std::string_view end = local ? "local" : "remote";
@@ -553,10 +559,13 @@ Status settle_rounds(ConnectionDraft& draft, std::string& refusal) {
         std::count_if(draft.rounds.begin(), draft.rounds.end(), [&](const AuthRound& round) { return round.local() == local; });
     if (count > 1)
       return config_error(fmt::format("not supported yet: several {} sections, config discarded (one round of authentication)", end));
-    if (count == 0) draft.rounds.push_back({fmt::format("{}-1", end), "public key", {}, {}, {}, {}, {}});
+    if (count == 0) draft.rounds.push_back({fmt::format("{}-1", end), "public key", {}, {}, {}, {}, {}, {}});
   }
   for (const AuthRound& round : draft.rounds) {
-    if (round.auth_class != "pre-shared key") refusal = "certificate authentication is not supported yet: expected auth = psk at both ends";
+    if (round.auth_class == "any") refusal = "auth = any is not supported yet: expected psk or pubkey";
+    const auto method = round.auth_class == "pre-shared key" ? model::AuthMethod::PresharedKey : model::AuthMethod::Certificate;
+    (round.local() ? draft.vpn.authentication.local : draft.vpn.authentication.remote) = method;
+    if (!round.local()) draft.vpn.authentication.revocation = round.revocation;
   }
   std::stable_sort(draft.rounds.begin(), draft.rounds.end(),
                    [](const AuthRound& a, const AuthRound& b) { return a.local() && !b.local(); });

@@ -20,12 +20,13 @@ struct AuthRound {
   std::string id;          // as it was given; empty: by address, or any
   std::vector<crypto::Certificate> certificates, cas;
   std::vector<std::string> groups, cert_policies;
+  model::Revocation revocation = model::Revocation::Relaxed;
 
   bool local() const { return section.starts_with("local"); }
 };
 
 struct Connection {
-  std::shared_ptr<const model::Vpn> vpn;
+  std::shared_ptr<const model::Vpn> vpn;  // without the certificates: those are the catalogue's
   std::vector<AuthRound> rounds;
   std::string refusal;                // why nobody can bring it up; empty: it is a VPN like others
   std::vector<std::string> warnings;  // what was taken otherwise than it was written

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "control/catalogue.h"
@@ -47,7 +48,7 @@ std::vector<ListedVpn> all_vpns(const Call& call, bool with_unusable) {
     if (!configuration) continue;
     for (const auto& [name, vpn] : configuration->vpns) {
       const auto loaded = call.loaded.catalogue.connections().find(name);
-      const bool ours = vrf == model::kMainVrf && loaded != call.loaded.catalogue.connections().end() && loaded->second.vpn == vpn;
+      const bool ours = vrf == model::kMainVrf && loaded != call.loaded.catalogue.connections().end() && !call.loaded.overlay.in_text(name);
       out.push_back({model::qualified_name(vrf, name), vpn, ours ? loaded->second.rounds : rounds_of(*vpn)});
     }
   }
@@ -115,6 +116,29 @@ std::string_view type_name(crypto::CertificateKind kind) {
   return "PUBKEY";
 }
 
+// Those of the configuration text, beside what clients loaded. Returns which of them have a private key.
+std::set<Bytes> add_configured(const Call& call, std::vector<LoadedCertificate>& all) {
+  std::set<Bytes> known, with_key;
+  for (const LoadedCertificate& one : all) known.insert(one.certificate.der);
+  const auto add = [&](const Bytes& der, std::string flag) {
+    if (!known.insert(der).second) return;
+    auto certificate = crypto::parse_certificate(der, crypto::CertificateKind::X509);
+    if (certificate) all.push_back({std::move(*certificate), std::move(flag)});
+  };
+  for (const std::string& vrf : call.service.vrfs()) {
+    const model::ConfigurationPtr configuration = call.service.configuration(vrf);
+    if (!configuration) continue;
+    for (const auto& one : configuration->certificates) {
+      const bool fresh = !known.contains(one->der);
+      add(one->der, "NONE");
+      if (fresh) with_key.insert(one->der);
+      for (const Bytes& der : one->chain) add(der, "CA");
+    }
+    for (const auto& one : configuration->authorities) add(one->der, "CA");
+  }
+  return with_key;
+}
+
 Reply list_certs(const Call& call) {
   if (!call.requester->listens_to("list-cert")) return vici::Message{};
   const std::string type = upper(call.parameters.text("type", "ANY"));
@@ -125,12 +149,14 @@ Reply list_certs(const Call& call) {
     bool has_key = false;
   };
   std::vector<Listed> wanted;
-  for (LoadedCertificate& loaded : call.loaded.catalogue.certificates()) {
+  std::vector<LoadedCertificate> all = call.loaded.catalogue.certificates();
+  std::set<Bytes> with_key = add_configured(call, all);
+  for (LoadedCertificate& loaded : all) {
     const crypto::Certificate& one = loaded.certificate;
     if (type != "ANY" && type != type_name(one.kind)) continue;
     if (flag != "ANY" && flag != loaded.flag) continue;
     if (!subject.empty() && subject != "%any" && subject != one.subject) continue;
-    const bool has_key = call.loaded.catalogue.has_key_of(one);
+    const bool has_key = call.loaded.catalogue.has_key_of(one) || with_key.contains(one.der);
     wanted.push_back({std::move(loaded), has_key});
   }
   return stream("list-cert", std::move(wanted), [](const Listed& one) {

@@ -32,7 +32,7 @@ Status OverlayKeeper::apply() {
   applied_ = followed_ = catalogue_.revision();
   latest_.reset();
   timer_.cancel();
-  model::Overlay overlay{catalogue_.vpns(), catalogue_.preshared_keys()};
+  model::Overlay overlay = catalogue_.overlay();
   std::set<std::string, std::less<>> names;
   for (const auto& [name, vpn] : overlay.vpns) names.insert(names.end(), name);
   outcome_ = service_.set_overlay(std::move(overlay));

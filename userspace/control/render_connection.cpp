@@ -81,14 +81,19 @@ vici::Message list_conn_event(const std::string& name, const model::Vpn& vpn, co
 }
 
 std::vector<AuthRound> rounds_of(const model::Vpn& vpn) {
-  const auto round = [](std::string section, const std::optional<model::Identity>& id) {
+  const auto round = [](std::string section, const std::optional<model::Identity>& id, model::AuthMethod method) {
     AuthRound out;
     out.section = std::move(section);
-    out.auth_class = "pre-shared key";
+    out.auth_class = method == model::AuthMethod::PresharedKey ? "pre-shared key" : is_eap(method) ? "EAP" : "public key";
     if (id) out.id = id->to_string();
     return out;
   };
-  return {round("local-1", vpn.local_id), round("remote-1", vpn.remote_id)};
+  const model::Authentication& how = vpn.authentication;
+  std::vector<AuthRound> out = {round("local-1", vpn.local_id, how.local), round("remote-1", vpn.remote_id, how.remote)};
+  for (const auto& one : how.certificates)
+    out.front().certificates.push_back({crypto::CertificateKind::X509, one->der, one->subject, one->key_id, false});
+  for (const auto& one : how.authorities) out.back().cas.push_back({crypto::CertificateKind::X509, one->der, one->subject, {}, true});
+  return out;
 }
 
 vici::Message list_policy_event(const std::string& vpn_name, const model::SecurityPolicy& policy) {

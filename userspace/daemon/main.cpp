@@ -22,6 +22,7 @@
 #include "kernel/netlink_kernel.h"
 #include "net/namespace.h"
 #include "net/udp_transport.h"
+#include "signer/client.h"
 
 namespace {
 
@@ -87,10 +88,14 @@ int run(const Options& options) {
   engine::Logger logger(static_cast<LogLevel>(options.log_stderr));
   boost::asio::io_context loop(1);
 
+  // Private keys live in a process of their own, apart from the one that parses what comes over the network.
+  signer::Client signer(loop, signer::start_process, logger.sink());
+
   const bool has_config = std::filesystem::exists(options.config);
   if (!has_config && options.config_given) return complain(options.config + " does not exist");
   engine::Supervisor::Options where;
   where.open = [&loop](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, log); };
+  where.signer = &signer;
   where.state_dir = options.state_dir;
   where.startup_file = options.config;
   engine::Supervisor engine(loop, logger, std::move(where));
@@ -139,6 +144,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--signer") return signer::serve(signer::kSocket);
   Options options;
   CLI::App app{
       "IKEv2 daemon for route-based VPNs over SVTI interfaces.\n\n"

@@ -4,6 +4,8 @@
 #include <time.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <chrono>
 
 namespace svti::engine {
 
@@ -123,6 +125,10 @@ void Engine::perform(sa::Effects effects) {
       notices.push_back(std::move(*one));
     } else if (auto* explained = std::get_if<sa::Explained>(&effect)) {
       explanations_.record(std::move(explained->explanation));
+    } else if (auto* sign = std::get_if<sa::Sign>(&effect)) {
+      perform(std::move(*sign));
+    } else if (auto* verify = std::get_if<sa::VerifyCertificate>(&effect)) {
+      perform(std::move(*verify));
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
       write(std::move(*line));
     }
@@ -132,6 +138,31 @@ void Engine::perform(sa::Effects effects) {
   // last: who is told may give the next command
   for (const sa::Notice& one : notices) publish(one);
   for (const sa::Notice& one : notices) notice(one);
+}
+
+// The answer comes in a turn of its own, whenever the signer gives it.
+void Engine::perform(sa::Sign question) {
+  auto done = [this, ticket = question.ticket, alive = std::weak_ptr(alive_)](Result<crypto::Signature> signature) {
+    if (alive.expired()) return;
+    boost::asio::post(loop_, [this, ticket, alive, signature = std::move(signature)]() mutable {
+      if (alive.expired()) return;
+      sa::Effects effects;
+      core_.on_signature(ticket, std::move(signature), now(), effects);
+      perform(std::move(effects));
+    });
+  };
+  if (place_.signer == nullptr) return done(system_error("there is no signer"));
+  place_.signer->sign(std::move(question.request), std::move(done));
+}
+
+void Engine::perform(sa::VerifyCertificate question) {
+  boost::asio::post(loop_, [this, question = std::move(question), alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
+    const auto wall = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    sa::Effects effects;
+    core_.on_verified(question.ticket, verifier_.verify(question, wall), now(), effects);
+    perform(std::move(effects));
+  });
 }
 
 void Engine::arm_timer() {

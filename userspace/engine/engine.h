@@ -14,6 +14,7 @@
 #include "engine/logger.h"
 #include "engine/policy_table.h"
 #include "engine/service.h"
+#include "engine/verifier.h"
 #include "model/kernel.h"
 #include "model/network.h"
 #include "sa/core.h"
@@ -26,7 +27,8 @@ class Engine final : private model::KernelEvents {
     std::string vrf{model::kMainVrf};
     // both must outlive the engine; null: unique ids of its own, events for nobody
     sa::UniqueIds* ids = nullptr;
-    EventSink* events = nullptr;  // asked at each event; an empty one listens to none
+    EventSink* events = nullptr;     // asked at each event; an empty one listens to none
+    auth::Signer* signer = nullptr;  // outlives the engine; null: nothing can be signed
   };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
   Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);
@@ -82,6 +84,8 @@ class Engine final : private model::KernelEvents {
   void log(Subsystem subsystem, LogLevel level, std::string text);
   void perform(sa::Effects effects);
   void perform(sa::InstallSa& install);
+  void perform(sa::Sign question);
+  void perform(sa::VerifyCertificate question);
   void submit(PolicyTable::Requests requests, std::uint64_t owner);
   void submit(model::KernelRequest request);
   void arm_timer();
@@ -106,6 +110,8 @@ class Engine final : private model::KernelEvents {
   Place place_;
   crypto::SystemEntropy entropy_;
   sa::Core core_;
+  Verifier verifier_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // answers may come after the end
   PolicyTable policies_;
   Explanations explanations_;
   boost::asio::steady_timer timer_;

@@ -256,11 +256,14 @@ model::ConfigurationPtr Supervisor::wanted(const std::string& vrf) const {
   const auto found = system->vrfs.find(vrf);
   const model::ConfigurationPtr text = found == system->vrfs.end() ? nullptr : found->second.ike;
   if (vrf != kMain) return text;
-  if (overlay_.vpns.empty() && overlay_.preshared_keys.empty()) return text ? text : no_ike();
+  if (overlay_.vpns.empty() && overlay_.preshared_keys.empty() && overlay_.private_keys.empty()) return text ? text : no_ike();
   if (main_with_overlay_) return main_with_overlay_;
   auto both = std::make_shared<model::Configuration>(text ? *text : *no_ike());
   both->vpns.insert(overlay_.vpns.begin(), overlay_.vpns.end());
   both->preshared_keys.insert(both->preshared_keys.end(), overlay_.preshared_keys.begin(), overlay_.preshared_keys.end());
+  both->certificates.insert(both->certificates.end(), overlay_.certificates.begin(), overlay_.certificates.end());
+  both->authorities.insert(both->authorities.end(), overlay_.authorities.begin(), overlay_.authorities.end());
+  both->private_keys.insert(both->private_keys.end(), overlay_.private_keys.begin(), overlay_.private_keys.end());
   return both;
 }
 
@@ -275,8 +278,8 @@ Status Supervisor::open(const std::string& vrf) {
   if (!adapters) return fail(adapters.error());
   Place place;
   place.adapters = std::move(*adapters);
-  place.engine =
-      std::make_unique<Engine>(loop_, *place.adapters.kernel, *place.adapters.transport, logger_, Engine::Place{vrf, &ids_, &publish_});
+  place.engine = std::make_unique<Engine>(loop_, *place.adapters.kernel, *place.adapters.transport, logger_,
+                                          Engine::Place{vrf, &ids_, &publish_, options_.signer});
   if (Status started = place.engine->start(); !started) return started;
   places_.emplace(vrf, std::move(place));
   return {};
@@ -289,6 +292,13 @@ void Supervisor::settle(config::Diagnostics* problems) {
   const model::SystemPtr system = document_.resolved();
   for (const auto& [name, vrf] : system->vrfs) {
     if (vrf.ike) names.insert(name);
+  }
+  if (options_.signer != nullptr) {
+    std::vector<std::shared_ptr<const model::PrivateKey>> keys;
+    for (const std::string& name : names) {
+      if (const model::ConfigurationPtr ike = wanted(name)) keys.insert(keys.end(), ike->private_keys.begin(), ike->private_keys.end());
+    }
+    options_.signer->set_keys(keys);
   }
   // gone first: what they leave may be wanted elsewhere
   for (auto& [name, place] : places_) {

@@ -28,9 +28,10 @@ class Supervisor final : public Service {
   };
   struct Options {
     std::function<Result<Adapters>(const std::string& vrf, LogSink log)> open;
-    std::string state_dir;         // empty: the running configuration is not kept
-    std::string startup_file;      // empty: none
-    milliseconds retry_vrf{5000};  // for a VRF that could not be opened
+    std::string state_dir;           // empty: the running configuration is not kept
+    std::string startup_file;        // empty: none
+    auth::Signer* signer = nullptr;  // outlives the supervisor; null: nothing can be signed
+    milliseconds retry_vrf{5000};    // for a VRF that could not be opened
   };
 
   // loop and logger must outlive it; everything happens in the thread that runs `loop`

@@ -5,6 +5,8 @@
 #include <boost/test/unit_test.hpp>
 #include <ctime>
 
+#include "support/pki.h"
+
 using namespace svti;
 using config::Diagnostic;
 using config::Diagnostics;
@@ -145,22 +147,65 @@ BOOST_AUTO_TEST_CASE(a_secret_is_quoted_text_hexadecimal_base64_or_a_word) {
 }
 
 BOOST_AUTO_TEST_CASE(secrets_hide_on_demand_and_never_show_in_errors) {
-  const std::string pem = "\"-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\"";
-  const std::string certificate = "\"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\"";
+  const test::Holder holder = test::new_root("CN=gw");
+  const std::string pem = "\"" + crypto::to_pem("PRIVATE KEY", holder.key.view()) + "\"";
+  const std::string certificate = "\"" + crypto::to_pem("CERTIFICATE", holder.certificate) + "\"";
   const Document document = load("pre-shared-key k secret hunter2\neap-key e secret hunter2\ncertificate c\ncertificate " + certificate +
                                  "\nprivate-key " + pem + "\n..\neap-radius server s address 192.0.2.1 secret hunter2\n");
   for (const std::string& shown :
        {document.print({true, false, false, "ike"}).value(), document.to_json({true, false, false, ""}).value()}) {
     BOOST_TEST(shown.find("hunter2") == std::string::npos, shown);
+    BOOST_TEST(shown.find(pem.substr(60, 30)) == std::string::npos, shown);
     BOOST_TEST(shown.find("<hidden>") != std::string::npos);
-    BOOST_TEST(shown.find("AAAA") != std::string::npos);
+    BOOST_TEST(shown.find(certificate.substr(60, 30)) != std::string::npos);
   }
   BOOST_TEST(document.print({true, true, false, "ike"}).value().find("hunter2") != std::string::npos);
+  BOOST_TEST(document.print({true, true, false, "ike"}).value().find(pem.substr(60, 30)) != std::string::npos);
   for (const char* text :
        {"pre-shared-key k secret 0xhunter2", "pre-shared-key k secret 0shunter2!", "pre-shared-key k secret x hunter2",
         "certificate c private-key hunter2", "certificate c private-key x hunter2", "pre-shared-key k secret \"hunter2"}) {
     BOOST_TEST(errors(text).find("hunter2") == std::string::npos, errors(text));
   }
+}
+
+BOOST_AUTO_TEST_CASE(certificates_are_looked_at_when_they_are_loaded) {
+  const test::Holder root = test::new_root("C=CH, CN=root"), other = test::new_root("CN=other");
+  const test::Holder gw = test::issue(test::request("CN=gw", {test::dns("gw.example")}), root);
+  const auto pem = [](std::string_view label, ByteView der) { return "\"" + crypto::to_pem(label, der) + "\"\n"; };
+  const auto entries = [&](const test::Holder& key) {
+    return "certificate gw\ncertificate " + pem("CERTIFICATE", gw.certificate) + "private-key " + pem("PRIVATE KEY", key.key.view()) +
+           "..\ncertificate-authority ca\ncertificate " + pem("CERTIFICATE", root.certificate) + "..\n";
+  };
+  const std::string both =
+      "    certificate gw\n    remote-ca-certificate ca\n    ike-policy\n    local-auth-method certificate\n    remote-auth-method "
+      "certificate\n"
+      "    ..\n";
+  const Document document = load(entries(gw) + vpn_text("", both + "    local-id GW.example\n    remote-id \"C=CH, O=*\"\n"));
+  const model::Configuration& made = *document.resolved()->vrfs.at("main").ike;
+  const model::Vpn& vpn = *made.vpns.at("v");
+  BOOST_TEST_REQUIRE(vpn.authentication.certificates.size() == 1U);
+  BOOST_TEST(vpn.authentication.certificates.front()->issuers.size() == 1U);
+  BOOST_TEST(vpn.authentication.certificates.front()->issuers.front() == vpn.authentication.authorities.front()->hash);
+  BOOST_TEST(made.private_keys.front()->id == vpn.authentication.certificates.front()->key_id);
+  BOOST_TEST(vpn.remote_id->is_pattern());
+  // whose identity it is not
+  BOOST_TEST(errors(entries(gw) + vpn_text("", both + "    local-id other.example\n"))
+                 .find("'other.example' is not an identity of certificate gw: expected one of CN=gw, gw.example, or no local-id") !=
+             std::string::npos);
+  BOOST_TEST(errors(entries(other)).find("certificate gw private-key: is not the key of the certificate") != std::string::npos);
+  BOOST_TEST(errors("certificate-authority ca certificate \"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\"\n") ==
+             "f:1: certificate-authority ca certificate: is not an X.509 certificate in DER or PEM\n");
+  BOOST_TEST(errors(entries(gw) + vpn_text("", "    local-id CN=*\n")).find("is a wildcard") != std::string::npos);
+  // a new key for the same name makes another VPN of it; the same text does not
+  const auto again = Document::parse(entries(gw) + vpn_text("", both), "f", &document);
+  const test::Holder renewed = test::issue(test::request("CN=gw"), root);
+  std::string text = "certificate gw\ncertificate " + pem("CERTIFICATE", renewed.certificate) + "private-key " +
+                     pem("PRIVATE KEY", renewed.key.view()) + "..\ncertificate-authority ca\ncertificate " +
+                     pem("CERTIFICATE", root.certificate) + "..\n" + vpn_text("", both);
+  const auto next = Document::parse(text, "f", &*again);
+  const auto vpn_of = [](const Document& one) { return one.resolved()->vrfs.at("main").ike->vpns.at("v"); };
+  BOOST_TEST(vpn_of(*Document::parse(entries(gw) + vpn_text("", both), "f", &*again)) == vpn_of(*again));
+  BOOST_TEST(!(*vpn_of(*next) == *vpn_of(*again)));
 }
 
 BOOST_AUTO_TEST_CASE(json_is_that_of_rfc_7951) {
@@ -421,10 +466,12 @@ BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
 BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used) {
   BOOST_TEST(warnings("ike-policy-template t local-auth-method certificate\n") == "");
   BOOST_TEST(errors(vpn_text("", "    ike-policy local-auth-method certificate\n")) ==
-             "f:9: vpn v ike-policy local-auth-method: certificate is not supported yet: expected pre-shared-key\n");
-  BOOST_TEST(
-      errors("ike-policy-template i remote-auth-method eap-radius\n" + vpn_text()) ==
-      "f:1: ike-policy-template i remote-auth-method: eap-radius is not supported yet, and VPN 'v' uses it: expected pre-shared-key\n");
+             "f:3: vpn v: local-auth-method certificate needs a certificate: expected `certificate NAME`\n");
+  BOOST_TEST(errors(vpn_text("", "    ike-policy remote-auth-method certificate\n")) ==
+             "f:3: vpn v: remote-auth-method certificate needs a remote-ca-certificate: without one nobody is trusted\n");
+  BOOST_TEST(errors("ike-policy-template i remote-auth-method eap-radius\n" + vpn_text()) ==
+             "f:1: ike-policy-template i remote-auth-method: eap-radius is not supported yet, and VPN 'v' uses it: expected pre-shared-key "
+             "or certificate\n");
   // the VPN's own method hides its template's
   BOOST_TEST(warnings("ike-policy-template i remote-auth-method eap-radius\n" +
                       vpn_text("", "    ike-policy remote-auth-method pre-shared-key\n")) == "");

@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(values_are_read_as_configuration_files_write_them) {
   BOOST_TEST(control::parse_peer_identity("@gw.example")->to_string() == "gw.example");
   BOOST_TEST(control::parse_peer_identity("@@joe@example.com")->to_string() == "joe@example.com");
   BOOST_TEST((control::parse_peer_identity("keyid:ab")->data == to_bytes(as_bytes("ab"))));
-  BOOST_TEST(!control::parse_peer_identity("CN=gw"));
+  BOOST_TEST(control::parse_peer_identity("C=CH, CN=gw")->to_string() == "C=CH, CN=gw");
 }
 
 BOOST_AUTO_TEST_CASE(selectors_are_read_and_shown_alike) {
@@ -199,14 +199,18 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
   BOOST_TEST(refusal(same) == "child net stands there twice, config discarded");
 }
 
-BOOST_AUTO_TEST_CASE(certificates_are_kept_but_the_connection_is_not_for_use_yet) {
+BOOST_AUTO_TEST_CASE(ends_may_authenticate_with_certificates) {
   vici::Section section;
   section.add_section("local").add("auth", "pubkey").add("id", "C=CH, O=Example, CN=gw");
-  section.add_section("remote").add("auth", "pubkey");
+  section.add_section("remote").add("auth", "pubkey").add("id", "C=CH, O=Example, CN=*").add("revocation", "strict");
   const auto connection = control::parse_connection("site", section);
   BOOST_TEST_REQUIRE(connection.has_value());
-  BOOST_TEST(connection->refusal == "certificate authentication is not supported yet: expected auth = psk at both ends");
-  BOOST_TEST(connection->warnings.back() == connection->refusal);
+  BOOST_TEST(connection->refusal == "");
+  const model::Authentication& how = connection->vpn->authentication;
+  BOOST_TEST((how.local == model::AuthMethod::Certificate && how.remote == model::AuthMethod::Certificate));
+  BOOST_TEST((how.revocation == model::Revocation::Strict));
+  BOOST_TEST(connection->vpn->local_id->to_string() == "C=CH, O=Example, CN=gw");
+  BOOST_TEST(connection->vpn->remote_id->is_pattern());
   const vici::Message event = control::list_conn_event("site", *connection->vpn, connection->rounds);
   const vici::Section* local = event.section("site")->section("local-1");
   BOOST_TEST_REQUIRE(local != nullptr);

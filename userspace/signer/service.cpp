@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "signer/service.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "auth/key_ring.h"
+#include "crypto/issuing.h"
+#include "signer/packet.h"
+
+namespace svti::signer {
+
+namespace {
+
+constexpr uid_t kNobody = 65534;
+
+std::string reason() { return std::strerror(errno); }
+
+// What OpenSSL loads when it is first used (its configuration, its providers) is loaded while there are files.
+void load_cryptography() {
+  static constexpr std::array kHashes = {crypto::SignatureHash::Sha256, crypto::SignatureHash::Sha384, crypto::SignatureHash::Sha512,
+                                         crypto::SignatureHash::Identity};
+  for (const auto type : {crypto::KeyType::EcdsaP256, crypto::KeyType::Ed25519}) {
+    const auto pkcs8 = crypto::new_private_key(type);
+    if (!pkcs8) continue;
+    const auto key = crypto::SigningKey::from_pkcs8(pkcs8->view());
+    if (key) (void)key->sign(Bytes(64), kHashes, crypto::RsaPadding::Pss);
+  }
+}
+
+Status give_up_user() {
+  if (geteuid() != 0) return {};
+  // best done, and not needed: nothing of the kind can be asked for behind the filter
+  (void)unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS);
+  if (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 || setresuid(kNobody, kNobody, kNobody) != 0)
+    return system_error("the signer cannot give up its user: " + reason());
+  return {};
+}
+
+Status filter_calls() {
+#if defined(__SANITIZE_ADDRESS__)
+  return {};  // the sanitizer reads files of its own
+#else
+  static constexpr std::array kAllowed = {
+      SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),    SCMP_SYS(sendto),       SCMP_SYS(sendmsg),         SCMP_SYS(read),
+      SCMP_SYS(write),    SCMP_SYS(close),      SCMP_SYS(brk),          SCMP_SYS(munmap),          SCMP_SYS(mremap),
+      SCMP_SYS(madvise),  SCMP_SYS(futex),      SCMP_SYS(getrandom),    SCMP_SYS(clock_gettime),   SCMP_SYS(gettimeofday),
+      SCMP_SYS(getpid),   SCMP_SYS(gettid),     SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),  SCMP_SYS(rt_sigaction),
+      SCMP_SYS(exit),     SCMP_SYS(exit_group), SCMP_SYS(sched_yield),  SCMP_SYS(restart_syscall),
+  };
+  const std::unique_ptr<void, void (*)(void*)> filter(seccomp_init(SCMP_ACT_KILL_PROCESS), [](void* one) { seccomp_release(one); });
+  bool right = filter != nullptr;
+  for (const int call : kAllowed) right = right && seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) == 0;
+  // memory, not files, and never code
+  constexpr auto kPrivate = static_cast<scmp_datum_t>(-1) & 0xffffffff;
+  right = right && seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A4(SCMP_CMP_MASKED_EQ, 0xffffffff, kPrivate),
+                                    SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0)) == 0;
+  right = right && seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0)) == 0;
+  if (!right || seccomp_load(filter.get()) != 0) return system_error("the signer cannot filter system calls");
+  return {};
+#endif
+}
+
+}  // namespace
+
+Status enter_sandbox(int keep) {
+  for (const auto& [from, to] : {std::pair(0, keep - 1), std::pair(keep + 1, 1 << 30)}) {
+    if (from <= to && close_range(static_cast<unsigned>(from), static_cast<unsigned>(to), 0) != 0)
+      return system_error("the signer cannot close descriptors: " + reason());
+  }
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  setrlimit(RLIMIT_FSIZE, &none);
+  if (Status given = give_up_user(); !given) return given;
+  // a change of user undoes the first two
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return system_error("the signer cannot protect itself: " + reason());
+  return filter_calls();
+}
+
+int serve(int socket) {
+  load_cryptography();
+  if (const Status entered = enter_sandbox(socket); !entered) {
+    // the daemon sees the end of the process, and this as its reason
+    const Bytes last = encode(Answer{0, fail(entered.error())});
+    (void)send(socket, last.data(), last.size(), MSG_NOSIGNAL);
+    return 1;
+  }
+  auth::KeyRing keys;
+  Secret packet(kMaxPacket);
+  while (true) {
+    const ssize_t size = recv(socket, packet.mutable_view().data(), packet.size(), 0);
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return 0;
+    auto request = decode_request(packet.view().first(static_cast<std::size_t>(size)));
+    wipe(packet.mutable_view().first(static_cast<std::size_t>(size)));
+    if (!request) continue;
+    if (auto* put = std::get_if<PutKey>(&*request)) {
+      keys.add(put->id, put->pkcs8.view());
+    } else if (const auto* remove = std::get_if<RemoveKey>(&*request)) {
+      keys.remove(remove->id);
+    } else {
+      const auto& sign = std::get<SignOctets>(*request);
+      const Bytes answer = encode(Answer{sign.number, keys.sign_now(sign.request)});
+      if (send(socket, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) return 0;
+    }
+  }
+}
+
+Result<Started> start_process() {
+  std::array<int, 2> pair{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return system_error("no socket for the signer: " + reason());
+  const pid_t process = fork();
+  if (process < 0) {
+    const std::string why = reason();
+    close(pair[0]);
+    close(pair[1]);
+    return system_error("no process for the signer: " + why);
+  }
+  if (process == 0) {
+    // between fork and exec nothing but system calls
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (pair[1] == kSocket) fcntl(kSocket, F_SETFD, 0);
+    if (pair[1] != kSocket && dup2(pair[1], kSocket) != kSocket) _exit(127);
+    std::array<char, 10> name{"svti-iked"}, argument{"--signer"};
+    std::array<char*, 3> arguments{name.data(), argument.data(), nullptr};
+    std::array<char*, 1> environment{nullptr};
+    execve("/proc/self/exe", arguments.data(), environment.data());
+    _exit(127);
+  }
+  close(pair[1]);
+  return Started{pair[0], process};
+}
+
+}  // namespace svti::signer

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The signer's process: it holds the private keys, and has nothing but a socket to the daemon. No network, no files, no other process.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/result.h"
+
+namespace svti::signer {
+
+// Gives up for good what signing does not need: user and group of root, capabilities, namespaces, descriptors but `keep`, all system calls
+// but a few (others end the process). An error: something could not be given up.
+Status enter_sandbox(int keep);
+// Answers on `socket` (SOCK_SEQPACKET) until the daemon closes it; then returns 0. Enters the sandbox first.
+int serve(int socket);
+
+// A signer that was started, and our end of its socket.
+struct Started {
+  int socket = -1;
+  pid_t process = -1;
+};
+// Runs this program again with the argument `--signer`, its socket as descriptor 3. The process ends with this one.
+Result<Started> start_process();
+inline constexpr int kSocket = 3;
+
+}  // namespace svti::signer
