@@ -44,6 +44,47 @@ void record(World& world) {
 
 BOOST_AUTO_TEST_SUITE(handshake)
 
+BOOST_AUTO_TEST_CASE(a_vpn_without_addresses_is_initiated_to_peers_that_a_command_names) {
+  World world(1);
+  const auto open = [](model::Vpn vpn) {
+    vpn.local_address.reset();
+    vpn.remote_address.reset();
+    return vpn;
+  };
+  Node& hub = world.add("hub", address(kLeft), configuration({.vpns = {open(left_vpn())}}));
+  Node& first = world.add("first", address(kRight), configuration({.vpns = {open(right_vpn())}}));
+  Node& second = world.add("second", address("192.0.2.3"), configuration({.vpns = {open(right_vpn())}}));
+  const auto initiate = [&](const sa::Core::Between& between) {
+    Status status;
+    hub.act([&](sa::Core& core, TimePoint now, sa::Effects& out) { status = core.initiate("right", "", between, now, out); });
+    return status;
+  };
+  BOOST_TEST(initiate(sa::Core::Between{}).error().message == "VPN right has no remote-address: it can only respond");
+  BOOST_TEST(initiate({address("2001:db8::1"), address(kRight)}).error().message ==
+             "from 2001:db8::1 to " + std::string(kRight) + ": both must be IPv4, or both IPv6");
+  for (const std::string_view peer : {kRight, std::string_view("192.0.2.3"), kRight}) {  // the second time it is there already
+    BOOST_TEST(initiate({address(kLeft), address(peer)}).has_value());
+    world.run_for(seconds(1));
+  }
+  BOOST_TEST(hub.core().ike_sas() == 2U);
+  BOOST_TEST(hub.child_sas().size() == 2U);
+  BOOST_TEST(first.child_sas().size() == 1U);
+  BOOST_TEST(second.child_sas().size() == 1U);
+  BOOST_TEST(hub.core().usable("right", {{}, address("192.0.2.3")}) != hub.core().usable("right", {{}, address(kRight)}));
+  for (const std::string& violation : world.violations()) BOOST_ERROR(violation);
+}
+
+BOOST_AUTO_TEST_CASE(an_address_that_is_configured_is_not_changed_by_a_command) {
+  Pair pair;
+  pair.left.act([&](sa::Core& core, TimePoint now, sa::Effects& out) {
+    BOOST_TEST(core.initiate("right", "", {{}, address("192.0.2.9")}, now, out).error().message ==
+               "VPN right has remote-address " + std::string(kRight) + ", not 192.0.2.9");
+    BOOST_TEST(core.initiate("right", "", {address(kLeft), address(kRight)}, now, out).has_value());
+  });
+  pair.world.run_for(seconds(1));
+  pair.check_one_pair();
+}
+
 const std::vector<std::string> kIkeChoices = {
     "aes128-cbc/hmac-sha1/modp2048",     "aes192-cbc/hmac-sha256/modp3072",       "aes256-cbc/hmac-sha384/modp4096",
     "aes256-cbc/hmac-sha512/ecp256",     "aes128-cbc/hmac-sha256/ecp384",         "aes128-cbc/hmac-sha256/ecp521",

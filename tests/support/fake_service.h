@@ -2,6 +2,7 @@
 // An engine::Service that does nothing but tell: what it was asked, and what the test gave it to answer.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -105,6 +106,7 @@ class FakeService : public engine::Service {
   // given by the test
   engine::LoadOutcome outcome;
   std::string config_text = "ike\n    ..\n";
+  std::vector<std::string> applied;  // pieces of the configuration
   model::RuntimeState current = guide_state();
   model::ConfigurationPtr running;
   std::vector<model::Explanation> explanations;
@@ -127,7 +129,7 @@ class FakeService : public engine::Service {
   std::vector<LogLevel> log_levels;
   std::vector<LogSink> log_sinks;              // empty functions: unsubscribed
   std::vector<engine::EventSink> event_sinks;  // the same
-  std::size_t states_asked = 0;
+  std::size_t sas_asked = 0;
   std::map<std::string, std::set<std::string>> traps;  // policies by VPN
   std::vector<std::string> resets;
 
@@ -181,11 +183,41 @@ class FakeService : public engine::Service {
     for (const auto& [name, configuration] : other_vrfs) names.push_back(name);
     return names;
   }
-  model::RuntimeState state(const std::string& vrf) override {
-    ++states_asked;
-    if (vrf == model::kMainVrf) return current;
-    const auto found = other_states.find(vrf);
-    return found == other_states.end() ? model::RuntimeState{} : found->second;
+  Pieces config_pieces(const std::string& vrf, const std::string& vpn, const engine::ShowConfigOptions& options) const override {
+    shown = options;
+    shown.path = vrf + " " + vpn;
+    return [left = applied]() mutable -> std::optional<std::string> {
+      if (left.empty()) return std::nullopt;
+      std::string piece = left.front();
+      left.erase(left.begin());
+      return piece;
+    };
+  }
+  model::RuntimeState summary(const std::string& vrf) override {
+    model::RuntimeState out = state_of(vrf);
+    out.ike_sas.clear();
+    return out;
+  }
+  std::vector<std::uint32_t> ike_sas(const engine::Target& target) override {
+    std::vector<std::uint32_t> out;
+    for (const model::IkeSaState& sa : state_of(target.vrf).ike_sas) {
+      const auto fits = [&](const model::ChildSaState& child) {
+        return (target.policy.empty() || child.name == target.policy) && (target.child_id == 0 || child.unique_id == target.child_id);
+      };
+      if (!target.vpn.empty() && sa.name != target.vpn) continue;
+      if (target.ike_id != 0 && sa.unique_id != target.ike_id) continue;
+      const bool of_children = !target.policy.empty() || target.child_id != 0;
+      if (of_children && std::none_of(sa.children.begin(), sa.children.end(), fits)) continue;
+      out.push_back(sa.unique_id);
+    }
+    return out;
+  }
+  std::optional<model::IkeSaState> ike_sa(const std::string& vrf, std::uint32_t id) override {
+    ++sas_asked;
+    for (const model::IkeSaState& sa : state_of(vrf).ike_sas) {
+      if (sa.unique_id == id) return sa;
+    }
+    return std::nullopt;
   }
   model::ConfigurationPtr configuration(const std::string& vrf) const override {
     if (vrf == model::kMainVrf) return running;
@@ -206,6 +238,19 @@ class FakeService : public engine::Service {
     attempt("terminate", target, std::to_string(timeout.count()), std::move(progress), std::move(done));
   }
   void rekey(const engine::Target& target, Done done) override { attempt("rekey", target, {}, {}, std::move(done)); }
+  std::size_t matching(const engine::Target& target) override {
+    const bool of_children = !target.policy.empty() || target.child_id != 0;
+    const std::vector<std::uint32_t> ids = ike_sas(target);
+    if (!of_children) return ids.size();
+    std::size_t count = 0;
+    for (const std::uint32_t id : ids) {
+      const auto sa = ike_sa(target.vrf, id);
+      for (const model::ChildSaState& child : sa->children) {
+        count += (target.policy.empty() || child.name == target.policy) && (target.child_id == 0 || child.unique_id == target.child_id);
+      }
+    }
+    return count;
+  }
   Status install(const engine::Target& target) override {
     traps[target.vpn].insert(target.policy);
     return {};
@@ -235,6 +280,12 @@ class FakeService : public engine::Service {
   void shut_down() override {}
 
  private:
+  const model::RuntimeState& state_of(const std::string& vrf) const {
+    static const model::RuntimeState kNone;
+    if (vrf == model::kMainVrf) return current;
+    const auto found = other_states.find(vrf);
+    return found == other_states.end() ? kNone : found->second;
+  }
   void attempt(const std::string& verb, const engine::Target& target, const std::string& timeout, LogSink progress, Done done) {
     std::string what = verb + " " + model::qualified_name(target.vrf, target.vpn) + " " + target.policy;
     if (!timeout.empty()) what += " " + timeout;

@@ -85,11 +85,14 @@ class Iked:
         self.file = host.dir / "ike.conf"
         self.file.write_text(config)
         self.socket = host.dir / "iked.vici"
+        self.group = None  # that may use the socket
         self.process = None
 
     def start(self, wait=True):
+        folders = ["--run-dir", self.host.dir / "run", "--state-dir", self.host.dir / "state"]
+        group = ["--group", self.group] if self.group else []
         self.process = self.host.popen(
-            ["svti-iked", "--config", self.file, "--socket", self.socket, "--run-dir", self.host.dir / "run", "--state-dir", self.host.dir / "state", "--foreground", "--log-stderr", "1"]
+            ["svti-iked", "--config", self.file, "--socket", self.socket, *folders, *group, "--foreground", "--log-stderr", "1"]
         )
         if wait:
             wait_until(self._answers, f"svti-iked on {self.host.name} answers", 60, interval=0.3)

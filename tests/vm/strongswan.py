@@ -13,9 +13,10 @@ PLUGINS = "random nonce openssl kdf hmac sha1 sha2 curve25519 gmp kernel-netlink
 
 
 class StrongSwan:
-    """charon on `host`, loaded with the swanctl.conf text `config`. `settings`: more lines for the charon section."""
+    """charon on `host`, loaded with the swanctl.conf text `config`. `settings`: more lines for the charon section, `plugins`: more of them.
+    Keys and certificates are in `private`, `x509`, `x509ca` of the host's folder."""
 
-    def __init__(self, host, config, settings=""):
+    def __init__(self, host, config, settings="", plugins=""):
         self.host = host
         self.socket = f"unix://{host.dir}/charon.vici"
         self.settings = host.dir / "strongswan.conf"
@@ -24,7 +25,7 @@ class StrongSwan:
         self.settings.write_text(
             f"""
 charon-systemd {{
-  load = {PLUGINS}
+  load = {PLUGINS} {plugins}
   install_routes = no
   install_virtual_ip = no
   retransmit_tries = 4
@@ -38,7 +39,7 @@ charon-systemd {{
   }}
 }}
 swanctl {{
-  load = random openssl
+  load = random openssl {plugins}
   socket = {self.socket}
 }}
 """

@@ -5,6 +5,7 @@
 """
 import json
 import os
+import re
 import socket
 import threading
 
@@ -45,6 +46,34 @@ def test_iked_control_state_begins_with_the_applied_configuration(tunnel):
     assert child["svti-id-in"] == 100 and child["state"] == "installed"
     one = iked.ctl("show", "state", VPN).stdout
     assert one.startswith(f"ike\n    vpn {VPN}\n") and "ike-sas" not in one
+
+
+def kernel_counts(host):
+    """{SPI: (bytes, packets)} as `ip -s xfrm state` has them."""
+    text = host.run("ip -s xfrm state").stdout
+    pattern = r"proto esp spi 0x([0-9a-f]{8}).*?lifetime current:\s+(\d+)\(bytes\), (\d+)\(packets\)"
+    return {spi: (int(octets), int(packets)) for spi, octets, packets in re.findall(pattern, text, re.DOTALL)}
+
+
+def test_iked_control_counts_are_the_kernels(tunnel):
+    g, iked, _, _ = tunnel
+    g.clienta.ping_ok("192.168.99.2", count=5, size=300)
+    g.clientb.ping_ok("192.168.0.2", count=3, size=1000)
+    kernel = kernel_counts(g.gwa)
+    (child,) = iked.children()
+    assert (child["bytes-in"], child["packets-in"]) == kernel[child["spi-in"]]
+    assert (child["bytes-out"], child["packets-out"]) == kernel[child["spi-out"]]
+    assert child["packets-in"] == child["packets-out"] == 8
+    assert child["bytes-in"] == 5 * 328 + 3 * 1028
+    assert 0 <= child["installed-time"] < 600 and 3000 < child["rekey-time"] <= 3600 < child["life-time"] <= 4000
+    # in the text, of one VPN, and over VICI as swanctl shows it
+    text = iked.ctl("show", "state", VPN).stdout
+    assert f"            bytes-in {child['bytes-in']}\n            packets-in 8\n" in text
+    listed = iked.swanctl("--list-sas").stdout
+    spi = child["spi-in"]
+    assert re.search(rf"in  {spi} \(-\|0x00000064\), +{child['bytes-in']} bytes, +8 packets", listed), listed
+    iked.ctl("rekey", VPN, "trunk")
+    wait_until(lambda: [one for one in iked.children() if one["state"] == "installed" and one["packets-in"] == 0], "a new CHILD SA counts from 0", 30, interval=1)
 
 
 def test_iked_control_the_log_is_filtered(tunnel):

@@ -121,9 +121,9 @@ std::string explanation_text(const vici::Message& event, bool color) {
   if (const std::string repeated = value(event, "repeated"); !repeated.empty() && repeated != "0")
     out += "  the same came " + repeated + " times before\n";
   if (const vici::Section* sent = event.section("sent")) {
-    out += fmt::format("  {} was sent {} times in {} s from {} to {}; ICMP said {}\n", value(*sent, "exchange"), value(*sent, "times"),
+    out += fmt::format("  {} was sent {} times in {} s from {} to {}; {}\n", value(*sent, "exchange"), value(*sent, "times"),
                        value(*sent, "over"), value(*sent, "from"), value(*sent, "to"),
-                       sent->text("icmp").empty() ? "nothing" : value(*sent, "icmp"));
+                       sent->text("icmp").empty() ? "nothing came back" : "ICMP: " + value(*sent, "icmp"));
   }
   each_section(event, "tables", [&](const vici::Section& table) { out += "\n" + table_text(table, color); });
   std::string rejected;

@@ -122,6 +122,19 @@ Result<std::string> Document::to_json(const PrintOptions& options) const {
   return print_json(*place, options);
 }
 
+std::function<std::optional<std::string>()> Document::ike_pieces(const std::string& vrf, const std::string& only_vpn,
+                                                                 const PrintOptions& options, bool json) const {
+  const Node* ike = nullptr;
+  for (const NodePtr& one : impl_->root->children) {
+    if (one->text == vrf) ike = one->child("ike");
+  }
+  const Node* only = nullptr;
+  if (ike && !only_vpn.empty()) only = ike->entry(*ike->schema->child("vpn"), only_vpn);
+  if (!ike || (!only && !only_vpn.empty())) return [] { return std::nullopt; };
+  auto printer = std::make_shared<IkePrinter>(*ike->schema, ike, only, options, json);
+  return [document = *this, printer] { return printer->next(); };
+}
+
 model::SystemPtr Document::resolved() const { return impl_->resolution.system; }
 
 std::vector<Completion> Document::complete(std::string_view partial_path) const {

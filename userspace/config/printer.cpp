@@ -18,12 +18,12 @@ void for_each_shown(const SchemaNode& schema, const Node* node, const PrintOptio
     if (child.get() == schema.key) continue;
     bool is_written = false;
     while (node && next < node->children.size() && node->children[next]->schema == child.get()) {
-      emit(*child, node->children[next].get());
+      emit(*child, node->children[next]);
       is_written = true;
       ++next;
     }
     if (is_written || !options.defaults) continue;
-    if (child->default_value || (child->kind == Kind::Container && !child->presence)) emit(*child, static_cast<const Node*>(nullptr));
+    if (child->default_value || (child->kind == Kind::Container && !child->presence)) emit(*child, NodePtr());
   }
 }
 
@@ -31,7 +31,7 @@ void for_each_shown(const SchemaNode& schema, const Node* node, const PrintOptio
 bool is_empty(const SchemaNode& schema, const Node* node, const PrintOptions& options) {
   if (schema.kind != Kind::Container || schema.presence) return false;
   bool out = true;
-  for_each_shown(schema, node, options, [&](const SchemaNode& child, const Node* shown) { out = out && is_empty(child, shown, options); });
+  for_each_shown(schema, node, options, [&](const SchemaNode& child, const NodePtr& shown) { out = out && is_empty(child, shown.get(), options); });
   return out;
 }
 
@@ -60,7 +60,7 @@ class TextPrinter {
   }
 
   void print_children(const SchemaNode& schema, const Node* node, unsigned depth) {
-    for_each_shown(schema, node, options_, [&](const SchemaNode& child, const Node* shown) { print(child, shown, depth); });
+    for_each_shown(schema, node, options_, [&](const SchemaNode& child, const NodePtr& shown) { print(child, shown.get(), depth); });
   }
 
   std::string take() && { return std::move(out_); }
@@ -76,9 +76,9 @@ class TextPrinter {
   }
 
   void print_on_line(const SchemaNode& schema, const Node* container) {
-    for_each_shown(schema, container, options_, [&](const SchemaNode& child, const Node* shown) {
+    for_each_shown(schema, container, options_, [&](const SchemaNode& child, const NodePtr& shown) {
       out_.append(" ").append(child.name);
-      add_value(child, shown);
+      add_value(child, shown.get());
     });
     out_ += '\n';
   }
@@ -126,6 +126,32 @@ class JsonPrinter {
     out_ += "\n}\n";
   }
 
+  void value(const SchemaNode& schema, const Node* node) {
+    if (schema.is_leaf()) {
+      leaf(schema, value_of(schema, node));
+      return;
+    }
+    begin('{');
+    if (schema.kind == Kind::List) {
+      separate();
+      name(*schema.key);
+      leaf(*schema.key, node->text);
+    }
+    const SchemaNode* open_list = nullptr;
+    for_each_shown(schema, node, options_, [&](const SchemaNode& child, const NodePtr& shown) {
+      if (is_empty(child, shown.get(), options_) || &child == open_list) return;
+      separate();
+      name(child);
+      if (child.kind == Kind::List || child.kind == Kind::LeafList) {
+        open_list = &child;  // all its entries at once
+        list(node->children, child);
+      } else {
+        value(child, shown.get());
+      }
+    });
+    end('}');
+  }
+
   std::string take() && { return std::move(out_); }
 
  private:
@@ -158,32 +184,6 @@ class JsonPrinter {
       value(schema, one.get());
     }
     end(']');
-  }
-
-  void value(const SchemaNode& schema, const Node* node) {
-    if (schema.is_leaf()) {
-      leaf(schema, value_of(schema, node));
-      return;
-    }
-    begin('{');
-    if (schema.kind == Kind::List) {
-      separate();
-      name(*schema.key);
-      leaf(*schema.key, node->text);
-    }
-    const SchemaNode* open_list = nullptr;
-    for_each_shown(schema, node, options_, [&](const SchemaNode& child, const Node* shown) {
-      if (is_empty(child, shown, options_) || &child == open_list) return;
-      separate();
-      name(child);
-      if (child.kind == Kind::List || child.kind == Kind::LeafList) {
-        open_list = &child;  // all its entries at once
-        list(node->children, child);
-      } else {
-        value(child, shown);
-      }
-    });
-    end('}');
   }
 
   void name(const SchemaNode& schema) { out_.append("\"").append(schema.name).append("\": "); }
@@ -233,6 +233,54 @@ std::string print_json(const Place& place, const PrintOptions& options) {
   JsonPrinter printer(options);
   printer.print(place);
   return std::move(printer).take();
+}
+
+IkePrinter::IkePrinter(const SchemaNode& schema, const Node* ike, const Node* only, PrintOptions options, bool json)
+    : options_(std::move(options)), json_(json) {
+  if (ike && options_.resolved) folder_.emplace(*ike, options_.defaults);
+  if (only == nullptr) {
+    for_each_shown(schema, ike, options_, [&](const SchemaNode& child, const NodePtr& node) { children_.emplace_back(&child, node); });
+    return;
+  }
+  for (const NodePtr& child : ike->children) {
+    if (child.get() == only) children_.emplace_back(child->schema, child);
+  }
+}
+
+std::optional<std::string> IkePrinter::next() {
+  while (next_ < children_.size()) {
+    const auto [schema, written] = std::exchange(children_[next_], {});
+    ++next_;
+    const TreePtr shown = written && folder_ ? folder_->shown(written) : written;
+    if (written && !shown) continue;  // a template
+    std::string piece = json_ ? json(*schema, shown.get()) : text(*schema, shown.get());
+    if (!piece.empty()) return piece;
+  }
+  if (open_list_ == nullptr) return std::nullopt;
+  open_list_ = nullptr;
+  return "\n]";
+}
+
+std::string IkePrinter::text(const SchemaNode& schema, const Node* node) const {
+  TextPrinter printer(options_);
+  printer.print(schema, node, 1);
+  return std::move(printer).take();
+}
+
+std::string IkePrinter::json(const SchemaNode& schema, const Node* node) {
+  if (is_empty(schema, node, options_)) return {};
+  std::string out;
+  if (open_list_ != nullptr && open_list_ != &schema) {
+    out += "\n]";
+    open_list_ = nullptr;
+  }
+  if (!std::exchange(first_, false)) out += ",\n";
+  const bool list = schema.kind == Kind::List || schema.kind == Kind::LeafList;
+  if (open_list_ == nullptr) out.append("\"").append(schema.name).append(list ? "\": [\n" : "\": ");
+  if (list) open_list_ = &schema;
+  JsonPrinter printer(options_);
+  printer.value(schema, node);
+  return out + std::move(printer).take();
 }
 
 std::string print_value(const Node& leaf, bool secrets) {

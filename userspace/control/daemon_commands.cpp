@@ -52,7 +52,7 @@ Reply stats(const Call& call) {
   std::uint64_t total = 0, half_open = 0;
   model::TaskState tasks;
   for (const std::string& vrf : call.service.vrfs()) {
-    const model::RuntimeState state = call.service.state(vrf);
+    const model::RuntimeState state = call.service.summary(vrf);
     total += state.ike_sas_total;
     half_open += state.ike_sas_half_open;
     // the workers serve all VRFs
@@ -90,7 +90,7 @@ Reply get_counters(const Call& call) {
   model::Counters global;
   bool found = name == nullptr;
   for (const std::string& vrf : call.service.vrfs()) {
-    const model::RuntimeState state = call.service.state(vrf);
+    const model::RuntimeState state = call.service.summary(vrf);
     add(global, state.counters);
     for (const auto& [vpn, values] : state.vpn_counters) {
       const std::string full = model::qualified_name(vrf, vpn);

@@ -234,33 +234,6 @@ Tree interface_tree(const model::SvtiState& svti) {
   return tree;
 }
 
-// One context deeper. A quoted value may go over several lines, and these stay as they are.
-std::string indented(std::string_view text) {
-  std::string out;
-  bool at_start = true, in_quotes = false, escaped = false;
-  for (const char c : text) {
-    if (at_start && !in_quotes) out.append(kIndent, ' ');
-    out += c;
-    at_start = c == '\n';
-    if (c == '"' && !escaped) in_quotes = !in_quotes;
-    escaped = c == '\\' && !escaped;
-  }
-  return out;
-}
-
-// What stands within the only member of an object, `{"svti-ike:ike": {...}}`, or that member itself without its module's name.
-std::string json_members(std::string_view object, bool within) {
-  const std::size_t name = object.find('"'), end = object.rfind('}');
-  if (name == std::string_view::npos || end == std::string_view::npos || end < name) return {};
-  const std::string_view member = object.substr(name, end - name);
-  if (within) {
-    const std::size_t open = member.find('{'), close = member.rfind('}');
-    return open < close && close != std::string_view::npos ? std::string(member.substr(open + 1, close - open - 1)) : std::string();
-  }
-  const std::size_t module = member.find(':'), quote = member.find('"', 1);
-  return module < quote ? '"' + std::string(member.substr(module + 1)) : std::string(member);
-}
-
 std::string list_entry(StateFormat format, const std::string& name, const Tree& entry, bool first) {
   if (format == StateFormat::Json) return (first ? "\n" : ",\n") + to_json(entry);
   std::string out;
@@ -270,27 +243,36 @@ std::string list_entry(StateFormat format, const std::string& name, const Tree& 
 
 }  // namespace
 
-StateRenderer::StateRenderer(model::RuntimeState state, StateFormat format, const std::string& vpn, std::string applied, std::string vrf)
-    : state_(std::move(state)), format_(format), whole_(vpn.empty()), applied_(std::move(applied)), vrf_(std::move(vrf)) {
-  if (!whole_) {
-    std::erase_if(state_.vpn_counters, [&](const auto& entry) { return entry.first != vpn; });
-    std::erase_if(state_.ike_sas, [&](const model::IkeSaState& sa) { return sa.name != vpn; });
-  }
+StateRenderer::StateRenderer(model::RuntimeState summary, Sources sources, StateFormat format, const std::string& vpn, std::string vrf)
+    : state_(std::move(summary)), sources_(std::move(sources)), format_(format), whole_(vpn.empty()), vrf_(std::move(vrf)) {
+  if (!whole_) std::erase_if(state_.vpn_counters, [&](const auto& entry) { return entry.first != vpn; });
   next_vpn_ = state_.vpn_counters.begin();
 }
 
 std::optional<std::string> StateRenderer::next() {
+  const bool json = format_ == StateFormat::Json;
   switch (part_) {
     case Part::Begin:
+      part_ = Part::Applied;
+      return json ? "{\"svti:vrf\":[{\"name\":" + to_json(vrf_) + ",\"ike\":{" : "ike\n";
+    case Part::Applied:
+      if (auto piece = sources_.applied()) {
+        has_applied_ = true;
+        return piece;
+      }
+      part_ = Part::Totals;
+      [[fallthrough]];
+    case Part::Totals:
       part_ = Part::VpnCounters;
-      return begin();
+      if (std::string out = totals(); !out.empty()) return out;
+      [[fallthrough]];
     case Part::VpnCounters:
       if (next_vpn_ != state_.vpn_counters.end()) return vpn_counters();
       part_ = Part::IkeSas;
-      if (format_ == StateFormat::Json) return "],\n\"ike-sa\":[";
+      if (json) return "],\n\"ike-sa\":[";
       [[fallthrough]];
     case Part::IkeSas:
-      if (next_sa_ != state_.ike_sas.size()) return ike_sa();
+      if (const auto sa = sources_.ike_sa()) return ike_sa(*sa);
       part_ = Part::End;
       [[fallthrough]];
     case Part::End:
@@ -302,26 +284,16 @@ std::optional<std::string> StateRenderer::next() {
   return std::nullopt;
 }
 
-std::string StateRenderer::begin() {
-  std::string out = format_ == StateFormat::Json ? begin_json() : begin_text();
-  applied_ = {};
-  return out;
-}
-
-std::string StateRenderer::begin_text() {
-  if (!whole_) return "ike\n" + indented(applied_);
-  std::string out = applied_.empty() ? "ike\n" : std::move(applied_);
-  // the context stays open for what follows
-  if (const std::string close = std::string(kIndent, ' ') + "..\n"; out.ends_with(close)) out.erase(out.size() - close.size());
-  print_member("ike-sas", ike_sas_tree(state_), 1, out);
-  print_member("task-processing", tasks_tree(state_.tasks), 1, out);
-  print_member("counters", counters_tree(state_.counters), 1, out);
-  return out;
-}
-
-std::string StateRenderer::begin_json() {
-  std::string out = "{\"svti:vrf\":[{\"name\":" + to_json(vrf_) + ",\"ike\":{" + json_members(applied_, whole_);
-  if (!out.ends_with('{')) out += ",\n";
+std::string StateRenderer::totals() {
+  std::string out;
+  if (format_ == StateFormat::Text) {
+    if (!whole_) return out;
+    print_member("ike-sas", ike_sas_tree(state_), 1, out);
+    print_member("task-processing", tasks_tree(state_.tasks), 1, out);
+    print_member("counters", counters_tree(state_.counters), 1, out);
+    return out;
+  }
+  if (has_applied_) out += ",\n";
   if (whole_) {
     out += "\"ike-sas\":" + to_json(ike_sas_tree(state_)) + ",\n\"task-processing\":" + to_json(tasks_tree(state_.tasks)) +
            ",\n\"counters\":" + to_json(counters_tree(state_.counters)) + ",\n";
@@ -356,11 +328,8 @@ std::string StateRenderer::vpn_counters() {
   return list_entry(format_, "vpn-counters", entry, first);
 }
 
-std::string StateRenderer::ike_sa() {
-  const bool first = next_sa_ == 0;
-  const Tree entry = ike_sa_tree(std::exchange(state_.ike_sas[next_sa_], {}));
-  ++next_sa_;
-  return list_entry(format_, "ike-sa", entry, first);
+std::string StateRenderer::ike_sa(const model::IkeSaState& sa) {
+  return list_entry(format_, "ike-sa", ike_sa_tree(sa), std::exchange(first_sa_, false));
 }
 
 }  // namespace svti::control

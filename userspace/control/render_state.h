@@ -3,9 +3,11 @@
 // as JSON with the same leaves.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
+#include "engine/service.h"
 #include "model/state.h"
 
 namespace svti::control {
@@ -17,32 +19,35 @@ enum class StateFormat { Text, Json };
 // 7951: 64-bit numbers are strings).
 class StateRenderer {
  public:
-  // With `vpn`, only that VPN's counters and SAs, no totals and no interfaces. Takes the state over and frees each SA once it is rendered.
-  // `applied` is the configuration of `ike`, or of the VPN, as show_config() has it in that format; empty: there is none.
-  StateRenderer(model::RuntimeState state, StateFormat format, const std::string& vpn = {}, std::string applied = {},
+  // Asked for one thing after the other as the rendering comes to it.
+  struct Sources {
+    engine::Service::Pieces applied;                            // the configuration in that format, as config_pieces() has it
+    std::function<std::optional<model::IkeSaState>()> ike_sa;  // nothing: that was the last
+  };
+  // `summary`: the state without SAs. With `vpn` only that VPN's counters, no totals and no interfaces.
+  StateRenderer(model::RuntimeState summary, Sources sources, StateFormat format, const std::string& vpn = {},
                 std::string vrf = std::string(model::kMainVrf));
 
   // the next piece, never empty; none after the last
   std::optional<std::string> next();
 
  private:
-  enum class Part { Begin, VpnCounters, IkeSas, End, Done };
+  enum class Part { Begin, Applied, Totals, VpnCounters, IkeSas, End, Done };
 
-  std::string begin();
-  std::string begin_text();
-  std::string begin_json();
+  std::string totals();
   std::string vpn_counters();
-  std::string ike_sa();
+  std::string ike_sa(const model::IkeSaState& sa);
   std::string end() const;
 
   model::RuntimeState state_;
+  Sources sources_;
   StateFormat format_;
   bool whole_;  // not one VPN only
-  std::string applied_;
   std::string vrf_;
   Part part_ = Part::Begin;
+  bool has_applied_ = false;
   decltype(model::RuntimeState::vpn_counters)::const_iterator next_vpn_;
-  std::size_t next_sa_ = 0;
+  bool first_sa_ = true;
 };
 
 }  // namespace svti::control

@@ -122,10 +122,10 @@ void fill_child(vici::Section& section, const model::ChildSaState& child) {
   add_if_id(section, "if-id-out", child.svti_id_out);
   add_transforms(section, child.transforms);
   if (child.esn) section.add("esn", "1");
-  section.add_number("bytes-in", child.bytes_in)
-      .add_number("packets-in", child.packets_in)
-      .add_number("bytes-out", child.bytes_out)
-      .add_number("packets-out", child.packets_out);
+  section.add_number("bytes-in", child.bytes_in).add_number("packets-in", child.packets_in);
+  if (child.used_in) section.add_number("use-in", child.used_in->count());
+  section.add_number("bytes-out", child.bytes_out).add_number("packets-out", child.packets_out);
+  if (child.used_out) section.add_number("use-out", child.used_out->count());
   if (child.rekey) section.add_number("rekey-time", child.rekey->count());
   if (child.life) section.add_number("life-time", child.life->count());
   section.add_number("install-time", child.installed.count());

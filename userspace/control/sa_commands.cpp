@@ -28,35 +28,34 @@ Reply list_sas(const Call& call) {
   const auto child_id = unique_id(call.parameters, "child-id");
   if (!child_id) return failure(child_id.error().message);
   const std::string* ike = call.parameters.find("ike");
-  const std::string* child = call.parameters.find("child");
+  const std::string child(call.parameters.text("child"));
   if (!call.requester->listens_to("list-sa")) return vici::Message{};
 
-  const ChildFilter wanted = [name = child ? std::optional(*child) : std::nullopt, id = *child_id](const model::ChildSaState& candidate) {
-    return (!name || candidate.name == *name) && (id == 0 || candidate.unique_id == id);
-  };
-  const bool only_with_children = child != nullptr || *child_id != 0;
-
   struct Listing {
-    std::vector<model::IkeSaState> sas;
-    std::size_t next_sa = 0;
-    std::vector<vici::Message> events;  // of the SA before next_sa, those left to send in reverse order
+    std::vector<std::pair<std::string, std::uint32_t>> sas;  // VRF and unique id, in reverse order
+    std::vector<vici::Message> events;                       // of the SA before, those left to send in reverse order
   };
   auto listing = std::make_shared<Listing>();
+  const auto [ike_vrf, vpn] = model::split_qualified_name(ike != nullptr ? *ike : std::string());
   for (const std::string& vrf : call.service.vrfs()) {
-    for (model::IkeSaState& sa : call.service.state(vrf).ike_sas) {
-      sa.name = model::qualified_name(vrf, sa.name);
-      if (ike != nullptr && sa.name != *ike) continue;
-      if (*ike_id != 0 && sa.unique_id != *ike_id) continue;
-      if (only_with_children && std::none_of(sa.children.begin(), sa.children.end(), wanted)) continue;
-      listing->sas.push_back(std::move(sa));
-    }
+    if (ike != nullptr && vrf != ike_vrf) continue;
+    for (const std::uint32_t id : call.service.ike_sas({vrf, vpn, child, *ike_id, *child_id})) listing->sas.emplace_back(vrf, id);
   }
+  std::reverse(listing->sas.begin(), listing->sas.end());
 
+  const ChildFilter wanted = [child, id = *child_id](const model::ChildSaState& candidate) {
+    return (child.empty() || candidate.name == child) && (id == 0 || candidate.unique_id == id);
+  };
   return Streamed{"list-sa",
-                  [listing, wanted]() -> std::optional<vici::Message> {
-                    if (listing->events.empty()) {
-                      if (listing->next_sa == listing->sas.size()) return std::nullopt;
-                      listing->events = list_sa_events(std::exchange(listing->sas[listing->next_sa++], {}), wanted);
+                  [listing, wanted, &service = call.service]() -> std::optional<vici::Message> {
+                    while (listing->events.empty()) {
+                      if (listing->sas.empty()) return std::nullopt;
+                      const auto [vrf, id] = std::move(listing->sas.back());
+                      listing->sas.pop_back();
+                      auto sa = service.ike_sa(vrf, id);
+                      if (!sa) continue;  // gone meanwhile
+                      sa->name = model::qualified_name(vrf, sa->name);
+                      listing->events = list_sa_events(*sa, wanted);
                       std::reverse(listing->events.begin(), listing->events.end());
                     }
                     vici::Message event = std::move(listing->events.back());
@@ -161,15 +160,25 @@ Result<Waiting> waiting_of(const Call& call, std::string_view also_now) {
   return Waiting{milliseconds(std::max<std::int64_t>(*timeout, 0)), *timeout < 0 || *now, *level};
 }
 
+// an address that nhrpd gives to a connection without one; nothing: it is not given
+Result<std::optional<IpAddress>> host_of(const vici::Message& parameters, std::string_view name) {
+  const std::string* text = parameters.find(name);
+  if (text == nullptr || text->empty() || *text == "%any") return std::optional<IpAddress>();
+  const auto address = IpAddress::parse(*text);
+  if (!address) return config_error(fmt::format("{} \"{}\" is not an address", name, printable(*text)));
+  return std::optional<IpAddress>(*address);
+}
+
 Reply initiate(const Call& call) {
-  for (const char* host : {"my-host", "other-host"}) {
-    if (!call.parameters.text(host).empty())
-      return failure(fmt::format("{} is not supported yet: give the connection its addresses", host));
-  }
+  const auto mine = host_of(call.parameters, "my-host"), other = host_of(call.parameters, "other-host");
+  if (!mine) return failure(mine.error().message);
+  if (!other) return failure(other.error().message);
   const auto waiting = waiting_of(call, "async");
   if (!waiting) return failure(waiting.error().message);
-  const Result<Target> target = find_configured(call);
+  Result<Target> target = find_configured(call);
   if (!target) return failure(target.error().message);
+  target->local = *mine;
+  target->remote = *other;
   call.service.initiate(*target, waiting->timeout, report_progress(call, waiting->level), answer_with_outcome(call));
   // What failed at once has been answered by now, and this is dropped.
   if (waiting->answer_now) call.requester->respond(call.request, success());

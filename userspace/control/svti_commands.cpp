@@ -76,22 +76,31 @@ Reply show_state(const Call& call) {
   if (std::find(vrfs.begin(), vrfs.end(), vrf) == vrfs.end())
     return failure(fmt::format("no VRF \"{}\" is configured: there is {}", printable(vrf), fmt::join(vrfs, ", ")));
 
-  model::RuntimeState state = call.service.state(vrf);
-  if (vpn.empty()) state.interfaces = call.service.interfaces(vrf);
-  const bool configured = call.service.configuration(vrf)->vpns.contains(vpn);
-  const bool known = vpn.empty() || configured || state.vpn_counters.contains(vpn) ||
-                     std::any_of(state.ike_sas.begin(), state.ike_sas.end(), [&](const model::IkeSaState& sa) { return sa.name == vpn; });
+  model::RuntimeState summary = call.service.summary(vrf);
+  if (vpn.empty()) summary.interfaces = call.service.interfaces(vrf);
+  std::vector<std::uint32_t> sas = call.service.ike_sas({vrf, vpn, {}});
+  const bool known =
+      vpn.empty() || !sas.empty() || summary.vpn_counters.contains(vpn) || call.service.configuration(vrf)->vpns.contains(vpn);
   if (!known) return failure(fmt::format("no VPN \"{}\" is configured, and no SA of one is left", printable(vpn)));
 
   engine::ShowConfigOptions options;
   options.secrets = *secrets;
   options.resolved = true;
   options.format = *json ? engine::ConfigFormat::Json : engine::ConfigFormat::Text;
-  options.path = "vrf " + config::as_word(vrf) + " ike" + (vpn.empty() ? "" : " vpn " + config::as_word(vpn));
   // A VPN that was taken out of the configuration, or that a VICI client loaded, is not in the text: its SAs are shown alone.
-  std::string applied = call.service.show_config(options).value_or("");
-  auto renderer =
-      std::make_shared<StateRenderer>(std::move(state), *json ? StateFormat::Json : StateFormat::Text, vpn, std::move(applied), vrf);
+  StateRenderer::Sources sources;
+  sources.applied = call.service.config_pieces(vrf, vpn, options);
+  std::reverse(sas.begin(), sas.end());
+  sources.ike_sa = [&service = call.service, vrf, left = std::move(sas)]() mutable -> std::optional<model::IkeSaState> {
+    while (!left.empty()) {
+      const std::uint32_t id = left.back();
+      left.pop_back();
+      if (auto sa = service.ike_sa(vrf, id)) return sa;  // else it is gone meanwhile
+    }
+    return std::nullopt;
+  };
+  const StateFormat format = *json ? StateFormat::Json : StateFormat::Text;
+  auto renderer = std::make_shared<StateRenderer>(std::move(summary), std::move(sources), format, vpn, vrf);
   return stream_text(call, "svti-state", [renderer] { return renderer->next(); });
 }
 

@@ -20,6 +20,7 @@
 #include "control/server.h"
 #include "engine/supervisor.h"
 #include "kernel/netlink_kernel.h"
+#include "kernel/null_kernel.h"
 #include "net/namespace.h"
 #include "net/udp_transport.h"
 #include "signer/client.h"
@@ -35,6 +36,7 @@ struct Options {
   std::string run_dir = "/run/svti-iked";
   std::string state_dir = "/var/lib/svti-iked";
   std::string group;
+  std::string kernel = "netlink";
   int log_stderr = kLogDisabled;
 };
 
@@ -66,14 +68,21 @@ bool report(const engine::LoadOutcome& outcome, engine::Logger& logger) {
 }
 
 // Sockets belong for ever to the namespace they were opened in; the thread goes back to its own at once.
-Result<engine::Supervisor::Adapters> open_vrf(boost::asio::io_context& loop, const std::string& vrf, const LogSink& log) {
+Result<engine::Supervisor::Adapters> open_vrf(boost::asio::io_context& loop, const std::string& vrf, bool null_kernel, const LogSink& log) {
   const auto inside = net::InNamespace::enter(vrf);
   if (!inside) return fail(inside.error());
-  auto kernel = kernel::NetlinkKernel::create(loop, log);
-  if (!kernel) return fail(kernel.error());
+  engine::Supervisor::Adapters out;
+  if (null_kernel) {
+    out.kernel = std::make_unique<kernel::NullKernel>(loop);
+  } else {
+    auto kernel = kernel::NetlinkKernel::create(loop, log);
+    if (!kernel) return fail(kernel.error());
+    out.kernel = std::move(*kernel);
+  }
   auto transport = net::UdpTransport::create(loop, {}, log);
   if (!transport) return fail(transport.error());
-  return engine::Supervisor::Adapters{std::move(*kernel), std::move(*transport)};
+  out.transport = std::move(*transport);
+  return out;
 }
 
 int run(const Options& options) {
@@ -94,7 +103,8 @@ int run(const Options& options) {
   const bool has_config = std::filesystem::exists(options.config);
   if (!has_config && options.config_given) return complain(options.config + " does not exist");
   engine::Supervisor::Options where;
-  where.open = [&loop](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, log); };
+  const bool null_kernel = options.kernel == "null";
+  where.open = [&loop, null_kernel](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, null_kernel, log); };
   where.signer = &signer;
   where.state_dir = options.state_dir;
   where.startup_file = options.config;
@@ -133,6 +143,7 @@ int run(const Options& options) {
   await_signal();
   sd_notify(0, "READY=1");
   logger.write({Subsystem::Daemon, 1, {}, std::string("svti-iked ") + SVTI_VERSION + " is up"});
+  if (null_kernel) logger.write({Subsystem::Daemon, 0, {}, "--kernel null: SAs are negotiated and installed nowhere, so no packet is protected"});
   loop.run();
   // what the shutdown asked of the kernel and of the network is still queued
   loop.restart();
@@ -166,6 +177,12 @@ int main(int argc, char** argv) {
   app.add_option("--state-dir", options.state_dir,
                  "directory in which the running configuration survives a restart; it is taken up again unless FILE has changed since")
       ->type_name("DIR")
+      ->capture_default_str();
+  app.add_option("--kernel", options.kernel,
+                 "where SAs, policies and routes go: netlink (the kernel), or null (nowhere: they are negotiated and shown, and protect "
+                 "nothing; for load tests and trials)")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"netlink", "null"}))
       ->capture_default_str();
   bool foreground = true;
   app.add_flag("--foreground,-f", foreground, "stay in the foreground (always so)");

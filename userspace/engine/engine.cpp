@@ -38,11 +38,13 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
     core_.receive(datagram, now(), effects);
     perform(std::move(effects));
   });
+  transport_.set_returned([this](const Endpoint& sent_to, const std::string& text) { core_.returned(sent_to, text, now()); });
 }
 
 Engine::~Engine() {
   kernel_.set_events(nullptr);
   transport_.set_receive({});
+  transport_.set_returned({});
 }
 
 TimePoint Engine::now() const {
@@ -355,33 +357,44 @@ Status Engine::uninstall(const Target& target) {
   return status;
 }
 
-model::RuntimeState Engine::state() {
-  model::RuntimeState out = core_.state(now());
+model::RuntimeState Engine::summary() {
+  model::RuntimeState out = core_.summary();
   // One worker, which is at this very command. What comes in is carried out as it comes: nothing waits in a queue of ours.
   out.tasks.workers_total = 1;
   out.tasks.workers.medium = 1;
   out.tasks.scheduled = core_.scheduled() + leaving_.size();
   for (const Waiter& waiter : waiters_) out.tasks.scheduled += waiter.timer ? 1 : 0;
-  const auto inventory = kernel_.inventory();
-  if (!inventory) {
-    log(Subsystem::Kernel, 1, "byte and packet counts are missing: " + inventory.error().message);
-    return out;
-  }
-  std::map<model::SaId, const model::SaStatus*> by_id;
-  for (const model::SaStatus& sa : inventory->sas) by_id.emplace(sa.id, &sa);
-  for (model::IkeSaState& ike : out.ike_sas) {
-    for (model::ChildSaState& child : ike.children) {
-      if (const auto in = by_id.find({ike.local.address, child.spi_in, child.protocol}); in != by_id.end()) {
-        child.bytes_in = in->second->bytes;
-        child.packets_in = in->second->packets;
-      }
-      if (const auto sent = by_id.find({ike.remote.address, child.spi_out, child.protocol}); sent != by_id.end()) {
-        child.bytes_out = sent->second->bytes;
-        child.packets_out = sent->second->packets;
-      }
-    }
-  }
   return out;
+}
+
+std::vector<std::uint32_t> Engine::ike_sas(const Target& target) const {
+  return core_.listed({target.vpn, target.policy, target.ike_id, target.child_id});
+}
+
+std::optional<model::IkeSaState> Engine::ike_sa(std::uint32_t id) {
+  auto out = core_.sa_state(id, now());
+  if (!out) return out;
+  for (model::ChildSaState& child : out->children) add_kernel_counts(*out, child);
+  return out;
+}
+
+// An SA that the kernel does not have (any more) counts nothing.
+void Engine::add_kernel_counts(const model::IkeSaState& ike, model::ChildSaState& child) {
+  const auto since = [](std::uint64_t unix_time) -> std::optional<seconds> {
+    if (unix_time == 0) return std::nullopt;
+    const auto passed = std::chrono::system_clock::now().time_since_epoch() - seconds(static_cast<seconds::rep>(unix_time));
+    return std::max(seconds(0), std::chrono::duration_cast<seconds>(passed));
+  };
+  if (const auto in = kernel_.query({ike.local.address, child.spi_in, child.protocol})) {
+    child.bytes_in = in->bytes;
+    child.packets_in = in->packets;
+    child.used_in = since(in->last_used);
+  }
+  if (const auto sent = kernel_.query({ike.remote.address, child.spi_out, child.protocol})) {
+    child.bytes_out = sent->bytes;
+    child.packets_out = sent->packets;
+    child.used_out = since(sent->last_used);
+  }
 }
 
 std::set<std::string> Engine::policies_of(const std::string& vpn, const std::string& policy) const {
@@ -443,7 +456,7 @@ void Engine::notice(const sa::Notice& notice) {
     const auto one = waiter++;
     if (one->vpn != notice.vpn) continue;
     const bool up = one->what == Waiter::For::Up;
-    if (!up && one->ike != 0 && notice.ike != one->ike) continue;
+    if (one->ike != 0 && notice.ike != one->ike) continue;
     switch (notice.kind) {
       case Kind::ChildUp:
         if (up && one->policies.erase(notice.policy) > 0 && one->policies.empty()) finish(one, {});
@@ -472,11 +485,14 @@ void Engine::notice(const sa::Notice& notice) {
 }
 
 void Engine::initiate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done) {
-  const auto& [vrf, vpn, policy, ike_id, child_id] = target;
-  if (ike_id != 0 || child_id != 0) return done(config_error("an SA that is there cannot be set up: name the VPN"));
+  const std::string &vpn = target.vpn, &policy = target.policy;
+  const sa::Core::Between between{target.local, target.remote};
+  if (target.ike_id != 0 || target.child_id != 0) return done(config_error("an SA that is there cannot be set up: name the VPN"));
   std::set<std::string> missing = policies_of(vpn, policy);
-  for (const model::IkeSaState& ike : core_.state(now()).ike_sas) {
-    if (ike.name != vpn) continue;
+  for (const std::uint32_t id : core_.listed({vpn, {}, 0, 0})) {
+    const model::IkeSaState ike = *core_.sa_state(id, now());
+    if (ike.name != vpn || (between.local && *between.local != ike.local.address)) continue;
+    if (between.remote && *between.remote != ike.remote.address) continue;
     for (const model::ChildSaState& child : ike.children) {
       if (child.phase == model::ChildSaPhase::Installed) missing.erase(child.name);
     }
@@ -486,8 +502,13 @@ void Engine::initiate(const Target& target, milliseconds timeout, LogSink progre
   wait(Waiter::For::Up, vpn, std::move(missing), timeout, std::move(progress), std::move(done));
   const auto waiter = std::prev(waiters_.end());
   sa::Effects effects;
-  const Status begun = core_.initiate(vpn, policy, now(), effects);
-  if (!begun) return finish(waiter, begun);
+  const Status begun = core_.initiate(vpn, policy, between, now(), effects);
+  // of several IKE SAs of one VPN, to several peers, the one with this peer counts
+  if (begun && between.remote) waiter->ike = core_.usable(vpn, between);
+  if (!begun) {
+    finish(waiter, begun);
+    return perform(std::move(effects));
+  }
   perform(std::move(effects));
 }
 

@@ -42,7 +42,10 @@ class Engine final : private model::KernelEvents {
   // Takes a configuration in place of the one before; SAs that the difference does not touch stay as they are.
   void apply(const model::ConfigurationPtr& configuration);
   const model::ConfigurationPtr& configuration() const { return core_.configuration(); }
-  model::RuntimeState state();
+  // as Service has them
+  model::RuntimeState summary();
+  std::vector<std::uint32_t> ike_sas(const Target& target) const;
+  std::optional<model::IkeSaState> ike_sa(std::uint32_t id);
   bool has_sa(std::uint32_t ike, std::uint32_t child) const;  // an id of 0: any
   std::vector<model::Explanation> explain(const std::string& vpn) const;
   // somebody begins to listen to events
@@ -65,7 +68,7 @@ class Engine final : private model::KernelEvents {
     enum class For : std::uint8_t { Up, Down };
     For what{};
     std::string vpn;
-    std::uint32_t ike = 0, child = 0;  // Down: of these alone; 0 any
+    std::uint32_t ike = 0, child = 0;  // of these alone; 0 any
     std::set<std::string> policies;    // not yet up, or not yet down
     Service::Done done;
     std::function<void()> unsubscribe;
@@ -81,6 +84,7 @@ class Engine final : private model::KernelEvents {
   void on_overrun() override;
 
   TimePoint now() const;
+  void add_kernel_counts(const model::IkeSaState& ike, model::ChildSaState& child);
   void log(Subsystem subsystem, LogLevel level, std::string text);
   void perform(sa::Effects effects);
   void perform(sa::InstallSa& install);

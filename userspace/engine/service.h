@@ -24,10 +24,12 @@ namespace svti::engine {
 // What a command is about. An empty name or an id of 0 stands for any.
 struct Target {
   std::string vrf{model::kMainVrf};
-  std::string vpn;
-  std::string policy;
+  std::string vpn{};
+  std::string policy{};
   std::uint32_t ike_id = 0;
   std::uint32_t child_id = 0;
+  // initiate() alone: addresses for a VPN that leaves them open; nothing: as configured
+  std::optional<IpAddress> local{}, remote{};
 };
 
 struct LoadOptions {
@@ -85,14 +87,23 @@ class Service {
   virtual Status roll_back() = 0;  // at once, instead of when the time is up; error: nothing waits to be confirmed
   // error: there is no such path
   virtual Result<std::string> show_config(const ShowConfigOptions& options) const = 0;
+  // The `ike` of a VRF, or (`vpn` not empty) one VPN of it, as pieces made one by one: config::Document::ike_pieces(). Of what stands in
+  // options.path nothing is looked at.
+  using Pieces = std::function<std::optional<std::string>()>;
+  virtual Pieces config_pieces(const std::string& vrf, const std::string& vpn, const ShowConfigOptions& options) const = 0;
   // What clients loaded besides the text, of VRF main; goes with the daemon. Replaces what was given before. Error: a VPN of that name is
   // in the text, and nothing was changed.
   virtual Status set_overlay(model::Overlay overlay) = 0;
 
   // --- state
   virtual std::vector<std::string> vrfs() const = 0;  // that are configured; main comes first
-  // empty when there is no such VRF, or it has no IKE
-  virtual model::RuntimeState state(const std::string& vrf) = 0;
+  // Totals, tasks and counters, without SAs; empty when there is no such VRF, or it has no IKE.
+  virtual model::RuntimeState summary(const std::string& vrf) = 0;
+  // The unique ids of all IKE SAs that the target is about, in their order, those on their way out too. With `policy` or `child_id` those
+  // with such a CHILD SA. Each is asked for by itself, so that the SAs of a large gateway never stand in memory twice.
+  virtual std::vector<std::uint32_t> ike_sas(const Target& target) = 0;
+  // of one IKE SA, with the kernel's counts; nothing: it is gone
+  virtual std::optional<model::IkeSaState> ike_sa(const std::string& vrf, std::uint32_t id) = 0;
   // the interfaces that the configuration of that VRF names, as the kernel has them
   virtual std::vector<model::SvtiState> interfaces(const std::string&) { return {}; }
   // text and overlay together; never null
@@ -110,18 +121,16 @@ class Service {
   // Rekeys IKE SAs, or CHILD SAs when `policy` or `child_id` is given.
   virtual void rekey(const Target& target, Done done) = 0;
   // how many IKE SAs, or CHILD SAs when `policy` or `child_id` is given, terminate() would be about
-  virtual std::size_t matching(const Target& target);
+  virtual std::size_t matching(const Target& target) = 0;
 
   // --- traps: policies whose first packet brings a CHILD SA up, as start-action trap sets them
   // Sets, or releases, those of a VPN or of one of its policies, until its configuration changes.
-  virtual Status install(const Target&) { return config_error("setting traps by command is not supported yet: give start-action trap"); }
-  virtual Status uninstall(const Target&) { return config_error("releasing traps by command is not supported yet"); }
-  virtual std::vector<std::string> trapped_policies(const std::string& vrf, const std::string& vpn);
+  virtual Status install(const Target& target) = 0;
+  virtual Status uninstall(const Target& target) = 0;
+  virtual std::vector<std::string> trapped_policies(const std::string& vrf, const std::string& vpn) = 0;
 
   // Sets the counters of one VPN to zero, or with an empty name the global ones of that VRF. `all`: those of all its VPNs too.
-  virtual Status reset_counters(const std::string&, const std::string&, bool) {
-    return config_error("resetting counters is not supported yet");
-  }
+  virtual Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) = 0;
 
   // --- what happens; to `sink` until the returned function is called
   virtual std::function<void()> subscribe_log(LogLevel level, LogSink sink) = 0;

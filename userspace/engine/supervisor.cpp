@@ -240,6 +240,11 @@ Result<std::string> Supervisor::show_config(const ShowConfigOptions& options) co
   return options.format == ConfigFormat::Json ? document_.to_json(print) : document_.print(print);
 }
 
+Service::Pieces Supervisor::config_pieces(const std::string& vrf, const std::string& vpn, const ShowConfigOptions& options) const {
+  const config::PrintOptions print{options.defaults, options.secrets, options.resolved, {}};
+  return document_.ike_pieces(vrf, vpn, print, options.format == ConfigFormat::Json);
+}
+
 Status Supervisor::set_overlay(model::Overlay overlay) {
   const auto& vpns = ike_of(*document_.resolved(), kMain).vpns;
   for (const auto& [name, vpn] : overlay.vpns) {
@@ -387,9 +392,19 @@ std::vector<std::string> Supervisor::vrfs() const {
   return out;
 }
 
-model::RuntimeState Supervisor::state(const std::string& vrf) {
+model::RuntimeState Supervisor::summary(const std::string& vrf) {
   Engine* engine = find(vrf);
-  return engine == nullptr ? model::RuntimeState{} : engine->state();
+  return engine == nullptr ? model::RuntimeState{} : engine->summary();
+}
+
+std::vector<std::uint32_t> Supervisor::ike_sas(const Target& target) {
+  const Engine* engine = find(target.vrf);
+  return engine == nullptr ? std::vector<std::uint32_t>() : engine->ike_sas(target);
+}
+
+std::optional<model::IkeSaState> Supervisor::ike_sa(const std::string& vrf, std::uint32_t id) {
+  Engine* engine = find(vrf);
+  return engine == nullptr ? std::nullopt : engine->ike_sa(id);
 }
 
 model::ConfigurationPtr Supervisor::configuration(const std::string& vrf) const {

@@ -51,9 +51,12 @@ class Supervisor final : public Service {
   Status confirm() override;
   Status roll_back() override;
   Result<std::string> show_config(const ShowConfigOptions& options) const override;
+  Pieces config_pieces(const std::string& vrf, const std::string& vpn, const ShowConfigOptions& options) const override;
   Status set_overlay(model::Overlay overlay) override;
   std::vector<std::string> vrfs() const override;
-  model::RuntimeState state(const std::string& vrf) override;
+  model::RuntimeState summary(const std::string& vrf) override;
+  std::vector<std::uint32_t> ike_sas(const Target& target) override;
+  std::optional<model::IkeSaState> ike_sa(const std::string& vrf, std::uint32_t id) override;
   model::ConfigurationPtr configuration(const std::string& vrf) const override;
   std::vector<model::Explanation> explain(const std::string& vrf, const std::string& vpn) const override;
   void initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;

@@ -429,6 +429,8 @@ Result<model::SaStatus> decode_sa(const MessageView& message) {
   out.if_id = attributes->get<std::uint32_t>(XFRMA_IF_ID).value_or(0);
   out.bytes = info->curlft.bytes;
   out.packets = info->curlft.packets;
+  // curlft.use_time would be the first use; some kernels do not keep the last
+  out.last_used = attributes->get<std::uint64_t>(XFRMA_LASTUSED).value_or(0);
   return out;
 }
 

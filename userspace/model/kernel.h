@@ -171,6 +171,7 @@ struct SaStatus {
   std::uint32_t if_id = 0;
   std::uint64_t bytes = 0;
   std::uint64_t packets = 0;
+  std::uint64_t last_used = 0;  // seconds since 1970; 0: not yet, or the kernel does not keep it
 };
 
 struct PolicyStatus {

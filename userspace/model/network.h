@@ -22,6 +22,7 @@ struct Datagram {
 class Transport {
  public:
   using Receive = std::function<void(const Datagram&)>;
+  using Returned = std::function<void(const Endpoint& sent_to, const std::string& text)>;
 
   virtual ~Transport() = default;
   // Sent now or dropped: UDP gives no promise. The error is for the log.
@@ -30,6 +31,9 @@ class Transport {
   virtual Status send_keepalive(const Endpoint& local, const Endpoint& remote) = 0;
   // called from the event loop for each datagram; keepalives and runts are dropped before
   virtual void set_receive(Receive receive) = 0;
+  // Called from the event loop with what ICMP, or our own routing, said about a datagram: "192.0.2.9 answered: port unreachable". Anybody
+  // can forge it: it is told, and never acted upon (RFC 7296 2.4).
+  virtual void set_returned(Returned returned) = 0;
 };
 
 }  // namespace svti::model

@@ -75,7 +75,8 @@ struct ChildSaState {
   bool esn = false;
   // from the kernel; 0 when it could not be asked
   std::uint64_t bytes_in = 0, packets_in = 0, bytes_out = 0, packets_out = 0;
-  seconds installed{0};                // since
+  std::optional<seconds> used_in, used_out;  // since the last packet; nothing: none yet, or not known
+  seconds installed{0};                      // since
   std::optional<seconds> rekey, life;  // until
   std::vector<wire::TrafficSelector> local_ts, remote_ts;
 };

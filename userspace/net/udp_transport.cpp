@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 // the kernel's headers want libc's before them
 #include <linux/errqueue.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/xfrm.h>
 
 #include <algorithm>
@@ -75,6 +77,59 @@ bool is_about_the_path(int error) {
          error == EPROTO || error == ENOPROTOOPT || error == EACCES || error == EMSGSIZE || error == EOPNOTSUPP;
 }
 
+std::string describe_icmp(std::uint8_t type, std::uint8_t code) {
+  if (type == ICMP_DEST_UNREACH) {
+    switch (code) {
+      case ICMP_NET_UNREACH:
+        return "network unreachable";
+      case ICMP_HOST_UNREACH:
+        return "host unreachable";
+      case ICMP_PROT_UNREACH:
+        return "protocol unreachable";
+      case ICMP_PORT_UNREACH:
+        return "port unreachable";
+      case ICMP_FRAG_NEEDED:
+        return "fragmentation needed";
+      case ICMP_NET_ANO:
+      case ICMP_HOST_ANO:
+      case ICMP_PKT_FILTERED:
+        return "administratively prohibited";
+      default:
+        break;
+    }
+  }
+  if (type == ICMP_TIME_EXCEEDED) return "time exceeded on the way";
+  return "ICMP type " + std::to_string(type) + " code " + std::to_string(code);
+}
+
+std::string describe_icmpv6(std::uint8_t type, std::uint8_t code) {
+  if (type == ICMPV6_DEST_UNREACH) {
+    switch (code) {
+      case ICMPV6_NOROUTE:
+        return "network unreachable";
+      case ICMPV6_ADM_PROHIBITED:
+        return "administratively prohibited";
+      case ICMPV6_ADDR_UNREACH:
+        return "host unreachable";
+      case ICMPV6_PORT_UNREACH:
+        return "port unreachable";
+      default:
+        break;
+    }
+  }
+  if (type == ICMPV6_PKT_TOOBIG) return "packet too big";
+  if (type == ICMPV6_TIME_EXCEED) return "time exceeded on the way";
+  return "ICMPv6 type " + std::to_string(type) + " code " + std::to_string(code);
+}
+
+// who says what: "192.0.2.9 answered: port unreachable"; what this host finds out by itself has no such sender
+std::string describe_error(const sock_extended_err& error, const sockaddr_storage& offender) {
+  const bool v4 = error.ee_origin == SO_EE_ORIGIN_ICMP, v6 = error.ee_origin == SO_EE_ORIGIN_ICMP6;
+  if ((!v4 && !v6) || (offender.ss_family != AF_INET && offender.ss_family != AF_INET6)) return error_text(static_cast<int>(error.ee_errno));
+  return to_endpoint(offender).address.to_string() +
+         " answered: " + (v4 ? describe_icmp(error.ee_type, error.ee_code) : describe_icmpv6(error.ee_type, error.ee_code));
+}
+
 // A control message with room for one packet info of either family and, on the error queue, the error and its offender.
 union Control {
   cmsghdr align;
@@ -90,6 +145,7 @@ class UdpTransport::Impl : public std::enable_shared_from_this<Impl> {
   Status open();
   Status send(const Endpoint& local, const Endpoint& remote, Bytes octets);
   void set_receive(Receive receive) { receive_ = std::move(receive); }
+  void set_returned(Returned returned) { returned_ = std::move(returned); }
   void flush();
   void close();
   const UdpPorts& ports() const { return ports_; }
@@ -122,12 +178,14 @@ class UdpTransport::Impl : public std::enable_shared_from_this<Impl> {
   void flush(Socket& socket);
   Socket* find(IpFamily family, std::uint16_t port);
   bool is_nat_traversal(const Socket& socket) const { return socket.port == ports_.nat_traversal; }
+  void came_back(const Endpoint& sent_to, const std::string& text);
   void log(LogLevel level, std::string text) const { log_({Subsystem::Network, level, {}, std::move(text)}); }
 
   asio::io_context& loop_;
   UdpPorts ports_;
   LogSink log_;
   Receive receive_;
+  Returned returned_;
   std::vector<std::unique_ptr<Socket>> sockets_;
   bool flush_posted_ = false;
   bool closed_ = false;
@@ -316,7 +374,13 @@ void UdpTransport::Impl::received(Socket& socket, msghdr& header, ByteView octet
   if (receive_ && !closed_) receive_(out);
 }
 
-// What ICMP said about datagrams that we sent: for the log alone, since anybody can forge it (RFC 7296 2.4).
+// Told alone, since anybody can forge it (RFC 7296 2.4).
+void UdpTransport::Impl::came_back(const Endpoint& sent_to, const std::string& text) {
+  log(2, "cannot reach " + sent_to.to_string() + ": " + text);
+  if (returned_ && !closed_) returned_(sent_to, text);
+}
+
+// What ICMP said about datagrams that we sent.
 void UdpTransport::Impl::read_errors(Socket& socket) {
   for (std::size_t i = 0; i < kErrorsPerTurn; ++i) {
     sockaddr_storage destination{};
@@ -333,7 +397,12 @@ void UdpTransport::Impl::read_errors(Socket& socket) {
       if (!v4 && !v6) continue;
       sock_extended_err error;
       std::memcpy(&error, CMSG_DATA(part), sizeof(error));
-      log(2, "cannot reach " + to_endpoint(destination).to_string() + ": " + error_text(static_cast<int>(error.ee_errno)));
+      if (destination.ss_family != AF_INET && destination.ss_family != AF_INET6) continue;
+      // SO_EE_OFFENDER: the address behind the error
+      sockaddr_storage offender{};
+      const std::size_t offered = part->cmsg_len - CMSG_LEN(sizeof(error));
+      std::memcpy(&offender, CMSG_DATA(part) + sizeof(error), std::min(offered, sizeof(offender)));
+      came_back(to_endpoint(destination), describe_error(error, offender));
     }
   }
 }
@@ -425,9 +494,10 @@ void UdpTransport::Impl::send_batch(Socket& socket, std::span<const Outgoing> ba
     // May be the pending error of an earlier datagram to somebody else, told once: so try again.
     if (is_about_the_path(error) && !std::exchange(retried, true)) continue;
     const bool no_source = error == EINVAL || error == EADDRNOTAVAIL || error == ENODEV;
-    log(is_about_the_path(error) ? 2 : 1, "cannot send from " + batch[sent].local.to_string() + " to " + batch[sent].remote.to_string() +
-                                              ": " +
-                                              (no_source ? "the host does not have this source address (any more)" : error_text(error)));
+    const std::string why = no_source ? "the host does not have this source address (any more)" : error_text(error);
+    log(is_about_the_path(error) ? 2 : 1,
+        "cannot send from " + batch[sent].local.to_string() + " to " + batch[sent].remote.to_string() + ": " + why);
+    if (returned_ && !closed_) returned_(batch[sent].remote, why);
     ++sent;  // dropped: whoever sent it retransmits
     retried = false;
   }
@@ -459,6 +529,8 @@ Status UdpTransport::send_keepalive(const Endpoint& local, const Endpoint& remot
 }
 
 void UdpTransport::set_receive(Receive receive) { impl_->set_receive(std::move(receive)); }
+
+void UdpTransport::set_returned(Returned returned) { impl_->set_returned(std::move(returned)); }
 
 void UdpTransport::flush() { impl_->flush(); }
 

@@ -33,6 +33,7 @@ class UdpTransport final : public model::Transport {
   Status send(const model::Datagram& datagram) override;
   Status send_keepalive(const Endpoint& local, const Endpoint& remote) override;
   void set_receive(Receive receive) override;
+  void set_returned(Returned returned) override;
   void flush();  // sends what is queued now
 
  private:

@@ -169,7 +169,7 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       give_way_to(note.ike, now, out);
       return keep_unique(note.ike, now, out);
     case FollowUp::Kind::Retry:
-      if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, note.attempt + 1, now, out);
+      if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out);
       return;
     case FollowUp::Kind::Start:
       if (configured != ctx_.config->vpns.end() && configured->second->find_policy(note.policy) != nullptr)
@@ -488,16 +488,34 @@ void Core::resync(const std::set<model::SaId>& present, TimePoint now, Effects& 
 
 // --- commands ---------------------------------------------------------------------------------------------------------------
 
-Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out) {
-  if (!vpn->remote_address) return config_error("VPN " + vpn->name + " has no remote-address: it can only respond");
-  const auto local = vpn->local_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
+namespace {
+
+// an address that is configured may be named again, and not be changed
+Status check_address(const model::Vpn& vpn, const char* leaf, const std::optional<IpAddress>& configured,
+                     const std::optional<IpAddress>& given) {
+  if (!configured || !given || *configured == *given) return {};
+  return config_error("VPN " + vpn.name + " has " + leaf + " " + configured->to_string() + ", not " + given->to_string());
+}
+
+}  // namespace
+
+Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
+                     Effects& out) {
+  if (Status status = check_address(*vpn, "local-address", vpn->local_address, between.local); !status) return status;
+  if (Status status = check_address(*vpn, "remote-address", vpn->remote_address, between.remote); !status) return status;
+  const auto remote = between.remote ? between.remote : vpn->remote_address;
+  if (!remote) return config_error("VPN " + vpn->name + " has no remote-address: it can only respond");
+  auto local = between.local ? between.local : vpn->local_address;
+  if (!local) local = ctx_.source_address(*remote);
+  if (local && local->family() != remote->family())
+    return config_error("from " + local->to_string() + " to " + remote->to_string() + ": both must be IPv4, or both IPv6");
   if (!local) {
-    const std::string reason = "there is no route to " + vpn->remote_address->to_string();
+    const std::string reason = "there is no route to " + remote->to_string();
     model::Explanation why;
     why.vpn = vpn->name;
     why.exchange = wire::to_string(ExchangeType::IkeSaInit);
     why.initiator = true;
-    why.remote = {*vpn->remote_address, model::kIkePort};
+    why.remote = {*remote, model::kIkePort};
     why.cause = model::Cause::NoRoute;
     why.reason = reason;
     why.advice = {model::Side::Ours, "vpn " + vpn->name + " remote-address", "correct it, add a route to it, or set local-address"};
@@ -505,14 +523,29 @@ Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, std::
     out.emplace_back(Explained{std::move(why)});
     return system_error(reason);
   }
-  auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*vpn->remote_address, model::kIkePort}, now);
+  auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*remote, model::kIkePort}, now);
   const std::uint32_t id = born->id();
   adopt(std::move(born));
   touch(id, now, out, [&](IkeSa& sa) { sa.start(std::move(policies), attempt, now, out); });
   return {};
 }
 
-Status Core::initiate(const std::string& name, const std::string& policy, TimePoint now, Effects& out) {
+std::uint32_t Core::usable(const std::string& vpn, const Between& between) const {
+  std::uint32_t out = 0;
+  for (auto [entry, end] = by_vpn_.equal_range(vpn); entry != end; ++entry) {
+    const IkeSa* sa = find(entry->second);
+    const bool connecting = sa->phase() == model::IkeSaPhase::Created || sa->phase() == model::IkeSaPhase::Connecting;
+    if (!((sa->established() && !sa->awaits_hand_over()) || connecting)) continue;
+    if (between.local && *between.local != sa->local().address) continue;
+    if (between.remote && *between.remote != sa->remote().address) continue;
+    // of several, one that stands; of two that began at once, the one that stays
+    const auto rank = [](const IkeSa& one) { return std::pair(one.established(), one.initiator_spi()); };
+    if (out == 0 || rank(*sa) > rank(*find(out))) out = entry->second;
+  }
+  return out;
+}
+
+Status Core::initiate(const std::string& name, const std::string& policy, const Between& between, TimePoint now, Effects& out) {
   const auto found = ctx_.config->vpns.find(name);
   if (found == ctx_.config->vpns.end()) return config_error("there is no VPN " + name);
   const VpnPtr& vpn = found->second;
@@ -521,17 +554,9 @@ Status Core::initiate(const std::string& name, const std::string& policy, TimePo
   for (const model::SecurityPolicy& one : vpn->policies) {
     if (policy.empty() || one.name == policy) policies.push_back(one.name);
   }
-  std::optional<std::uint32_t> usable;
-  for (auto [entry, end] = by_vpn_.equal_range(name); entry != end; ++entry) {
-    const IkeSa* sa = find(entry->second);
-    const bool connecting = sa->phase() == model::IkeSaPhase::Created || sa->phase() == model::IkeSaPhase::Connecting;
-    if (!((sa->established() && !sa->awaits_hand_over()) || connecting)) continue;
-    // of several, one that stands; of two that began at once, the one that stays
-    const auto rank = [](const IkeSa& one) { return std::pair(one.established(), one.initiator_spi()); };
-    if (!usable || rank(*sa) > rank(*find(*usable))) usable = entry->second;
-  }
-  if (!usable) return connect(vpn, std::move(policies), 1, now, out);
-  touch(*usable, now, out, [&](IkeSa& sa) {
+  const std::uint32_t id = usable(name, between);
+  if (id == 0) return connect(vpn, std::move(policies), between, 1, now, out);
+  touch(id, now, out, [&](IkeSa& sa) {
     for (const std::string& one : policies) sa.want_child(one, now, out);
   });
   return {};
@@ -789,17 +814,36 @@ std::optional<model::IkeSaState> Core::sa_state(std::uint32_t ike, TimePoint now
   return sa->state(now);
 }
 
-model::RuntimeState Core::state(TimePoint now) const {
+model::RuntimeState Core::summary() const {
   model::RuntimeState out;
   out.ike_sas_half_open = half_open();
   out.counters = ctx_.counters;
   out.vpn_counters = ctx_.vpn_counters;
   for (const auto& [name, vpn] : ctx_.config->vpns) out.vpn_counters.try_emplace(name);
+  out.ike_sas_total = ike_sas();
+  return out;
+}
+
+model::RuntimeState Core::state(TimePoint now) const {
+  model::RuntimeState out = summary();
   for (const auto& [id, sa] : sas_) {
     if (!sa->finished()) out.ike_sas.push_back(sa->state(now));
   }
-  out.ike_sas_total = out.ike_sas.size();
   return out;
+}
+
+std::vector<std::uint32_t> Core::listed(const Selection& which) const {
+  std::vector<std::uint32_t> ids;
+  if (which.ike != 0 || !which.vpn.empty() || which.of_children()) {
+    ids = selected(which);
+    std::sort(ids.begin(), ids.end());
+    return ids;
+  }
+  ids.reserve(sas_.size());
+  for (const auto& [id, sa] : sas_) {
+    if (!sa->finished()) ids.push_back(id);
+  }
+  return ids;
 }
 
 }  // namespace svti::sa

@@ -56,8 +56,18 @@ class Core {
   // All kernel SAs there are, after events were lost: a CHILD SA of which one is missing is closed.
   void resync(const std::set<model::SaId>& present, TimePoint now, Effects& out);
 
+  // Addresses given by command to a VPN that leaves them open; nothing: as configured.
+  struct Between {
+    std::optional<IpAddress> local, remote;
+  };
   // Commands; errors of Fault::Configuration. `policy` empty: all of the VPN. The outcome comes as Notices.
-  Status initiate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out);
+  Status initiate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out) {
+    return initiate(vpn, policy, {}, now, out);
+  }
+  // An IKE SA between other addresses is another one: a VPN without remote-address may be initiated to many peers.
+  Status initiate(const std::string& vpn, const std::string& policy, const Between& between, TimePoint now, Effects& out);
+  // the IKE SA of the VPN between these addresses that initiate() uses, or began; 0: there is none
+  std::uint32_t usable(const std::string& vpn, const Between& between) const;
   // Which SAs a command is about: empty names and ids of 0 stand for any, but one of them must say something.
   struct Selection {
     std::string vpn, policy;
@@ -93,8 +103,12 @@ class Core {
   };
   std::optional<TrapOwner> trap_owner(std::uint32_t reqid) const;
 
-  // children's byte and packet counts are the kernel's and left 0
+  // totals and counters, without SAs
+  model::RuntimeState summary() const;
+  // the same with them; children's byte and packet counts are the kernel's and left 0
   model::RuntimeState state(TimePoint now) const;
+  // unique ids of those that the selection is about, or with an empty one of all, also of those on their way out
+  std::vector<std::uint32_t> listed(const Selection& which) const;
   // of one IKE SA, by its unique id; nothing: it is gone
   std::optional<model::IkeSaState> sa_state(std::uint32_t ike, TimePoint now) const;
   // deadlines that are still to come
@@ -133,7 +147,8 @@ class Core {
   std::size_t half_open() const { return half_open_.size(); }
   void log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const;
 
-  Status connect(const VpnPtr& vpn, std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out);
+  Status connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
+                 Effects& out);
   void set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
   void release_trap(const TrapKey& key, Effects& out);
   void start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out);

@@ -21,6 +21,16 @@ Explanation because(Cause cause, std::string reason) {
   return out;
 }
 
+// what to look at when IKE_SA_INIT goes without an answer; `icmp` as the transport tells it
+std::string advice_on_silence(const std::string& icmp, const IpAddress& local) {
+  if (icmp.ends_with("port unreachable")) return "its host is there, and no IKE daemon listens: start one, or check that the address is the peer's";
+  if (icmp.ends_with("host unreachable") || icmp.ends_with("network unreachable"))
+    return "no host with that address can be reached: check that it is the peer's, and the routes on the way";
+  if (icmp.ends_with("administratively prohibited")) return "a filter on the way refuses: let UDP ports 500 and 4500 pass both ways";
+  return "check that it is the peer's, that an IKE daemon listens there and knows " + local.to_string() +
+         ", and that UDP ports 500 and 4500 pass both ways";
+}
+
 }  // namespace
 
 Explanation IkeSa::told(ExchangeType exchange, bool initiator, Explanation why, TimePoint now) const {
@@ -146,9 +156,7 @@ Explanation IkeSa::no_answer(TimePoint now) const {
   out.sent = std::move(sent);
   const std::string leaf = "vpn " + vpn_->name + " remote-address";
   if (exchange == ExchangeType::IkeSaInit)
-    out.advice = {Side::Either, leaf,
-                  "check that it is the peer's, that an IKE daemon listens there and knows " + local_.address.to_string() +
-                      ", and that UDP ports 500 and 4500 pass both ways"};
+    out.advice = {Side::Either, leaf, advice_on_silence(out.sent->icmp, local_.address)};
   else if (exchange == ExchangeType::IkeAuth)
     out.advice = {Side::Either, leaf,
                   "the peer answers IKE_SA_INIT and not IKE_AUTH: let UDP port " + std::to_string(remote_.port) +

@@ -97,6 +97,7 @@ class IkeSa {
   TimePoint established_at() const { return established_at_; }
   wire::IkeSpi our_spi() const { return role_ == Role::Initiator ? spi_i_ : spi_r_; }
   wire::IkeSpi peer_spi() const { return role_ == Role::Initiator ? spi_r_ : spi_i_; }
+  const Endpoint& local() const { return local_; }
   const Endpoint& remote() const { return remote_; }
   const VpnPtr& vpn() const { return vpn_; }
   const model::Identity& local_id() const { return local_id_; }

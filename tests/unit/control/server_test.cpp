@@ -489,6 +489,57 @@ BOOST_AUTO_TEST_CASE(list_sas_filters_by_name_and_id) {
              "ike-id is \"x\", it takes a number from 0 to 4294967295");
 }
 
+BOOST_AUTO_TEST_CASE(addresses_are_given_to_a_connection_without_any_as_nhrpd_does) {
+  Rig rig;
+  TestClient client(rig);
+  // no waiting between the registrations and the commands
+  for (const char* event : {"child-state-installed", "child-state-rekeyed", "child-state-destroying", "list-sa"})
+    client.send(PacketType::EventRegister, event);
+  client.request("list-sas");
+  client.request("initiate", parameters({{"child", "site2site"},
+                                         {"timeout", "-1"},
+                                         {"async", "1"},
+                                         {"init-limits", "0"},
+                                         {"my-host", "192.0.2.1"},
+                                         {"other-host", "198.51.100.7"}}));
+  for (int i = 0; i < 4; ++i) BOOST_CHECK(client.receive().type == PacketType::EventConfirm);
+  BOOST_CHECK(client.receive().type == PacketType::Event);
+  BOOST_TEST(client.response().empty());
+  BOOST_TEST(client.response().text("success") == "yes");
+  BOOST_REQUIRE(rig.service.attempts.size() == 1U);
+  const engine::Target& target = rig.service.attempts[0].target;
+  BOOST_TEST(target.vpn == "vpn-hq");
+  BOOST_TEST(target.policy == "site2site");
+  BOOST_TEST(target.local->to_string() == "192.0.2.1");
+  BOOST_TEST(target.remote->to_string() == "198.51.100.7");
+  BOOST_TEST(client.call("initiate", parameters({{"child", "site2site"}, {"other-host", "gw.example"}})).text("errmsg") ==
+             "other-host \"gw.example\" is not an address");
+
+  // what nhrpd reads: addresses and identities of the IKE SA at depth 1, unique id and state of the CHILD SA at depth 3
+  engine::Event event;
+  event.kind = engine::Event::Kind::ChildUp;
+  event.vrf = "main";
+  event.vpn = "vpn-hq";
+  event.ike_id = 1;
+  event.child_id = 2;
+  event.ike = std::make_shared<const model::IkeSaState>(test::guide_ike_sa());
+  rig.service.tell(event);
+  const Received installed = client.receive();
+  BOOST_CHECK(installed.type == PacketType::Event);
+  BOOST_TEST(installed.name == "child-state-installed");
+  const vici::Section* ike = installed.message.section("vpn-hq");
+  BOOST_REQUIRE(ike != nullptr);
+  BOOST_TEST(ike->text("uniqueid") == "1");
+  BOOST_TEST(ike->text("local-host") == "10.125.0.1");
+  BOOST_TEST(ike->text("remote-host") == "10.125.0.2");
+  BOOST_TEST(ike->text("local-id") == "10.125.0.1");
+  BOOST_TEST(ike->text("remote-id") == "10.125.0.2");
+  const vici::Section* child = ike->section("child-sas")->section("site2site-2");
+  BOOST_REQUIRE(child != nullptr);
+  BOOST_TEST(child->text("uniqueid") == "2");
+  BOOST_TEST(child->text("state") == "INSTALLED");
+}
+
 BOOST_AUTO_TEST_CASE(initiate_streams_its_progress_to_its_own_client_and_then_responds) {
   Rig rig;
   TestClient client(rig), bystander(rig);
@@ -780,12 +831,12 @@ BOOST_AUTO_TEST_CASE(show_state_is_of_one_vrf_with_its_configuration_resolved) {
   client.listen("svti-state");
   const std::string text = client.streamed("svti-show-state", "svti-state", parameters({{"vrf", "red"}}));
   BOOST_TEST(text.find("total 7\n") != std::string::npos);
-  BOOST_TEST(rig.service.shown.path == "vrf red ike");
+  BOOST_TEST(rig.service.shown.path == "red ");
   BOOST_TEST(rig.service.shown.resolved);
   BOOST_TEST(rig.service.shown.defaults);
   BOOST_TEST(!rig.service.shown.secrets);
   client.streamed("svti-show-state", "svti-state", parameters({{"vpn", "vpn-hq"}, {"secrets", "yes"}}));
-  BOOST_TEST(rig.service.shown.path == "vrf main ike vpn vpn-hq");
+  BOOST_TEST(rig.service.shown.path == "main vpn-hq");
   BOOST_TEST(rig.service.shown.secrets);
   BOOST_TEST(client.call("svti-show-state", parameters({{"vrf", "blue"}})).text("errmsg") ==
              "no VRF \"blue\" is configured: there is main, red");
@@ -818,7 +869,7 @@ BOOST_AUTO_TEST_CASE(show_state_streams_text_or_json_of_all_or_one_vpn) {
   BOOST_TEST(client.streamed("svti-show-state", "svti-state").starts_with("ike\n    ike-sas\n"));
   BOOST_TEST(client.streamed("svti-show-state", "svti-state", parameters({{"json", "yes"}}))
                  .starts_with("{\"svti:vrf\":[{\"name\":\"main\",\"ike\":{\"ike-sas\""));
-  rig.service.config_text = "vpn vpn-lab\n    version 2\n    ..\n";
+  rig.service.applied = {"    vpn vpn-lab\n        version 2\n        ..\n"};
   BOOST_TEST(client.streamed("svti-show-state", "svti-state", parameters({{"vpn", "vpn-lab"}})) ==
              "ike\n    vpn vpn-lab\n        version 2\n        ..\n    ..\n");
   BOOST_TEST(client.call("svti-show-state", parameters({{"vpn", "x"}})).text("errmsg") ==

@@ -15,10 +15,10 @@
 #include "control/render_state.h"
 #include "model/algorithm.h"
 #include "support/fake_service.h"
+#include "support/rendered_state.h"
 
 using namespace svti;
 using control::StateFormat;
-using control::StateRenderer;
 
 namespace {
 
@@ -85,11 +85,8 @@ class Yang {
   std::set<std::string> seen_;
 };
 
-std::string render(const model::RuntimeState& state, const std::string& applied = {}, const std::string& vpn = {}) {
-  StateRenderer renderer(state, StateFormat::Json, vpn, applied);
-  std::string out;
-  while (const auto piece = renderer.next()) out += *piece;
-  return out;
+std::string render(const model::RuntimeState& state, engine::Service::Pieces applied = test::pieces({}), const std::string& vpn = {}) {
+  return test::rendered(state, StateFormat::Json, vpn, std::move(applied));
 }
 
 // several SAs and CHILD SAs, with every leaf that may be there
@@ -214,6 +211,25 @@ BOOST_AUTO_TEST_CASE(every_phase_and_every_algorithm_that_can_be_negotiated_has_
   }
 }
 
+// the text: what print() has of the same
+BOOST_AUTO_TEST_CASE(the_pieces_of_a_configuration_are_its_text) {
+  for (const auto& entry : std::filesystem::directory_iterator(SVTI_SOURCE_DIR "/tests/fuzz/corpus/fuzz_config")) {
+    std::ifstream file(entry.path());
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const auto document = config::Document::parse(text, entry.path().filename().string());
+    if (!document || !document->resolved()->vrfs.contains("main") || !document->resolved()->vrfs.at("main").ike) continue;
+    for (const bool resolved : {false, true}) {
+      const config::PrintOptions options{!resolved, true, resolved, "vrf main ike"};
+      std::string joined = "ike\n";
+      const auto next = document->ike_pieces("main", {}, options, false);
+      while (const auto piece = next()) joined += *piece;
+      BOOST_TEST(joined + "    ..\n" == document->print(options).value(), entry.path());
+    }
+    BOOST_TEST(!document->ike_pieces("main", "no-such-vpn", {}, false)());
+    BOOST_TEST(!document->ike_pieces("no-such-vrf", {}, {}, false)());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_applied_configuration_is_instance_data_with_it) {
   Yang yang;
   std::size_t blocks = 0;
@@ -226,13 +242,12 @@ BOOST_AUTO_TEST_CASE(the_applied_configuration_is_instance_data_with_it) {
     if (!has_ike) continue;
     ++blocks;
     for (const bool secrets : {false, true}) {
-      config::PrintOptions options{true, secrets, true, "vrf main ike"};
-      BOOST_TEST(yang.invalid(render(full_state(), document->to_json(options).value())) == "", entry.path());
+      config::PrintOptions options{true, secrets, true, {}};
+      BOOST_TEST(yang.invalid(render(full_state(), document->ike_pieces("main", {}, options, true))) == "", entry.path());
       for (const auto& [name, vpn] : document->resolved()->vrfs.at("main").ike->vpns) {
-        options.path = "vrf main ike vpn " + name;
-        BOOST_TEST(yang.invalid(render(full_state(), document->to_json(options).value(), name), true) == "", entry.path() << " " << name);
+        BOOST_TEST(yang.invalid(render(full_state(), document->ike_pieces("main", name, options, true), name), true) == "",
+                   entry.path() << " " << name);
       }
-      options.path = "";
       options.resolved = false;
       BOOST_TEST(yang.invalid(document->to_json(options).value(), true) == "", "show config of " << entry.path());
     }

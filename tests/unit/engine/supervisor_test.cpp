@@ -40,6 +40,7 @@ class NotingTransport final : public model::Transport {
   }
   Status send_keepalive(const Endpoint&, const Endpoint&) override { return {}; }
   void set_receive(Receive) override {}
+  void set_returned(Returned) override {}
 
  private:
   Notes& notes_;
@@ -226,23 +227,29 @@ BOOST_AUTO_TEST_CASE(vrfs_come_and_go_with_the_configuration) {
   life.run_for(milliseconds(100));
   BOOST_TEST(life.notes.opened["blue"] == 1);
   BOOST_TEST(life.supervisor->vrfs() == (std::vector<std::string>{"main", "blue"}), boost::test_tools::per_element());
-  BOOST_TEST(life.supervisor->state("blue").vpn_counters.contains("hq"));
+  BOOST_TEST(life.supervisor->summary("blue").vpn_counters.contains("hq"));
 
   // unique ids are unique over VRFs
   for (const std::string vrf : {"main", "blue"})
     life.supervisor->initiate({vrf, "hq", {}, 0, 0}, milliseconds(0), {}, [](const Status&) {});
-  const auto main_state = life.supervisor->state("main");
-  const auto blue_state = life.supervisor->state("blue");
-  BOOST_REQUIRE(main_state.ike_sas.size() == 1);
-  BOOST_REQUIRE(blue_state.ike_sas.size() == 1);
-  BOOST_TEST(main_state.ike_sas[0].unique_id != blue_state.ike_sas[0].unique_id);
+  const auto in_main = life.supervisor->ike_sas({"main", {}, {}});
+  const auto in_blue = life.supervisor->ike_sas({"blue", {}, {}});
+  BOOST_REQUIRE(in_main.size() == 1);
+  BOOST_REQUIRE(in_blue.size() == 1);
+  BOOST_TEST(in_main[0] != in_blue[0]);
+  BOOST_TEST(life.supervisor->ike_sa("main", in_main[0])->unique_id == in_main[0]);
+  BOOST_TEST(!life.supervisor->ike_sa("main", in_blue[0]));
+  BOOST_TEST(life.supervisor->ike_sas({"main", "other", {}}).empty());
+  const auto main_state = life.supervisor->summary("main");
+  BOOST_TEST(main_state.ike_sas_total == 1U);
+  BOOST_TEST(main_state.ike_sas.empty());
   BOOST_TEST(main_state.tasks.workers_total == 1U);
   BOOST_TEST(main_state.tasks.scheduled > 0U);
 
   BOOST_TEST(life.supervisor->load(ike(vpn_text("hq", "198.51.100.1")), "-", {}).applied);
   life.run_for(milliseconds(600));
-  BOOST_TEST(life.supervisor->state("blue").ike_sas.empty());
-  BOOST_TEST(life.supervisor->state("main").ike_sas.size() == 1U);  // untouched
+  BOOST_TEST(life.supervisor->ike_sas({"blue", {}, {}}).empty());
+  BOOST_TEST(life.supervisor->ike_sas({"main", {}, {}}).size() == 1U);  // untouched
 }
 
 BOOST_AUTO_TEST_CASE(connections_of_clients_stand_beside_the_text_and_never_hide_it) {

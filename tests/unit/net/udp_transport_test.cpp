@@ -259,16 +259,39 @@ BOOST_AUTO_TEST_CASE(a_port_in_use_is_said_with_what_to_do) {
   BOOST_TEST(made.error().message.find("ss -ulpn") != std::string::npos);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_closed_port_is_told_to_the_log_and_harms_nobody, Pair) {
+BOOST_FIXTURE_TEST_CASE(a_closed_port_is_told_and_harms_nobody, Pair) {
+  std::vector<std::pair<Endpoint, std::string>> returned;
+  ours.transport->set_returned([&](const Endpoint& sent_to, const std::string& text) { returned.emplace_back(sent_to, text); });
   for (int i = 0; i < 3; ++i) {
     BOOST_REQUIRE(ours.transport->send({{address("127.0.0.1"), 500}, {address("127.0.0.7"), 9}, ike_message(28)}));
     BOOST_REQUIRE(ours.transport->send({{address("127.0.0.1"), 500}, {address("127.0.0.1"), 1500}, ike_message(28)}));
     ours.transport->flush();
   }
-  run_until(loop, [&] { return theirs.received.size() == 3 && ours.log.has("cannot reach 127.0.0.7:9: Connection refused"); });
+  run_until(loop, [&] { return theirs.received.size() == 3 && ours.log.has("cannot reach 127.0.0.7:9: 127.0.0.7 answered: port unreachable"); });
   for (const LogLine& line : ours.log.lines) {
     if (line.text.find("127.0.0.7") != std::string::npos) BOOST_TEST(static_cast<int>(line.level) == 2);
   }
+  BOOST_REQUIRE(!returned.empty());
+  for (const auto& [sent_to, text] : returned) {
+    BOOST_TEST(sent_to.to_string() == "127.0.0.7:9");
+    BOOST_TEST(text == "127.0.0.7 answered: port unreachable");
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_closed_port_is_told_over_ipv6_too, Pair) {
+  std::vector<std::string> returned;
+  ours.transport->set_returned([&](const Endpoint&, const std::string& text) { returned.push_back(text); });
+  BOOST_REQUIRE(ours.transport->send({{address("::1"), 500}, {address("::1"), 9}, ike_message(28)}));
+  run_until(loop, [&] { return !returned.empty(); });
+  BOOST_TEST(returned.front() == "::1 answered: port unreachable");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_our_own_routing_refuses_is_told, Pair) {
+  std::vector<std::string> returned;
+  ours.transport->set_returned([&](const Endpoint&, const std::string& text) { returned.push_back(text); });
+  BOOST_REQUIRE(ours.transport->send({{address("0.0.0.0"), 500}, {address("198.51.100.1"), 500}, ike_message(28)}));  // no route
+  run_until(loop, [&] { return !returned.empty(); });
+  BOOST_TEST(returned.front() == "Network is unreachable");
 }
 
 BOOST_FIXTURE_TEST_CASE(one_bad_destination_does_not_take_the_batch_with_it, Pair) {
