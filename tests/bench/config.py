@@ -343,14 +343,16 @@ def loads(build, count, rounds, folder, results):
     ours.write_text(our_text(count))
     theirs.write_text(swanctl_text(count))
     loaded = {"svti": [], "strongswan": [], "svti-again": [], "strongswan-again": []}
-    leaf, memory = [], {}
+    leaf, leaf_cpu, memory = [], [], {}
     for number in range(rounds):
         progress(f"{count} VPNs: round {number + 1} of {rounds}")
         with Iked(folder / f"svti-{number}", build) as daemon:
             loaded["svti"].append(daemon.ctl("load", ours))
             loaded["svti-again"].append(daemon.ctl("load", ours))
             for delay in (31, 32, 33, 34, 35):
-                leaf.append(daemon.ctl("set", "vpn", f"vpn{count // 2}", "ike-policy", "dpd-delay", f"{delay}s")["wall"])
+                took = daemon.ctl("set", "vpn", f"vpn{count // 2}", "ike-policy", "dpd-delay", f"{delay}s")
+                leaf.append(took["wall"])
+                leaf_cpu.append(took["cpu"])
             memory["svti"] = daemon.memory_mib()
         with charon(folder / f"strongswan-{number}") as daemon:
             for name in ("strongswan", "strongswan-again"):
@@ -358,7 +360,8 @@ def loads(build, count, rounds, folder, results):
             memory["strongswan"] = daemon.memory_mib()
     results.compare(f"load {count} VPNs", loaded["svti"], loaded["strongswan"], TARGET_RATIO)
     results.compare(f"load the same {count} again", loaded["svti-again"], loaded["strongswan-again"])
-    results.add(f"change of one leaf, {count} VPNs", statistics.median(leaf) * 1000, "ms", target=TARGET_LEAF_MS)
+    results.add(f"change of one leaf, {count} VPNs, wall", statistics.median(leaf) * 1000, "ms", target=TARGET_LEAF_MS)
+    results.add(f"change of one leaf, {count} VPNs, cpu", statistics.median(leaf_cpu) * 1000, "ms")
     results.add(
         f"memory with {count} VPNs", memory["svti"], "MiB", strongswan=memory["strongswan"], ratio=memory["svti"] / memory["strongswan"]
     )
@@ -408,7 +411,7 @@ def lists(build, count, rounds, folder, results):
             for _ in range(rounds):
                 other.append(daemon.run("swanctl", "--list-sas"))
     results.compare(f"show state of {count} SAs", mine, other, TARGET_LIST_RATIO)
-    results.compare(f"swanctl --list-sas of {count} SAs", mine_swanctl, other, TARGET_LIST_RATIO)
+    results.compare(f"swanctl --list-sas of {count} SAs", mine_swanctl, other)
     results.add(f"show state of {count} SAs, first output", statistics.median(one["first"] for one in mine) * 1000, "ms", target=TARGET_LEAF_MS)
     results.add(f"memory that listing {count} SAs takes", growth, "MiB", target=TARGET_LIST_MIB)
 

@@ -91,7 +91,11 @@ BOOST_AUTO_TEST_CASE(invalid_ke_payload_for_a_child_sa_is_met_with_the_group_ask
   BOOST_TEST(pair.left.rekey("right", "net").has_value());
   pair.traffic_for(seconds(10), milliseconds(50));
   BOOST_TEST(pair.left.logged("the peer asks for key exchange group 31"));
-  BOOST_TEST(pair.left.count(Notice::Kind::ChildRekeyed) == 1U);
+  for (const Node* node : {&pair.left, &pair.right}) {
+    BOOST_TEST(node->count(Notice::Kind::ChildRekeyed) == 1U);
+    BOOST_TEST(node->count(Notice::Kind::ChildGone) == 1U);
+    BOOST_TEST(node->count(Notice::Kind::ChildDown) == 0U);
+  }
   pair.check_one_pair();
 }
 

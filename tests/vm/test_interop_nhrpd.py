@@ -86,7 +86,7 @@ def test_interop_nhrpd_initiates_and_sees_the_sa(gateways):
     # a rekey is followed, and when the SA goes nhrpd asks for another
     iked_a.ctl("rekey", "dmvpn", "dmvpn")
     wait_until(lambda: first.isdisjoint({one["spi"] for one in esp_sas(a)}), "the CHILD SA is rekeyed", 60, interval=1)
-    assert seen(r"^192\.0\.2\.1 +198\.51\.100\.1 +\S* +1 +gwb\.example"), frr.show("dmvpn")
+    wait_until(lambda: seen(r" 1 +gwb\.example"), "nhrpd counts the old SA no more", 60, interval=1)
     iked_b.terminate("dmvpn")
     wait_until(lambda: [one for one in iked_a.ike_sas() if one["unique-id"] != sa["unique-id"]], "nhrpd initiates again", 90, interval=1)
     wait_until(lambda: seen(r" 1 +gwb\.example"), "nhrpd sees the new SA", 60, interval=1)

@@ -2,8 +2,36 @@
 // ikectl: commands svti-iked over its VICI socket. Exit code 0: done, 1: not done, 2: the command line is wrong.
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <string>
 
 #include "ikectl/verbs.h"
+
+namespace {
+
+// CLI11 says "a subcommand is required" also where a word stands that is none.
+std::string missing_command(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* at = &app;
+  std::string path = app.get_name(), unknown;
+  for (int i = 1; i < argc && unknown.empty(); ++i) {
+    const std::string word = argv[i];
+    if (word == "--socket" || word == "--color") {
+      ++i;  // its value
+    } else if (!word.starts_with('-')) {
+      const auto commands = at->get_subcommands([&](const CLI::App* one) { return one->check_name(word); });
+      if (commands.empty()) {
+        unknown = word;
+      } else {
+        at = commands.front();
+        path += " " + word;
+      }
+    }
+  }
+  std::string all;
+  for (const CLI::App* one : at->get_subcommands([](const CLI::App*) { return true; })) all += (all.empty() ? "" : ", ") + one->get_name();
+  return (unknown.empty() ? path + ": a command is missing" : path + " has no command '" + unknown + "'") + ": there are " + all;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace svti::ikectl;
@@ -45,6 +73,10 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    if (std::string(error.what()).find("subcommand") == std::string::npos) return app.exit(error) == 0 ? kDone : kUsage;
+    std::cerr << missing_command(app, argc, argv) << "\nRun with --help for more information.\n";
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUsage;
   }

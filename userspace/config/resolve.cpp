@@ -752,16 +752,16 @@ Resolution resolve(const Schema& schema, const Node& root, const Resolution* bef
 
 namespace {
 
-void warn_below(const Node& node, const std::string& path, std::set<std::string_view>& warned, Findings& findings) {
+void warn_below(const Node& node, const Node& root, std::set<std::string_view>& warned, Findings& findings) {
   for (const NodePtr& child : node.children) {
     const SchemaNode& schema = *child->schema;
     if (!schema.no_effect_yet) {
-      if (!schema.is_leaf()) warn_below(*child, step_path(path, *child), warned, findings);
+      if (!schema.is_leaf()) warn_below(*child, root, warned, findings);
       continue;
     }
     if (schema.is_leaf() && *schema.no_effect_yet == child->text) continue;
     if (!warned.insert(schema.name).second) continue;
-    findings.warning(child->line, step_path(path, *child), "has no effect yet: this version keeps and shows it, and does nothing with it");
+    findings.warning(child->line, path_below(root, "", *child), "has no effect yet: this version keeps and shows it, and does nothing with it");
   }
 }
 
@@ -769,7 +769,7 @@ void warn_below(const Node& node, const std::string& path, std::set<std::string_
 
 void warn_without_effect(const Node& root, Findings& findings) {
   std::set<std::string_view> warned;
-  warn_below(root, "", warned, findings);
+  warn_below(root, root, warned, findings);
 }
 
 }  // namespace svti::config

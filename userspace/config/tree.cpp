@@ -57,7 +57,8 @@ void insert(Node& parent, NodePtr child) {
 
 void tidy(Node& node) {
   for (const NodePtr& child : node.children) {
-    if (!child->is_leaf()) tidy(*child);
+    // what another tree shares is tidy already
+    if (!child->is_leaf() && child.use_count() == 1) tidy(*child);
   }
   std::erase_if(node.children, [](const NodePtr& child) {
     return child->schema->kind == Kind::Container && !child->schema->presence && child->children.empty();

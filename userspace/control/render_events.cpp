@@ -131,6 +131,9 @@ Named sa_events(const Event& event) {
     case Event::Kind::ChildRekeyed:
       child_rekey(out, event);
       break;
+    case Event::Kind::ChildGone:
+      if (child != nullptr) child_event(out, "child-state-destroying", event, *child, false);
+      break;
     case Event::Kind::Alert:
       break;
   }

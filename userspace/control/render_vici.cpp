@@ -105,6 +105,13 @@ vici::List selector_list(const std::vector<wire::TrafficSelector>& selectors) {
   return list;
 }
 
+void add_addresses(vici::Section& section, std::string_view name, const std::vector<IpAddress>& addresses) {
+  if (addresses.empty()) return;
+  vici::List list;
+  for (const IpAddress& address : addresses) list.push_back(address.to_string());
+  section.add_list(name, std::move(list));
+}
+
 void add_if_id(vici::Section& section, std::string_view name, std::uint32_t value) {
   if (value != 0) section.add(name, fmt::format("{:08x}", value));
 }
@@ -165,6 +172,7 @@ vici::Section& add_ike_sa(vici::Section& parent, const model::IkeSaState& sa, st
       .add("remote-host", sa.remote.address.to_string())
       .add_number("remote-port", sa.remote.port)
       .add("remote-id", sa.remote_id.empty() ? "%any" : sa.remote_id);
+  if (!sa.remote_eap_id.empty()) section.add("remote-eap-id", sa.remote_eap_id);
   if (sa.initiator) section.add_flag("initiator", true);
   section.add("initiator-spi", fmt::format("{:016x}", sa.initiator_spi)).add("responder-spi", fmt::format("{:016x}", sa.responder_spi));
   if (sa.nat_local) section.add_flag("nat-local", true);
@@ -175,6 +183,8 @@ vici::Section& add_ike_sa(vici::Section& parent, const model::IkeSaState& sa, st
   if (established) section.add_number("established", sa.established.count());
   if (sa.rekey) section.add_number("rekey-time", sa.rekey->count());
   if (sa.reauth) section.add_number("reauth-time", sa.reauth->count());
+  add_addresses(section, "local-vips", sa.local_vips);
+  add_addresses(section, "remote-vips", sa.remote_vips);
   return section;
 }
 

@@ -479,6 +479,7 @@ void Engine::notice(const sa::Notice& notice) {
         break;
       case Kind::IkeRekeyed:
       case Kind::ChildRekeyed:
+      case Kind::ChildGone:
         break;
     }
   }
@@ -583,7 +584,8 @@ void Engine::publish(const sa::Notice& notice) {
   static const std::map<From, Kind> kKinds = {{From::IkeUp, Kind::IkeUp},       {From::IkeDown, Kind::IkeDown},
                                               {From::IkeFailed, Kind::Alert},   {From::IkeRekeyed, Kind::IkeRekeyed},
                                               {From::ChildUp, Kind::ChildUp},   {From::ChildDown, Kind::ChildDown},
-                                              {From::ChildFailed, Kind::Alert}, {From::ChildRekeyed, Kind::ChildRekeyed}};
+                                              {From::ChildFailed, Kind::Alert}, {From::ChildRekeyed, Kind::ChildRekeyed},
+                                              {From::ChildGone, Kind::ChildGone}};
   const auto seen = [&](std::uint32_t ike) -> std::shared_ptr<const model::IkeSaState> {
     const auto found = last_seen_.find(ike);
     return found == last_seen_.end() ? nullptr : found->second;
@@ -594,7 +596,7 @@ void Engine::publish(const sa::Notice& notice) {
   Event event{
       kKinds.at(notice.kind), place_.vrf, notice.vpn, notice.policy, notice.ike, notice.child, notice.former, notice.reason, {}, {}, {}};
   event.ike = now_is ? now_is : before;
-  if (before && (notice.kind == From::IkeDown || notice.kind == From::ChildDown)) {
+  if (before && (notice.kind == From::IkeDown || notice.kind == From::ChildDown || notice.kind == From::ChildGone)) {
     // what is down is shown as it was while it was there, on its way out
     const bool whole = notice.kind == From::IkeDown;
     auto last = std::make_shared<model::IkeSaState>(*before);

@@ -58,8 +58,8 @@ struct ShowConfigOptions {
 
 // What happened to an SA, as a value that may be kept.
 struct Event {
-  enum class Kind : std::uint8_t { IkeUp, IkeDown, IkeRekeyed, IkeUpdated, ChildUp, ChildDown, ChildRekeyed, Alert };
-  Kind kind{};
+  enum class Kind : std::uint8_t { IkeUp, IkeDown, IkeRekeyed, IkeUpdated, ChildUp, ChildDown, ChildRekeyed, ChildGone, Alert };
+  Kind kind{};  // ChildGone: one that was replaced before
   std::string vrf;
   std::string vpn, policy;  // policy: of the Child kinds
   std::uint32_t ike_id = 0, child_id = 0;

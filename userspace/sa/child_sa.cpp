@@ -298,7 +298,7 @@ void IkeSa::remove_child(ChildSa& child, const std::string& reason, bool linger,
   const bool replaced = child.phase == ChildSaPhase::Rekeyed || successor != nullptr;
   log(out, Subsystem::Child, replaced ? 1 : 0,
       "CHILD SA " + child.policy->name + "{" + std::to_string(unique_id) + "} removed" + (reason.empty() ? "" : ": " + reason));
-  if (!replaced) child_notice(child, Notice::Kind::ChildDown, reason, out);
+  child_notice(child, replaced ? Notice::Kind::ChildGone : Notice::Kind::ChildDown, reason, out);
   std::erase_if(children_, [&](const auto& one) { return one->unique_id == unique_id; });
 }
 

@@ -719,18 +719,20 @@ void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& 
   const auto& after = *ctx_.config;
   ctx_.index = VpnIndex(after);
   ctx_.psks = auth::PskStore(after.preshared_keys);
+  // configurations share what is equal: most are the same object
+  const auto same = [](const VpnPtr& one, const VpnPtr& other) { return one == other || *one == *other; };
   for (const auto& [name, vpn] : before->vpns) {
     const auto kept = after.vpns.find(name);
     if (kept == after.vpns.end() || !after.enabled) {
       stop_vpn(name, "no longer configured", now, out);
-    } else if (*kept->second != *vpn) {
+    } else if (!same(kept->second, vpn)) {
       stop_vpn(name, "its configuration changed", now, out);
     }
   }
   if (!after.enabled) return;
   for (const auto& [name, vpn] : after.vpns) {
     const auto old = before->vpns.find(name);
-    if (before->enabled && old != before->vpns.end() && *old->second == *vpn) continue;
+    if (before->enabled && old != before->vpns.end() && same(old->second, vpn)) continue;
     start_vpn(vpn, now, out);
   }
 }

@@ -48,8 +48,8 @@ struct ReleasePolicies {
 
 // What happened to a VPN, for whoever waits for it or watches.
 struct Notice {
-  enum class Kind : std::uint8_t { IkeUp, IkeDown, IkeFailed, IkeRekeyed, ChildUp, ChildDown, ChildFailed, ChildRekeyed };
-  Kind kind{};
+  enum class Kind : std::uint8_t { IkeUp, IkeDown, IkeFailed, IkeRekeyed, ChildUp, ChildDown, ChildFailed, ChildRekeyed, ChildGone };
+  Kind kind{};  // ChildGone: it was replaced before, so its policy is not down
   std::string vpn;
   std::string policy;     // of the Child kinds
   std::uint32_t ike = 0;  // unique ids; 0 where it does not apply

@@ -351,6 +351,14 @@ BOOST_AUTO_TEST_CASE(happenings_become_the_protocols_events) {
   BOOST_TEST(pair->section("old")->text("uniqueid") == "2");
   BOOST_TEST(pair->section("new")->text("uniqueid") == "3");
 
+  // the one that was replaced goes: its policy is not down, but whoever counts CHILD SAs has to know
+  event.kind = engine::Event::Kind::ChildGone;
+  event.child_id = 2;
+  events = control::sa_events(event);
+  BOOST_TEST_REQUIRE(events.size() == 1U);
+  BOOST_TEST(events[0].first == "child-state-destroying");
+  BOOST_TEST(events[0].second.section("vpn-hq")->section("child-sas")->section("site2site-2") != nullptr);
+
   engine::Event alert;
   alert.kind = engine::Event::Kind::Alert;
   alert.alert = "retransmit-send-timeout";

@@ -98,6 +98,21 @@ BOOST_AUTO_TEST_CASE(an_unauthenticated_responder_has_a_name_and_lacks_what_is_n
   for (const char* absent : {"established", "initiator", "rekey-time", "encr-alg"}) BOOST_TEST(section->find(absent) == nullptr, absent);
 }
 
+BOOST_AUTO_TEST_CASE(what_only_some_sas_have_is_there_when_they_have_it) {
+  model::IkeSaState sa = test::guide_ike_sa();
+  sa.remote_eap_id = "carol";
+  sa.remote_vips = {IpAddress::parse("10.9.0.2").value(), IpAddress::parse("2001:db8::2").value()};
+  sa.children[0].used_in = seconds(3);
+  const auto events = control::list_sa_events(sa, kAll);
+  const vici::Section* section = events.at(0).section("vpn-hq");
+  BOOST_TEST(section->text("remote-eap-id") == "carol");
+  BOOST_TEST(section->list("local-vips") == nullptr);
+  BOOST_TEST(*section->list("remote-vips") == (vici::List{"10.9.0.2", "2001:db8::2"}), boost::test_tools::per_element());
+  const vici::Section* child = section->section("child-sas")->section("site2site-2");
+  BOOST_TEST(child->text("use-in") == "3");
+  BOOST_TEST(child->find("use-out") == nullptr);
+}
+
 BOOST_AUTO_TEST_CASE(thousands_of_children_go_in_several_events_that_each_fit) {
   model::IkeSaState sa = test::guide_ike_sa();
   sa.children.resize(1000, sa.children[0]);

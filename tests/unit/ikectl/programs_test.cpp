@@ -317,13 +317,22 @@ BOOST_AUTO_TEST_CASE(set_and_delete_pass_one_path_on) {
   BOOST_TEST(has(refused.err, "vpn hq version: is 3, it takes 1 or 2\n"), refused.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_command_that_is_none_is_named) {
+  Rig rig;
+  const Outcome unknown = rig.ikectl("shwo state");
+  BOOST_TEST(unknown.code == 2);
+  BOOST_TEST(unknown.err.starts_with("ikectl has no command 'shwo': there are check, diff, load,"), unknown.err);
+  BOOST_TEST(rig.ikectl("show stat").err.starts_with("ikectl show has no command 'stat': there are config, state\n"));
+  BOOST_TEST(rig.ikectl("show").err.starts_with("ikectl show: a command is missing: there are config, state\n"));
+}
+
 BOOST_AUTO_TEST_CASE(a_vpn_of_another_vrf_is_named_with_it) {
   Rig rig;
   rig.service.on_attempt = [](auto& attempt) { attempt.done({}); };
   BOOST_TEST(rig.ikectl("initiate --vrf red hq").out == "red/hq: established\n");
   rig.service.other_vrfs["red"] = rig.service.running;
   BOOST_TEST(rig.ikectl("show state red/vpn-hq").code == 0);
-  BOOST_TEST(rig.service.shown.path == "vrf red ike vpn vpn-hq");
+  BOOST_TEST(rig.service.shown.path == "red vpn-hq");
   rig.ikectl("show config nodefault --resolved vpn hq");
   BOOST_TEST(rig.service.shown.path == "vpn hq");
   BOOST_TEST(rig.service.shown.resolved);
