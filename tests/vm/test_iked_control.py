@@ -61,10 +61,10 @@ def test_iked_control_counts_are_the_kernels(tunnel):
     g.clientb.ping_ok("192.168.0.2", count=3, size=1000)
     kernel = kernel_counts(g.gwa)
     (child,) = iked.children()
-    assert (child["bytes-in"], child["packets-in"]) == kernel[child["spi-in"]]
-    assert (child["bytes-out"], child["packets-out"]) == kernel[child["spi-out"]]
-    assert child["packets-in"] == child["packets-out"] == 8
-    assert child["bytes-in"] == 5 * 328 + 3 * 1028
+    counted = {leaf: int(child[leaf]) for leaf in ("bytes-in", "packets-in", "bytes-out", "packets-out")}  # strings: RFC 7951
+    for way in ("in", "out"):
+        assert (counted[f"bytes-{way}"], counted[f"packets-{way}"]) == kernel[child[f"spi-{way}"]]
+        assert (counted[f"bytes-{way}"], counted[f"packets-{way}"]) == (5 * 328 + 3 * 1028, 8)
     assert 0 <= child["installed-time"] < 600 and 3000 < child["rekey-time"] <= 3600 < child["life-time"] <= 4000
     # in the text, of one VPN, and over VICI as swanctl shows it
     text = iked.ctl("show", "state", VPN).stdout
@@ -73,7 +73,7 @@ def test_iked_control_counts_are_the_kernels(tunnel):
     spi = child["spi-in"]
     assert re.search(rf"in  {spi} \(-\|0x00000064\), +{child['bytes-in']} bytes, +8 packets", listed), listed
     iked.ctl("rekey", VPN, "trunk")
-    wait_until(lambda: [one for one in iked.children() if one["state"] == "installed" and one["packets-in"] == 0], "a new CHILD SA counts from 0", 30, interval=1)
+    wait_until(lambda: [one for one in iked.children() if one["state"] == "installed" and one["packets-in"] == "0"], "a new CHILD SA counts from 0", 30, interval=1)
 
 
 def test_iked_control_the_log_is_filtered(tunnel):

@@ -84,9 +84,9 @@ class Document {
   Result<std::string> print(const PrintOptions& options) const;
   // RFC 7951; with a path, one object of what stands there
   Result<std::string> to_json(const PrintOptions& options) const;
-  // What print() or to_json() shows of the `ike` of a VRF, or (with `only_vpn`) of one VPN in it, as pieces that are made one by one: a large
-  // configuration never stands in memory as text. In text they are the lines below `ike`, one context deep, in JSON the members of its
-  // object. options.path is not looked at. No VPN of that name, or no `ike`: no piece. They keep what they need of the document.
+  // What print() or to_json() shows of the `ike` of a VRF, or (with `only_vpn`) of one VPN in it, as pieces that are made one by one: a
+  // large configuration never stands in memory as text. In text they are the lines below `ike`, one context deep, in JSON the members of
+  // its object. options.path is not looked at. No VPN of that name, or no `ike`: no piece. They keep what they need of the document.
   std::function<std::optional<std::string>()> ike_pieces(const std::string& vrf, const std::string& only_vpn, const PrintOptions& options,
                                                          bool json) const;
   // templates folded into VPNs, defaults filled in

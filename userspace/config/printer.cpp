@@ -31,7 +31,8 @@ void for_each_shown(const SchemaNode& schema, const Node* node, const PrintOptio
 bool is_empty(const SchemaNode& schema, const Node* node, const PrintOptions& options) {
   if (schema.kind != Kind::Container || schema.presence) return false;
   bool out = true;
-  for_each_shown(schema, node, options, [&](const SchemaNode& child, const NodePtr& shown) { out = out && is_empty(child, shown.get(), options); });
+  for_each_shown(schema, node, options,
+                 [&](const SchemaNode& child, const NodePtr& shown) { out = out && is_empty(child, shown.get(), options); });
   return out;
 }
 

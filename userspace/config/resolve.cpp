@@ -761,7 +761,8 @@ void warn_below(const Node& node, const Node& root, std::set<std::string_view>& 
     }
     if (schema.is_leaf() && *schema.no_effect_yet == child->text) continue;
     if (!warned.insert(schema.name).second) continue;
-    findings.warning(child->line, path_below(root, "", *child), "has no effect yet: this version keeps and shows it, and does nothing with it");
+    findings.warning(child->line, path_below(root, "", *child),
+                     "has no effect yet: this version keeps and shows it, and does nothing with it");
   }
 }
 

@@ -21,7 +21,7 @@ class StateRenderer {
  public:
   // Asked for one thing after the other as the rendering comes to it.
   struct Sources {
-    engine::Service::Pieces applied;                            // the configuration in that format, as config_pieces() has it
+    engine::Service::Pieces applied;                           // the configuration in that format, as config_pieces() has it
     std::function<std::optional<model::IkeSaState>()> ike_sa;  // nothing: that was the last
   };
   // `summary`: the state without SAs. With `vpn` only that VPN's counters, no totals and no interfaces.

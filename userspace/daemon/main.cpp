@@ -143,7 +143,8 @@ int run(const Options& options) {
   await_signal();
   sd_notify(0, "READY=1");
   logger.write({Subsystem::Daemon, 1, {}, std::string("svti-iked ") + SVTI_VERSION + " is up"});
-  if (null_kernel) logger.write({Subsystem::Daemon, 0, {}, "--kernel null: SAs are negotiated and installed nowhere, so no packet is protected"});
+  if (null_kernel)
+    logger.write({Subsystem::Daemon, 0, {}, "--kernel null: SAs are negotiated and installed nowhere, so no packet is protected"});
   loop.run();
   // what the shutdown asked of the kernel and of the network is still queued
   loop.restart();

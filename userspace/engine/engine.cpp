@@ -581,11 +581,10 @@ void Engine::publish(const sa::Notice& notice) {
   if (place_.events == nullptr || !*place_.events) return last_seen_.clear();
   using From = sa::Notice::Kind;
   using Kind = Event::Kind;
-  static const std::map<From, Kind> kKinds = {{From::IkeUp, Kind::IkeUp},       {From::IkeDown, Kind::IkeDown},
-                                              {From::IkeFailed, Kind::Alert},   {From::IkeRekeyed, Kind::IkeRekeyed},
-                                              {From::ChildUp, Kind::ChildUp},   {From::ChildDown, Kind::ChildDown},
-                                              {From::ChildFailed, Kind::Alert}, {From::ChildRekeyed, Kind::ChildRekeyed},
-                                              {From::ChildGone, Kind::ChildGone}};
+  static const std::map<From, Kind> kKinds = {
+      {From::IkeUp, Kind::IkeUp},           {From::IkeDown, Kind::IkeDown},           {From::IkeFailed, Kind::Alert},
+      {From::IkeRekeyed, Kind::IkeRekeyed}, {From::ChildUp, Kind::ChildUp},           {From::ChildDown, Kind::ChildDown},
+      {From::ChildFailed, Kind::Alert},     {From::ChildRekeyed, Kind::ChildRekeyed}, {From::ChildGone, Kind::ChildGone}};
   const auto seen = [&](std::uint32_t ike) -> std::shared_ptr<const model::IkeSaState> {
     const auto found = last_seen_.find(ike);
     return found == last_seen_.end() ? nullptr : found->second;

@@ -77,7 +77,7 @@ struct ChildSaState {
   std::uint64_t bytes_in = 0, packets_in = 0, bytes_out = 0, packets_out = 0;
   std::optional<seconds> used_in, used_out;  // since the last packet; nothing: none yet, or not known
   seconds installed{0};                      // since
-  std::optional<seconds> rekey, life;  // until
+  std::optional<seconds> rekey, life;        // until
   std::vector<wire::TrafficSelector> local_ts, remote_ts;
 };
 

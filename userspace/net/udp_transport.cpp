@@ -125,7 +125,8 @@ std::string describe_icmpv6(std::uint8_t type, std::uint8_t code) {
 // who says what: "192.0.2.9 answered: port unreachable"; what this host finds out by itself has no such sender
 std::string describe_error(const sock_extended_err& error, const sockaddr_storage& offender) {
   const bool v4 = error.ee_origin == SO_EE_ORIGIN_ICMP, v6 = error.ee_origin == SO_EE_ORIGIN_ICMP6;
-  if ((!v4 && !v6) || (offender.ss_family != AF_INET && offender.ss_family != AF_INET6)) return error_text(static_cast<int>(error.ee_errno));
+  if ((!v4 && !v6) || (offender.ss_family != AF_INET && offender.ss_family != AF_INET6))
+    return error_text(static_cast<int>(error.ee_errno));
   return to_endpoint(offender).address.to_string() +
          " answered: " + (v4 ? describe_icmp(error.ee_type, error.ee_code) : describe_icmpv6(error.ee_type, error.ee_code));
 }

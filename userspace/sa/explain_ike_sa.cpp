@@ -23,7 +23,8 @@ Explanation because(Cause cause, std::string reason) {
 
 // what to look at when IKE_SA_INIT goes without an answer; `icmp` as the transport tells it
 std::string advice_on_silence(const std::string& icmp, const IpAddress& local) {
-  if (icmp.ends_with("port unreachable")) return "its host is there, and no IKE daemon listens: start one, or check that the address is the peer's";
+  if (icmp.ends_with("port unreachable"))
+    return "its host is there, and no IKE daemon listens: start one, or check that the address is the peer's";
   if (icmp.ends_with("host unreachable") || icmp.ends_with("network unreachable"))
     return "no host with that address can be reached: check that it is the peer's, and the routes on the way";
   if (icmp.ends_with("administratively prohibited")) return "a filter on the way refuses: let UDP ports 500 and 4500 pass both ways";

@@ -192,8 +192,8 @@ BOOST_AUTO_TEST_CASE(the_applied_configuration_stands_first) {
   const std::string text = render(test::guide_state(), StateFormat::Text, {}, {"    enabled true\n", "    vpn a\n        ..\n"});
   BOOST_TEST(text.starts_with("ike\n    enabled true\n    vpn a\n        ..\n    ike-sas\n"));
   BOOST_TEST(text.ends_with("\n        ..\n    ..\n"));
-  const auto json = of_main(
-      render(test::guide_state(), StateFormat::Json, {}, {"\"enabled\": true", ",\n\"vpn\": [\n{\"name\": \"a\"}", "\n]"}));
+  const auto json =
+      of_main(render(test::guide_state(), StateFormat::Json, {}, {"\"enabled\": true", ",\n\"vpn\": [\n{\"name\": \"a\"}", "\n]"}));
   BOOST_TEST(json.at("ike").at("vpn").at(0).at("name") == "a");
   BOOST_TEST(json.at("ike").at("ike-sas").at("total") == 1);
 }
@@ -201,8 +201,7 @@ BOOST_AUTO_TEST_CASE(the_applied_configuration_stands_first) {
 BOOST_AUTO_TEST_CASE(of_one_vpn_there_are_no_totals) {
   const std::string text = render(test::guide_state(), StateFormat::Text, "vpn-hq", {"    vpn vpn-hq\n        version 2\n        ..\n"});
   BOOST_TEST(text.starts_with("ike\n    vpn vpn-hq\n        version 2\n        ..\n    vpn-counters name vpn-hq\n"));
-  const auto json =
-      of_main(render(test::guide_state(), StateFormat::Json, "vpn-hq", {"\"vpn\": [\n{\"name\": \"vpn-hq\"}", "\n]"}));
+  const auto json = of_main(render(test::guide_state(), StateFormat::Json, "vpn-hq", {"\"vpn\": [\n{\"name\": \"vpn-hq\"}", "\n]"}));
   BOOST_TEST(json.at("ike").at("vpn").at(0).at("name") == "vpn-hq");
   BOOST_TEST(!json.at("ike").contains("ike-sas"));
 }

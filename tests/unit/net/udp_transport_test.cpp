@@ -267,7 +267,8 @@ BOOST_FIXTURE_TEST_CASE(a_closed_port_is_told_and_harms_nobody, Pair) {
     BOOST_REQUIRE(ours.transport->send({{address("127.0.0.1"), 500}, {address("127.0.0.1"), 1500}, ike_message(28)}));
     ours.transport->flush();
   }
-  run_until(loop, [&] { return theirs.received.size() == 3 && ours.log.has("cannot reach 127.0.0.7:9: 127.0.0.7 answered: port unreachable"); });
+  run_until(loop,
+            [&] { return theirs.received.size() == 3 && ours.log.has("cannot reach 127.0.0.7:9: 127.0.0.7 answered: port unreachable"); });
   for (const LogLine& line : ours.log.lines) {
     if (line.text.find("127.0.0.7") != std::string::npos) BOOST_TEST(static_cast<int>(line.level) == 2);
   }
