@@ -19,68 +19,75 @@
 #endif
 
 /* Transmit takes no lock of the core: a feature bit once, a field of the device now. */
-static inline void svti_compat_set_lltx(struct net_device* dev) {
+static inline void svti_compat_set_lltx(struct net_device *dev)
+{
 #if SVTI_KERNEL_6_12
-  dev->lltx = true;
+	dev->lltx = true;
 #else
-  dev->features |= NETIF_F_LLTX;
+	dev->features |= NETIF_F_LLTX;
 #endif
 }
 
 /* A dst with one reference, for the caller. */
-static inline void* svti_compat_dst_alloc(struct dst_ops* ops, struct net_device* dev) {
+static inline void *svti_compat_dst_alloc(struct dst_ops *ops, struct net_device *dev)
+{
 #if SVTI_KERNEL_6_12
-  return dst_alloc(ops, dev, DST_OBSOLETE_FORCE_CHK, DST_XFRM_TUNNEL);
+	return dst_alloc(ops, dev, DST_OBSOLETE_FORCE_CHK, DST_XFRM_TUNNEL);
 #else
-  return dst_alloc(ops, dev, 1, DST_OBSOLETE_FORCE_CHK, DST_XFRM_TUNNEL);
+	return dst_alloc(ops, dev, 1, DST_OBSOLETE_FORCE_CHK, DST_XFRM_TUNNEL);
 #endif
 }
 
 /*
  * The node in the list of uncached routes: dst_alloc() makes it ready where it is part of the dst.
  */
-static inline void svti_compat_dst_init_uncached(struct xfrm_dst* xdst, u16 family) {
+static inline void svti_compat_dst_init_uncached(struct xfrm_dst *xdst, u16 family)
+{
 #if !SVTI_KERNEL_6_12
-  if (family == AF_INET)
-    INIT_LIST_HEAD(&xdst->u.rt.rt_uncached);
-  else
-    INIT_LIST_HEAD(&xdst->u.rt6.rt6i_uncached);
+	if (family == AF_INET)
+		INIT_LIST_HEAD(&xdst->u.rt.rt_uncached);
+	else
+		INIT_LIST_HEAD(&xdst->u.rt6.rt6i_uncached);
 #endif
 }
 
 /* The state says of itself that it is for decryption only. */
-static inline bool svti_compat_state_is_inbound(const struct xfrm_state* x) {
+static inline bool svti_compat_state_is_inbound(const struct xfrm_state *x)
+{
 #if SVTI_KERNEL_6_12
-  return x->dir == XFRM_SA_DIR_IN;
+	return x->dir == XFRM_SA_DIR_IN;
 #else
-  return false;
+	return false;
 #endif
 }
 
 /* The state serves one CPU only. */
-static inline bool svti_compat_state_is_percpu(const struct xfrm_state* x) {
+static inline bool svti_compat_state_is_percpu(const struct xfrm_state *x)
+{
 #if SVTI_KERNEL_6_12
-  return x->pcpu_num != UINT_MAX;
+	return x->pcpu_num != UINT_MAX;
 #else
-  return false;
+	return false;
 #endif
 }
 
 /* The policy is carried out by a network card, or wants a state for each CPU. */
-static inline bool svti_compat_policy_is_special(const struct xfrm_policy* pol) {
+static inline bool svti_compat_policy_is_special(const struct xfrm_policy *pol)
+{
 #if SVTI_KERNEL_6_12
-  return pol->xdo.type == XFRM_DEV_OFFLOAD_PACKET || pol->flags & XFRM_POLICY_CPU_ACQUIRE;
+	return pol->xdo.type == XFRM_DEV_OFFLOAD_PACKET || pol->flags & XFRM_POLICY_CPU_ACQUIRE;
 #else
-  return false;
+	return false;
 #endif
 }
 
 /* The attributes of the request that began a dump. */
-static inline struct nlattr** svti_compat_dump_attrs(struct netlink_callback* cb) {
+static inline struct nlattr **svti_compat_dump_attrs(struct netlink_callback *cb)
+{
 #if SVTI_KERNEL_6_12
-  return genl_info_dump(cb)->attrs;
+	return genl_info_dump(cb)->attrs;
 #else
-  return genl_dumpit_info(cb)->attrs;
+	return genl_dumpit_info(cb)->attrs;
 #endif
 }
 

@@ -13,35 +13,38 @@
 struct svti_domain;
 
 struct svti_xstats {
-  u64_stats_t count[__SVTI_XSTATS_MAX];
-  struct u64_stats_sync syncp;
+	u64_stats_t		count[__SVTI_XSTATS_MAX];
+	struct u64_stats_sync	syncp;
 };
 
 /* An interface. */
 struct svti_dev {
-  struct net_device* dev;
-  struct net* net; /* link namespace; dies with it */
-  u32 id;
-  int link;                       /* ifindex in @net, or 0 */
-  struct svti_sp_hash sp_hash[2]; /* IPv4, IPv6; under RTNL */
-  struct svti_domain* dom;        /* from ndo_init to the end */
-  bool open;                      /* under svti_net.lock: may cache */
-  bool dying;                     /* under RTNL: about to go */
-  struct svti_xstats __percpu* xstats;
-  struct dst_entry __rcu* inner[2]; /* while up, see device.c */
-  struct sk_buff_head hold;         /* wait for a state, see hold.c */
-  bool hold_open;                   /* under hold.lock */
-  struct delayed_work hold_work;
+	struct net_device		*dev;
+	struct net			*net;		/* link namespace; dies with it */
+	u32				id;
+	int				link;		/* ifindex in @net, or 0 */
+	struct svti_sp_hash		sp_hash[2];	/* IPv4, IPv6; under RTNL */
+	struct svti_domain		*dom;		/* from ndo_init to the end */
+	bool				open;		/* under svti_net.lock: may cache */
+	bool				dying;		/* under RTNL: about to go */
+	struct svti_xstats __percpu	*xstats;
+	struct dst_entry __rcu		*inner[2];	/* while up, see device.c */
+	struct sk_buff_head		hold;		/* wait for a state, see hold.c */
+	bool				hold_open;	/* under hold.lock */
+	struct delayed_work		hold_work;
 };
 
 extern const struct net_device_ops svti_netdev_ops;
 
-void svti_setup(struct net_device* dev);
-void svti_count(struct svti_dev* svti, int reason);
-u64 svti_xstats_read(const struct svti_dev* svti, int reason);
+void svti_setup(struct net_device *dev);
+void svti_count(struct svti_dev *svti, int reason);
+u64 svti_xstats_read(const struct svti_dev *svti, int reason);
 int svti_notifier_register(void);
 void svti_notifier_unregister(void);
 
-static inline bool svti_is_svti(const struct net_device* dev) { return dev->netdev_ops == &svti_netdev_ops; }
+static inline bool svti_is_svti(const struct net_device *dev)
+{
+	return dev->netdev_ops == &svti_netdev_ops;
+}
 
 #endif /* _SVTI_DEVICE_H */

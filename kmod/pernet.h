@@ -18,22 +18,22 @@ struct svti_dev;
  * any of them has something in it. Freed after a grace period.
  */
 struct svti_domain {
-  u32 id;
-  struct rhash_head hash;
-  struct svti_net* sn;
-  unsigned int users; /* interface, policies, states; under lock */
-  u32 sad_gen;        /* rises with each state that comes */
-  u32 spd_gen;        /* change with the SPD, the SAD; under lock */
-  u32 sas_gen;
-  int epoch;                         /* which places and thresholds lookups go by: 0, 1 */
-  bool rehashing;                    /* under lock: the other epoch is being filled */
-  int rehash_err;                    /* under lock */
-  struct svti_sp_hash sp_hash[2][2]; /* by epoch, by family; under lock */
-  struct svti_dev __rcu* svti;       /* the interface or NULL */
-  struct svti_spd spd[SVTI_SPD_MAX];
-  struct list_head sps; /* struct svti_sp; under svti_net.lock */
-  struct list_head sas; /* struct svti_sa; under svti_net.lock */
-  struct rcu_head rcu;
+	u32			id;
+	struct rhash_head	hash;
+	struct svti_net		*sn;
+	unsigned int		users;		/* interface, policies, states; under lock */
+	u32			sad_gen;	/* rises with each state that comes */
+	u32			spd_gen;	/* change with the SPD, the SAD; under lock */
+	u32			sas_gen;
+	int			epoch;		/* which places and thresholds lookups go by: 0, 1 */
+	bool			rehashing;	/* under lock: the other epoch is being filled */
+	int			rehash_err;	/* under lock */
+	struct svti_sp_hash	sp_hash[2][2];	/* by epoch, by family; under lock */
+	struct svti_dev __rcu	*svti;		/* the interface or NULL */
+	struct svti_spd		spd[SVTI_SPD_MAX];
+	struct list_head	sps;		/* struct svti_sp; under svti_net.lock */
+	struct list_head	sas;		/* struct svti_sa; under svti_net.lock */
+	struct rcu_head		rcu;
 };
 
 /*
@@ -46,31 +46,34 @@ struct svti_domain {
  * takes it only to cache a new bundle.
  */
 struct svti_net {
-  struct net* net;
-  spinlock_t lock;               /* see above */
-  bool enabled;                  /* under lock: events are followed */
-  struct rhashtable domains;     /* struct svti_domain by id */
-  struct rhashtable sp_nodes;    /* struct svti_sp_node by key */
-  struct list_head sps;          /* struct svti_sp, all */
-  struct rhltable sa_by_key;     /* struct svti_sa by what templates ask for */
-  struct rhashtable sa_by_state; /* struct svti_sa by struct xfrm_state */
-  struct list_head sas;          /* struct svti_sa, all */
-  u32 rank_new;                  /* under lock */
-  u32 rank_old;
-  struct delayed_work rescan;
+	struct net		*net;
+	spinlock_t		lock;		/* see above */
+	bool			enabled;	/* under lock: events are followed */
+	struct rhashtable	domains;	/* struct svti_domain by id */
+	struct rhashtable	sp_nodes;	/* struct svti_sp_node by key */
+	struct list_head	sps;		/* struct svti_sp, all */
+	struct rhltable		sa_by_key;	/* struct svti_sa by what templates ask for */
+	struct rhashtable	sa_by_state;	/* struct svti_sa by struct xfrm_state */
+	struct list_head	sas;		/* struct svti_sa, all */
+	u32			rank_new;	/* under lock */
+	u32			rank_old;
+	struct delayed_work	rescan;
 };
 
 extern unsigned int svti_net_id;
 
-static inline struct svti_net* svti_pernet(struct net* net) { return net_generic(net, svti_net_id); }
+static inline struct svti_net *svti_pernet(struct net *net)
+{
+	return net_generic(net, svti_net_id);
+}
 
-struct svti_domain* svti_domain_get(struct svti_net* sn, u32 id);
-void svti_domain_put(struct svti_net* sn, struct svti_domain* dom);
-struct svti_domain* svti_domain_lookup(struct svti_net* sn, u32 id);
+struct svti_domain *svti_domain_get(struct svti_net *sn, u32 id);
+void svti_domain_put(struct svti_net *sn, struct svti_domain *dom);
+struct svti_domain *svti_domain_lookup(struct svti_net *sn, u32 id);
 
-int svti_net_attach(struct svti_net* sn, struct svti_dev* svti);
-void svti_net_detach(struct svti_dev* svti);
-void svti_net_rescan(struct svti_net* sn, unsigned long delay);
+int svti_net_attach(struct svti_net *sn, struct svti_dev *svti);
+void svti_net_detach(struct svti_dev *svti);
+void svti_net_rescan(struct svti_net *sn, unsigned long delay);
 
 int svti_pernet_register(void);
 void svti_pernet_unregister(void);

@@ -7,7 +7,8 @@
 struct svti_dev;
 struct svti_trace;
 
-void svti_receive_trace(struct svti_dev* svti, struct flowi* fl, u16 family, struct svti_trace* trace);
+void svti_receive_trace(struct svti_dev *svti, struct flowi *fl, u16 family,
+			struct svti_trace *trace);
 int svti_receive_register(void);
 void svti_receive_unregister(void);
 
