@@ -116,9 +116,18 @@ BOOST_DATA_TEST_CASE(both_ends_with_every_kind_of_key, boost::unit_test::data::m
   // without local-id the subject is who we are
   BOOST_TEST(pair.right.ike_sas()[0].remote_id == "C=CH, O=Example, CN=left");
   BOOST_TEST(pair.left.ike_sas()[0].remote_id == "C=CH, O=Example, CN=right");
+  const auto certificates_are_told = [&] {
+    const auto at_left = pair.left.ike_sas().at(0), at_right = pair.right.ike_sas().at(0);
+    BOOST_TEST(!at_left.local_certificate.empty());
+    BOOST_TEST(!at_right.local_certificate.empty());
+    BOOST_CHECK(at_left.local_certificate == at_right.remote_certificate);
+    BOOST_CHECK(at_right.local_certificate == at_left.remote_certificate);
+  };
+  certificates_are_told();
   BOOST_TEST(pair.right.rekey("left").has_value());
   pair.world.run_for(seconds(20));
   pair.check_one_pair();
+  certificates_are_told();
 }
 
 BOOST_AUTO_TEST_CASE(identities_are_alternative_names_or_the_subject) {

@@ -224,6 +224,7 @@ void IkeSa::on_signature(std::uint64_t number, Result<crypto::Signature> signatu
   log(out, Subsystem::Ike, 1,
       "authenticating as " + local_id_.to_string() + " with certificate " + certificate->name + ", " +
           crypto::VerifyingKey::describe(*signature));
+  local_certificate_ = certificate;
   proven({{signature->method, std::move(signature->data)}, certificate}, now, out);
 }
 
@@ -346,6 +347,7 @@ void IkeSa::on_verified(std::uint64_t number, crypto::Verification chain, TimePo
   }
   if (!chain->revocation_known)
     log(out, Subsystem::Ike, 2, "whether the peer's certificate is revoked is not known: " + chain->revocation_gap);
+  remote_certificate_ = std::move(chain->certificates.front());
   peer_accepted(now, out);
 }
 

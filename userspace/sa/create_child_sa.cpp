@@ -334,6 +334,8 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->keys_ = std::move(keys);
   successor->local_id_ = local_id_;
   successor->remote_id_ = remote_id_;
+  successor->local_certificate_ = local_certificate_;
+  successor->remote_certificate_ = remote_certificate_;
   successor->fragmentation_ = fragmentation_;  // agreed on in IKE_SA_INIT alone, so for all that follow from it
   successor->we_behind_nat_ = we_behind_nat_;
   successor->peer_behind_nat_ = peer_behind_nat_;

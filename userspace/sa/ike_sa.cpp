@@ -695,6 +695,8 @@ model::IkeSaState IkeSa::state(TimePoint now) const {
   const bool identified = !local_id_.data.empty();
   out.local_id = identified ? local_id_.to_string() : "";
   out.remote_id = identified ? remote_id_.to_string() : "";
+  if (local_certificate_) out.local_certificate = local_certificate_->der;
+  out.remote_certificate = remote_certificate_;
   out.initiator_spi = spi_i_;
   out.responder_spi = spi_r_;
   out.transforms = choice_.transforms;

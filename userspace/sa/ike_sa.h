@@ -363,6 +363,9 @@ class IkeSa {
   wire::Proposal choice_;
   std::optional<IkeKeys> keys_;
   model::Identity local_id_, remote_id_;
+  // what the ends proved with, for who asks for the state; null, empty: no certificate
+  model::LocalCertificatePtr local_certificate_;
+  Bytes remote_certificate_;
   std::optional<InitExchange> init_;
   std::optional<AuthExchange> auth_;
   std::uint64_t questions_ = 0;  // asked so far

@@ -101,12 +101,15 @@ BOOST_AUTO_TEST_CASE(an_unauthenticated_responder_has_a_name_and_lacks_what_is_n
 BOOST_AUTO_TEST_CASE(what_only_some_sas_have_is_there_when_they_have_it) {
   model::IkeSaState sa = test::guide_ike_sa();
   sa.remote_eap_id = "carol";
+  sa.remote_certificate = from_hex("3000ff").value();
   sa.remote_vips = {IpAddress::parse("10.9.0.2").value(), IpAddress::parse("2001:db8::2").value()};
   sa.children[0].used_in = seconds(3);
   const auto events = control::list_sa_events(sa, kAll);
   const vici::Section* section = events.at(0).section("vpn-hq");
   BOOST_TEST(section->text("remote-eap-id") == "carol");
   BOOST_TEST(section->list("local-vips") == nullptr);
+  BOOST_TEST(section->text("remote-cert-data") == std::string_view("0\0\xff", 3));
+  BOOST_TEST(section->find("local-cert-data") == nullptr);
   BOOST_TEST(*section->list("remote-vips") == (vici::List{"10.9.0.2", "2001:db8::2"}), boost::test_tools::per_element());
   const vici::Section* child = section->section("child-sas")->section("site2site-2");
   BOOST_TEST(child->text("use-in") == "3");
