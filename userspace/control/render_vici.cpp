@@ -174,7 +174,8 @@ vici::Section& add_ike_sa(vici::Section& parent, const model::IkeSaState& sa, st
       .add("remote-id", sa.remote_id.empty() ? "%any" : sa.remote_id);
   if (!sa.remote_eap_id.empty()) section.add("remote-eap-id", sa.remote_eap_id);
   const auto add_certificate = [&](std::string_view key, const Bytes& der) {
-    if (!der.empty() && der.size() <= vici::kMaxValueSize) section.add(key, std::string_view(reinterpret_cast<const char*>(der.data()), der.size()));
+    if (!der.empty() && der.size() <= vici::kMaxValueSize)
+      section.add(key, std::string_view(reinterpret_cast<const char*>(der.data()), der.size()));
   };
   add_certificate("local-cert-data", sa.local_certificate);
   add_certificate("remote-cert-data", sa.remote_certificate);

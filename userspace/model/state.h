@@ -89,7 +89,7 @@ struct IkeSaState {
   bool initiator = false;  // we are the original initiator
   Endpoint local, remote;
   std::string local_id, remote_id;
-  Bytes local_certificate, remote_certificate;  // DER, of the end entities; empty: authenticated otherwise
+  Bytes local_certificate, remote_certificate;     // DER, of the end entities; empty: authenticated otherwise
   std::string remote_eap_id;                       // empty: the peer did not use EAP
   std::vector<IpAddress> local_vips, remote_vips;  // that we were given, that we gave
   wire::IkeSpi initiator_spi = 0, responder_spi = 0;
