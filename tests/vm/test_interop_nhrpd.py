@@ -88,4 +88,10 @@ def test_interop_nhrpd_initiates_and_sees_the_sa(gateways):
     wait_until(lambda: first.isdisjoint({one["spi"] for one in esp_sas(a)}), "the CHILD SA is rekeyed", 60, interval=1)
     wait_until(lambda: seen(r" 1 +gwb\.example"), "nhrpd counts the old SA no more", 60, interval=1)
     iked_b.terminate("dmvpn")
-    wait_until(lambda: not seen(r" [1-9] +gwb\.example"), f"nhrpd sees that the SA is gone:\n{frr.show('dmvpn')}", 60, interval=1)
+
+    def ended():
+        """nhrpd has none, or, when it was quick to ask again, one that is another."""
+        another = [one for one in iked_a.ike_sas() if one["unique-id"] != sa["unique-id"]]
+        return seen(r" 1 +gwb\.example") if another else not seen(r" [1-9] +gwb\.example")
+
+    wait_until(ended, "nhrpd sees that the SA is gone", 60, interval=1)

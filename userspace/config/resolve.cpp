@@ -600,12 +600,17 @@ class IkeResolver {
       around_.ike_templates.add(child.get());
       around_.ipsec_templates.add(child.get());
     }
-    if (running_) {
-      for (const auto& key : running_->preshared_keys) running_keys_.emplace(key->name, &key);
-    }
     credentials_.fill(*out);
     const SchemaNode* keys = ike.schema->child("pre-shared-key");
     const SchemaNode* vpns = ike.schema->child("vpn");
+    std::vector<const Node*>& around = resolution_.around[around_.path];
+    for (const NodePtr& child : ike.children) {
+      if (child->schema != keys && child->schema != vpns) around.push_back(child.get());
+    }
+    if (before_) {
+      const auto earlier = before_->around.find(around_.path);
+      same_around_ = earlier != before_->around.end() && earlier->second == around;
+    }
     for (const NodePtr& child : ike.children) {
       if (child->schema == keys) out->preshared_keys.push_back(key(*child));
       if (child->schema == vpns) out->vpns.emplace(child->text, vpn(*child));
@@ -618,6 +623,9 @@ class IkeResolver {
     std::shared_ptr<const model::PresharedKey> out = taken_over(before_ ? &before_->keys : nullptr, node);
     if (!out) {
       out = preshared_key(node);
+      if (running_ && running_keys_.empty()) {
+        for (const auto& key : running_->preshared_keys) running_keys_.emplace(key->name, &key);
+      }
       const auto running = running_keys_.find(node.text);
       if (running != running_keys_.end() && equal(**running->second, *out)) out = *running->second;
     }
@@ -633,6 +641,11 @@ class IkeResolver {
   }
 
   std::shared_ptr<const model::Vpn> vpn(const Node& node) {
+    if (same_around_) {
+      const auto earlier = before_->vpns.find(&node);
+      if (earlier != before_->vpns.end() && !earlier->second.has_findings)
+        return resolution_.vpns.emplace(&node, earlier->second).first->second.vpn;
+    }
     Resolution::Vpn entry;
     entry.ike_template = around_.ike_templates.used_by(node.child("ike-policy"));
     entry.ipsec_template = around_.ipsec_templates.used_by(node.child("ipsec-policy"));
@@ -668,6 +681,7 @@ class IkeResolver {
   Surroundings around_;
   const Resolution* before_;
   const model::Configuration* running_;
+  bool same_around_ = false;
   Resolution& resolution_;
   Findings& findings_;
   std::unordered_map<std::string_view, const std::shared_ptr<const model::PresharedKey>*> running_keys_;
@@ -752,11 +766,12 @@ Resolution resolve(const Schema& schema, const Node& root, const Resolution* bef
 
 namespace {
 
-void warn_below(const Node& node, const Node& root, std::set<std::string_view>& warned, Findings& findings) {
+void warn_below(const Node& node, const Node& root, bool only_new, std::set<std::string_view>& warned, Findings& findings) {
   for (const NodePtr& child : node.children) {
+    if (only_new && child.use_count() > 1) continue;
     const SchemaNode& schema = *child->schema;
     if (!schema.no_effect_yet) {
-      if (!schema.is_leaf()) warn_below(*child, root, warned, findings);
+      if (!schema.is_leaf()) warn_below(*child, root, only_new, warned, findings);
       continue;
     }
     if (schema.is_leaf() && *schema.no_effect_yet == child->text) continue;
@@ -768,9 +783,10 @@ void warn_below(const Node& node, const Node& root, std::set<std::string_view>& 
 
 }  // namespace
 
-void warn_without_effect(const Node& root, Findings& findings) {
+bool warn_without_effect(const Node& root, bool only_new, Findings& findings) {
   std::set<std::string_view> warned;
-  warn_below(root, root, warned, findings);
+  warn_below(root, root, only_new, warned, findings);
+  return !warned.empty();
 }
 
 }  // namespace svti::config

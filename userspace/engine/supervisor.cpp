@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <set>
 
+#include "base/pairwise.h"
 #include "config/text.h"
 
 namespace svti::engine {
@@ -163,14 +164,10 @@ void Supervisor::compare(const model::System& before, const model::System& after
   for (const std::string& vrf : names) {
     const auto& olds = ike_of(before, vrf).vpns;
     const auto& news = ike_of(after, vrf).vpns;
-    for (const auto& [name, vpn] : news) {
-      const auto old = olds.find(name);
-      auto& list = old == olds.end() ? out.added : old->second == vpn || *old->second == *vpn ? out.unchanged : out.changed;
+    for_each_pair(olds, news, [&](const std::string& name, const auto* old, const auto* now) {
+      auto& list = old == nullptr ? out.added : now == nullptr ? out.removed : *old == *now || **old == **now ? out.unchanged : out.changed;
       list.push_back(model::qualified_name(vrf, name));
-    }
-    for (const auto& [name, vpn] : olds) {
-      if (!news.contains(name)) out.removed.push_back(model::qualified_name(vrf, name));
-    }
+    });
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/pairwise.h"
 #include "sa/explain.h"
 #include "sa/message_rules.h"
 
@@ -718,23 +719,19 @@ void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& 
   const model::ConfigurationPtr before = std::exchange(ctx_.config, std::move(configuration));
   const auto& after = *ctx_.config;
   ctx_.index = VpnIndex(after);
-  ctx_.psks = auth::PskStore(after.preshared_keys);
-  // configurations share what is equal: most are the same object
-  const auto same = [](const VpnPtr& one, const VpnPtr& other) { return one == other || *one == *other; };
-  for (const auto& [name, vpn] : before->vpns) {
-    const auto kept = after.vpns.find(name);
-    if (kept == after.vpns.end() || !after.enabled) {
+  if (after.preshared_keys != before->preshared_keys) ctx_.psks = auth::PskStore(after.preshared_keys);
+  std::vector<VpnPtr> to_start;
+  for_each_pair(before->vpns, after.vpns, [&](const std::string& name, const VpnPtr* old, const VpnPtr* kept) {
+    // configurations share what is equal: most are the same object
+    const bool same = old != nullptr && kept != nullptr && (*old == *kept || **old == **kept);
+    if (old != nullptr && (kept == nullptr || !after.enabled)) {
       stop_vpn(name, "no longer configured", now, out);
-    } else if (!same(kept->second, vpn)) {
+    } else if (old != nullptr && !same) {
       stop_vpn(name, "its configuration changed", now, out);
     }
-  }
-  if (!after.enabled) return;
-  for (const auto& [name, vpn] : after.vpns) {
-    const auto old = before->vpns.find(name);
-    if (before->enabled && old != before->vpns.end() && same(old->second, vpn)) continue;
-    start_vpn(vpn, now, out);
-  }
+    if (kept != nullptr && after.enabled && !(same && before->enabled)) to_start.push_back(*kept);
+  });
+  for (const VpnPtr& vpn : to_start) start_vpn(vpn, now, out);
 }
 
 void Core::start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out) {

@@ -54,6 +54,30 @@ std::string plan(const Document& from, const Document& to) {
 
 BOOST_AUTO_TEST_SUITE(change)
 
+BOOST_AUTO_TEST_CASE(what_has_no_effect_is_told_after_each_edit_while_it_is_there) {
+  const Document before = load(kBase);
+  BOOST_TEST(before.warnings().empty());
+  const Document with = edited(before, {{false, "ike-policy-template i reauth-time 1h"}});
+  BOOST_TEST_REQUIRE(with.warnings().size() == 1U);
+  BOOST_TEST(with.warnings().front().leaf == "ike-policy-template i reauth-time");
+  // an edit elsewhere
+  const Document still = edited(with, {{false, "vpn a remote-address 192.0.2.9"}});
+  BOOST_TEST(still.warnings().size() == 1U);
+  const Document without = edited(still, {{true, "ike-policy-template i reauth-time"}});
+  BOOST_TEST(without.warnings().empty());
+  BOOST_TEST(edited(without, {{false, "vpn a remote-address 192.0.2.1"}}).warnings().empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_edit_of_one_vpn_leaves_the_others_the_same_objects_and_one_of_a_template_does_not) {
+  const Document before = load(kBase);
+  const auto vpns = [](const Document& document) { return document.resolved()->vrfs.at("main").ike->vpns; };
+  const Document after = edited(before, {{false, "vpn a remote-address 192.0.2.9"}});
+  BOOST_CHECK(vpns(after).at("b") == vpns(before).at("b"));
+  BOOST_TEST(vpns(after).at("a")->remote_address->to_string() == "192.0.2.9");
+  const Document changed = edited(after, {{false, "ike-policy-template i rekey-time 5h"}});
+  for (const char* name : {"a", "b"}) BOOST_TEST(vpns(changed).at(name)->ike.rekey_time.count() == 5 * 3600);
+}
+
 BOOST_AUTO_TEST_CASE(vrfs_stand_apart_and_print_again) {
   const Document document = load(
       "vrf blue\n    ike\n        global-options threads 2\n        ..\n    interface svti svti7 svti-id 7 link-vrf main\n    ..\n"
