@@ -71,7 +71,11 @@ NodePtr Folder::policy(const SchemaNode& schema, const Node* own, const SchemaNo
 const Node* Folder::base_of(const Node* own, const SchemaNode& list) const {
   const Node* reference = own ? own->child(kTemplate) : nullptr;
   if (!reference) return nullptr;
-  return templates_.at(&list).at(reference->text);  // validation has found it
+  // In a draft it may name what is not there.
+  const auto entries = templates_.find(&list);
+  if (entries == templates_.end()) return nullptr;
+  const auto found = entries->second.find(reference->text);
+  return found == entries->second.end() ? nullptr : found->second;
 }
 
 NodePtr folded(const Node& root, bool defaults) {

@@ -235,8 +235,11 @@ bool TextReader::take_leaf(Walk& walk, const Context& context, const SchemaNode&
 bool TextReader::unknown(Walk& walk) {
   const Context& context = innermost(walk);
   const Word& word = walk.line.words[walk.at];
-  const auto outer =
-      std::find_if(contexts_.rbegin(), contexts_.rend(), [&](const Context& open) { return child_of(*open.schema, word.text) != nullptr; });
+  // The key of a list has a name and is no keyword: it is not what the word can have meant.
+  const auto outer = std::find_if(contexts_.rbegin(), contexts_.rend(), [&](const Context& open) {
+    const SchemaNode* child = child_of(*open.schema, word.text);
+    return child != nullptr && child != open.schema->key;
+  });
   if (walk.at == 0 && outer != contexts_.rend()) {
     const bool is_forgotten_close = walk.line.indent <= context.indent;
     const bool in_main_ike = outer->path.empty() && !schema_.root().child(word.text);

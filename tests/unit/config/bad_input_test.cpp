@@ -93,6 +93,14 @@ BOOST_AUTO_TEST_CASE(a_text_cut_short_anywhere_is_refused_or_a_whole_tree) {
   BOOST_TEST_MESSAGE(cuts << " cuts");
 }
 
+BOOST_AUTO_TEST_CASE(the_name_of_a_key_is_no_keyword) {
+  const auto first = [](std::string_view text) { return Document::parse(text, "f").error().front().to_string(); };
+  BOOST_TEST(first("vpn v\nname w\n").starts_with("f:2: vpn v name: is not known"));
+  BOOST_TEST(first("ipsec-policy-template t\n    esp-proposal 1\n    id 2\n")
+                 .starts_with("f:3: ipsec-policy-template t esp-proposal 1 id: is not known"));
+  BOOST_TEST(first("vrf red\nname blue\n").starts_with("f:2: vrf red name: is not known"));
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_octet_is_refused_or_means_something_else) {
   for (const auto& [name, text] : guide_blocks()) {
     if (text.size() > 3000) continue;

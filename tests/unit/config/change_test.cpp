@@ -166,6 +166,13 @@ BOOST_AUTO_TEST_CASE(resolved_shows_values_instead_of_templates) {
   BOOST_TEST((*again.resolved()->vrfs.at("main").ike->vpns.at("a") == *document.resolved()->vrfs.at("main").ike->vpns.at("a")));
 }
 
+BOOST_AUTO_TEST_CASE(a_draft_that_names_no_template_is_resolved_without_it) {
+  const auto draft = Document().draft({{false, "vpn v ike-policy template nowhere"}, {false, "vpn v ike-policy dpd-delay 3s"}});
+  BOOST_TEST_REQUIRE(draft.has_value());
+  BOOST_TEST(!draft->valid());
+  BOOST_TEST(draft->print({false, true, true, "vpn v"}).value() == "vpn v\n    ike-policy\n        dpd-delay 3s\n        ..\n    ..\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_path_is_completed) {
   const Document document = load(kBase);
   const auto words = [&](std::string_view path) {
