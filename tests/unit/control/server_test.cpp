@@ -461,6 +461,22 @@ BOOST_AUTO_TEST_CASE(a_listing_waits_for_its_reader_and_ends_when_there_is_none)
   BOOST_TEST(rig.log[0] == "control socket: client dropped: took nothing for 1000 ms");
 }
 
+BOOST_AUTO_TEST_CASE(an_sa_is_asked_for_when_the_reader_comes_to_it) {
+  for (const auto& [command, event] : {std::pair{"list-sas", "list-sa"}, std::pair{"svti-show-state", "svti-state"}}) {
+    Rig rig;
+    rig.service.current.ike_sas.assign(5000, test::guide_ike_sa());
+    TestClient client(rig);
+    client.listen(event);
+    client.request(command);
+    BOOST_TEST(rig.run_until([&] { return rig.service.sas_asked > 10; }));
+    rig.settle();
+    BOOST_TEST(rig.service.sas_asked < 1000U, command);  // the rest of them is in nobody's memory
+    while (client.receive().type == PacketType::Event) {
+    }
+    BOOST_TEST(rig.service.sas_asked == 5000U, command);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(list_sas_filters_by_name_and_id) {
   Rig rig;
   model::IkeSaState other = test::guide_ike_sa();
