@@ -20,6 +20,7 @@
 #include "control/server.h"
 #include "engine/supervisor.h"
 #include "kernel/netlink_kernel.h"
+#include "kernel/netlink_links.h"
 #include "kernel/null_kernel.h"
 #include "net/namespace.h"
 #include "net/udp_transport.h"
@@ -85,6 +86,17 @@ Result<engine::Supervisor::Adapters> open_vrf(boost::asio::io_context& loop, con
   return out;
 }
 
+Result<std::unique_ptr<model::Links>> open_links(const std::string& vrf) {
+  const auto within = [](const std::string& name, const std::function<Status()>& work) -> Status {
+    const auto inside = net::InNamespace::enter(name);
+    if (!inside) return fail(inside.error());
+    return work();
+  };
+  auto links = kernel::NetlinkLinks::open(vrf, {net::open_namespace, within});
+  if (!links) return fail(links.error());
+  return std::unique_ptr<model::Links>(std::move(*links));
+}
+
 int run(const Options& options) {
   // Keys are in this memory: no core dumps, no debugger of another user.
   prctl(PR_SET_DUMPABLE, 0);
@@ -106,6 +118,7 @@ int run(const Options& options) {
   const bool null_kernel = options.kernel == "null";
   where.open = [&loop, null_kernel](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, null_kernel, log); };
   where.signer = &signer;
+  if (!null_kernel) where.links = open_links;
   where.state_dir = options.state_dir;
   where.startup_file = options.config;
   engine::Supervisor engine(loop, logger, std::move(where));

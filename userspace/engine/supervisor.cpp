@@ -42,7 +42,12 @@ std::string own_text(const config::Document& document) {
 }  // namespace
 
 Supervisor::Supervisor(boost::asio::io_context& loop, Logger& logger, Options options)
-    : loop_(loop), logger_(logger), options_(std::move(options)), file_(options_.state_dir), retry_timer_(loop) {}
+    : loop_(loop),
+      logger_(logger),
+      options_(std::move(options)),
+      file_(options_.state_dir),
+      interfaces_(options_.links, [this](const LogLine& line) { logger_.write(line); }),
+      retry_timer_(loop) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -84,6 +89,9 @@ Result<LoadOutcome> Supervisor::start() {
     const Status kept = startup ? file_.save({digest, own_text(*document)}) : Status();
     if (!kept) warn("changes by command will be refused: " + kept.error().message);
   }
+  if (saved && *saved && !goes_on) {
+    if (const auto former = config::Document::parse((*saved)->text, file_.path())) interfaces_.remember(*former->resolved());
+  }
   LoadOutcome out = change(Parsed(std::move(*document)), {}, {}, digest);
   out.diagnostics.insert(out.diagnostics.begin(), problems.begin(), problems.end());
   return out;
@@ -97,6 +105,7 @@ LoadOutcome Supervisor::reload() {
     out.diagnostics.push_back({false, options_.startup_file, 0, {}, why});
     return out;
   }
+  interfaces_.look_again();
   return load(**text, options_.startup_file, {});
 }
 
@@ -131,6 +140,13 @@ LoadOutcome Supervisor::change(Parsed parsed, const std::string& file_name, cons
   const model::SystemPtr after = parsed->resolved();
   compare(*before, *after, out);
   check(*after, file_name, out);
+  // A daemon that starts serves what it can: there these are warnings, told when the interfaces are made.
+  if (!startup_digest_.empty()) {
+    for (config::Diagnostic& one : interfaces_.conflicts(*after)) {
+      one.file = file_name;
+      out.diagnostics.push_back(std::move(one));
+    }
+  }
   if (any_error(out.diagnostics) || options.dry_run) return out;
   if (stopping_) return refuse("the daemon is shutting down");
   if (trial_) return refuse("another change waits to be confirmed: confirm it, or roll it back, first");
@@ -302,6 +318,13 @@ void Supervisor::settle(config::Diagnostics* problems) {
     }
     options_.signer->set_keys(keys);
   }
+  // before what is to use them
+  config::Diagnostics missing;
+  if (!interfaces_.settle(*system, missing)) retry_later();
+  if (problems != nullptr) {
+    for (const config::Diagnostic& one : missing) log(Subsystem::Kernel, 1, one.leaf + ": " + one.message);
+    problems->insert(problems->end(), missing.begin(), missing.end());
+  }
   // gone first: what they leave may be wanted elsewhere
   for (auto& [name, place] : places_) {
     if (!names.contains(name) && !place.leaving) leave(name);
@@ -403,6 +426,8 @@ std::optional<model::IkeSaState> Supervisor::ike_sa(const std::string& vrf, std:
   Engine* engine = find(vrf);
   return engine == nullptr ? std::nullopt : engine->ike_sa(id);
 }
+
+std::vector<model::SvtiState> Supervisor::interfaces(const std::string& vrf) { return interfaces_.state(vrf, *document_.resolved()); }
 
 model::ConfigurationPtr Supervisor::configuration(const std::string& vrf) const {
   const model::ConfigurationPtr found = wanted(vrf);

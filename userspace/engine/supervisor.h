@@ -15,6 +15,7 @@
 #include <string>
 
 #include "engine/engine.h"
+#include "engine/interfaces.h"
 #include "engine/running_file.h"
 
 namespace svti::engine {
@@ -28,6 +29,7 @@ class Supervisor final : public Service {
   };
   struct Options {
     std::function<Result<Adapters>(const std::string& vrf, LogSink log)> open;
+    Interfaces::Open links;          // may be empty: interfaces are left alone
     std::string state_dir;           // empty: the running configuration is not kept
     std::string startup_file;        // empty: none
     auth::Signer* signer = nullptr;  // outlives the supervisor; null: nothing can be signed
@@ -57,6 +59,7 @@ class Supervisor final : public Service {
   model::RuntimeState summary(const std::string& vrf) override;
   std::vector<std::uint32_t> ike_sas(const Target& target) override;
   std::optional<model::IkeSaState> ike_sa(const std::string& vrf, std::uint32_t id) override;
+  std::vector<model::SvtiState> interfaces(const std::string& vrf) override;
   model::ConfigurationPtr configuration(const std::string& vrf) const override;
   std::vector<model::Explanation> explain(const std::string& vrf, const std::string& vpn) const override;
   void initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;
@@ -118,6 +121,7 @@ class Supervisor final : public Service {
   std::string startup_digest_;
   std::unique_ptr<Trial> trial_;
   std::map<std::string, Place> places_;
+  Interfaces interfaces_;
   boost::asio::steady_timer retry_timer_;
   std::function<void()> stopped_;
   bool stopping_ = false;

@@ -3,8 +3,10 @@
 // asked of it. Every call blocks until the kernel has answered, and happens in the event loop's thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -37,10 +39,9 @@ struct LinkStatus {
   std::string description;                  // its alias
   std::vector<InterfaceAddress> addresses;  // as listed, those of IPv6 that the kernel made itself included
   bool ipv6_enabled = true;
-  bool in_own_vrf = true;          // protected packets travel in the interface's own namespace
-  std::string link_vrf;            // where they travel else; empty: a namespace without a name in /run/netns
-  std::uint32_t link_ifindex = 0;  // of the underlying interface, in that namespace; 0 none
-  std::string link_interface;      // its name, where it can be told
+  // Of an interface that was asked for, and only then: the protected packets travel where it is to have them, and its underlying interface
+  // (or that there is none) is the one wanted.
+  bool link_vrf_fits = false, link_interface_fits = false;
   LinkCounters counters;
 };
 
@@ -48,14 +49,15 @@ class Links {
  public:
   virtual ~Links() = default;
 
-  // The SVTIs, and whatever else has one of `names`.
-  virtual Result<std::vector<LinkStatus>> list(const std::vector<std::string>& names) = 0;
+  // The SVTIs, and whatever else has the name of one that is asked for.
+  virtual Result<std::vector<LinkStatus>> list(const std::vector<SvtiInterface>& asked) = 0;
   // Makes the interface: down, without addresses, in group kLinkGroup. Its link namespace, and the interface in it, must be there.
   virtual Status add(const SvtiInterface& svti) = 0;
   virtual Status remove(const LinkStatus& link) = 0;
 
   // one at a time, each made or refused by itself
   virtual Status adopt(const LinkStatus& link) = 0;  // into kLinkGroup
+  virtual Status set_link_interface(const LinkStatus& link, const SvtiInterface& svti) = 0;
   virtual Status set_mtu(const LinkStatus& link, std::uint32_t mtu) = 0;
   virtual Status set_up(const LinkStatus& link, bool up) = 0;
   virtual Status set_promiscuous(const LinkStatus& link, bool promiscuous) = 0;

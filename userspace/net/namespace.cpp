@@ -13,16 +13,29 @@
 
 namespace svti::net {
 
-Result<InNamespace> InNamespace::enter(const std::string& vrf) {
-  if (vrf == "main") return InNamespace(-1);
+namespace {
+
+std::string path_of(const std::string& vrf) { return vrf == "main" ? "/proc/thread-self/ns/net" : "/run/netns/" + vrf; }
+
+}  // namespace
+
+Result<int> open_namespace(const std::string& vrf) {
   // the name becomes part of a path
   if (vrf.empty() || vrf == "." || vrf == ".." || vrf.find('/') != std::string::npos)
     return config_error("\"" + vrf + "\" cannot name a VRF");
-  const std::string path = "/run/netns/" + vrf;
+  const std::string path = path_of(vrf);
   const int there = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (there < 0 && errno == ENOENT)
     return system_error("there is no network namespace " + vrf + ": make it with `ip netns add " + vrf + "`");
   if (there < 0) return system_error(path + ": " + std::strerror(errno));
+  return there;
+}
+
+Result<InNamespace> InNamespace::enter(const std::string& vrf) {
+  if (vrf == "main") return InNamespace(-1);
+  const auto opened = open_namespace(vrf);
+  if (!opened) return fail(opened.error());
+  const int there = *opened;
   const int home = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
   if (home < 0) {
     const int error = errno;
@@ -35,7 +48,7 @@ Result<InNamespace> InNamespace::enter(const std::string& vrf) {
   if (entered == 0) return InNamespace(home);
   ::close(home);
   return system_error("cannot enter network namespace " + vrf + ": " + std::strerror(error) +
-                      (error == EINVAL  ? "; " + path + " is not a network namespace"
+                      (error == EINVAL  ? "; " + path_of(vrf) + " is not a network namespace"
                        : error == EPERM ? "; it needs CAP_SYS_ADMIN"
                                         : ""));
 }

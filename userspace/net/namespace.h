@@ -24,4 +24,7 @@ class InNamespace {
   int home_;  // -1: never left
 };
 
+// A descriptor of the namespace of that VRF, close-on-exec, the caller's to close. Of "main": the one the thread stands in.
+Result<int> open_namespace(const std::string& vrf);
+
 }  // namespace svti::net
