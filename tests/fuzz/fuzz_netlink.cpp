@@ -2,6 +2,7 @@
 // A datagram as a kernel, newer or broken, may send it: messages, attributes and everything that the adapter reads from them.
 #include <linux/netlink.h>
 
+#include "kernel/link_message.h"
 #include "kernel/netlink_message.h"
 #include "kernel/route_message.h"
 #include "kernel/xfrm_message.h"
@@ -22,6 +23,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)decode_sa(message);
     (void)decode_policy(message);
     (void)decode_link(message);
+    (void)decode_link_details(message);
+    (void)decode_address(message);
+    (void)decode_nsid(message);
     (void)decode_route(message);
     (void)decode_rule(message);
     (void)decode_source_address(message);
