@@ -15,7 +15,10 @@
 #define SVTI_KERNEL_6_12 (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0))
 
 #if SVTI_KERNEL_6_12
+#include <linux/unaligned.h>
 #include <net/gso.h>
+#else
+#include <asm/unaligned.h>
 #endif
 
 /* Transmit takes no lock of the core: a feature bit once, a field of the device now. */
@@ -61,13 +64,13 @@ static inline bool svti_compat_state_is_inbound(const struct xfrm_state *x)
 #endif
 }
 
-/* The state serves one CPU only. */
-static inline bool svti_compat_state_is_percpu(const struct xfrm_state *x)
+/* The CPU that the state serves (XFRMA_SA_PCPU), or UINT_MAX: any. */
+static inline u32 svti_compat_state_cpu(const struct xfrm_state *x)
 {
 #if SVTI_KERNEL_6_12
-	return x->pcpu_num != UINT_MAX;
+	return x->pcpu_num;
 #else
-	return false;
+	return UINT_MAX;
 #endif
 }
 

@@ -3,6 +3,7 @@
  * The network device: its life from setup to destructor, its counters, and what it does when
  * devices come and go.
  */
+#include <linux/ethtool.h>
 #include <linux/if_arp.h>
 #include <linux/inetdevice.h>
 #include <linux/rtnetlink.h>
@@ -13,7 +14,9 @@
 
 #include "compat.h"
 #include "device.h"
+#include "flow.h"
 #include "hold.h"
+#include "link.h"
 #include "pernet.h"
 #include "xmit.h"
 
@@ -83,6 +86,7 @@ static int svti_dev_init(struct net_device *dev)
 		u64_stats_init(&per_cpu_ptr(svti->xstats, cpu)->syncp);
 
 	svti_hold_init(svti);
+	svti_xmit_init(svti);
 
 	err = svti_net_attach(svti_pernet(svti->net), svti);
 	if (err)
@@ -161,6 +165,7 @@ static int svti_dev_open(struct net_device *dev)
 	rcu_assign_pointer(svti->inner[0], inner4);
 	rcu_assign_pointer(svti->inner[1], inner6);
 	svti->open = true;
+	svti_link_follow(svti->dom);
 	spin_unlock_bh(&sn->lock);
 
 	svti_hold_open(svti);
@@ -193,14 +198,76 @@ static int svti_dev_get_iflink(const struct net_device *dev)
 	return link ? link : dev->ifindex;	/* its own: none */
 }
 
+/* Whoever sets an MTU but link.c means it to stay. */
+static int svti_dev_change_mtu(struct net_device *dev, int mtu)
+{
+	struct svti_dev *svti = netdev_priv(dev);
+
+	WRITE_ONCE(dev->mtu, mtu);
+	if (!svti->mtu_by_us)
+		svti->mtu_fixed = true;
+	return 0;
+}
+
 const struct net_device_ops svti_netdev_ops = {
 	.ndo_init		= svti_dev_init,
 	.ndo_uninit		= svti_dev_uninit,
 	.ndo_open		= svti_dev_open,
 	.ndo_stop		= svti_dev_stop,
 	.ndo_start_xmit		= svti_xmit,
+	.ndo_change_mtu		= svti_dev_change_mtu,
 	.ndo_get_stats64	= dev_get_tstats64,
 	.ndo_get_iflink		= svti_dev_get_iflink,
+};
+
+static const char svti_stat_names[][ETH_GSTRING_LEN] = {
+	[0 ... SVTI_XSTATS_MAX - 1] = "",
+	[SVTI_COUNT_TX_LOOKUP - 1]		= "tx-full-lookup",
+	[SVTI_COUNT_RX_LOOKUP - 1]		= "rx-full-lookup",
+	[SVTI_COUNT_TX_BUNDLE - 1]		= "tx-bundle-built",
+	[SVTI_COUNT_TX_ACQUIRE - 1]		= "tx-acquire",
+	[SVTI_COUNT_TX_ACQUIRE_LIMIT - 1]	= "tx-acquire-limited",
+};
+
+static int svti_get_sset_count(struct net_device *dev, int sset)
+{
+	return sset == ETH_SS_STATS ? ARRAY_SIZE(svti_stat_names) : -EOPNOTSUPP;
+}
+
+static void svti_get_strings(struct net_device *dev, u32 sset, u8 *data)
+{
+	static const char *const reasons[] = SVTI_XSTATS_NAMES;
+	int i;
+
+	BUILD_BUG_ON(ARRAY_SIZE(reasons) != SVTI_XSTATS_MAX);
+
+	if (sset != ETH_SS_STATS)
+		return;
+	memcpy(data, svti_stat_names, sizeof(svti_stat_names));
+	for (i = 0; i < ARRAY_SIZE(reasons); i++)
+		strscpy(data + i * ETH_GSTRING_LEN, reasons[i], ETH_GSTRING_LEN);
+}
+
+static void svti_get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *data)
+{
+	struct svti_dev *svti = netdev_priv(dev);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(svti_stat_names); i++)
+		data[i] = svti_xstats_read(svti, i + 1);
+}
+
+static void svti_get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
+{
+	strscpy(info->driver, "svti", sizeof(info->driver));
+}
+
+static const struct ethtool_ops svti_ethtool_ops = {
+	.get_drvinfo		= svti_get_drvinfo,
+	.get_link		= ethtool_op_get_link,
+	.get_sset_count		= svti_get_sset_count,
+	.get_strings		= svti_get_strings,
+	.get_ethtool_stats	= svti_get_ethtool_stats,
 };
 
 /* rtnl_link_ops.setup: what all interfaces have in common. */
@@ -212,6 +279,7 @@ void svti_setup(struct net_device *dev)
 	svti_spd_default_hash(svti->sp_hash);
 
 	dev->netdev_ops = &svti_netdev_ops;
+	dev->ethtool_ops = &svti_ethtool_ops;
 	dev->header_ops = &ip_tunnel_header_ops;
 	dev->type = ARPHRD_NONE;
 	dev->flags = IFF_NOARP;
@@ -226,6 +294,8 @@ void svti_setup(struct net_device *dev)
 	dev->priv_destructor = svti_dev_free;
 	svti_compat_set_lltx(dev);
 	netif_keep_dst(dev);
+	/* Until it is up and has an SA; nobody is told before it is registered. See link.c. */
+	set_bit(__LINK_STATE_DORMANT, &dev->state);
 }
 
 /*
@@ -263,6 +333,46 @@ static void forget_device(struct net_device *dev)
 	spin_unlock_bh(&sn->lock);
 }
 
+static void paths_changed(struct net_device *dev)
+{
+	struct svti_net *sn = svti_pernet(dev_net(dev));
+
+	if (!READ_ONCE(sn->enabled))
+		return;
+	spin_lock_bh(&sn->lock);
+	svti_link_paths_changed(sn);
+	spin_unlock_bh(&sn->lock);
+}
+
+static void address_changed(struct net *net, const xfrm_address_t *addr, u16 family)
+{
+	struct svti_net *sn = svti_pernet(net);
+
+	if (!READ_ONCE(sn->enabled))
+		return;
+	spin_lock_bh(&sn->lock);
+	svti_sad_address_changed(sn, addr, family);
+	spin_unlock_bh(&sn->lock);
+}
+
+static int svti_inetaddr_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct in_ifaddr *ifa = ptr;
+	xfrm_address_t addr = { .a4 = ifa->ifa_local };
+
+	address_changed(dev_net(ifa->ifa_dev->dev), &addr, AF_INET);
+	return NOTIFY_DONE;
+}
+
+static int svti_inet6addr_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	const struct inet6_ifaddr *ifa = ptr;
+	xfrm_address_t addr = { .in6 = ifa->addr };
+
+	address_changed(dev_net(ifa->idev->dev), &addr, AF_INET6);
+	return NOTIFY_DONE;
+}
+
 static int svti_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
@@ -273,6 +383,8 @@ static int svti_netdev_event(struct notifier_block *nb, unsigned long event, voi
 	case NETDEV_CHANGEMTU:		/* IPv6 comes and goes with 1280 */
 		if (svti_is_svti(dev))
 			exempt_from_stock_spd(dev);
+		else if (event == NETDEV_CHANGEMTU)
+			paths_changed(dev);
 		break;
 	case NETDEV_DOWN:
 	case NETDEV_UNREGISTER:
@@ -288,12 +400,42 @@ static struct notifier_block svti_netdev_notifier = {
 	.priority	= INT_MIN + 1,
 };
 
+/* After the FIB, which knows then which addresses are local. */
+static struct notifier_block svti_inetaddr_notifier = {
+	.notifier_call	= svti_inetaddr_event,
+	.priority	= INT_MIN + 1,
+};
+
+static struct notifier_block svti_inet6addr_notifier = {
+	.notifier_call	= svti_inet6addr_event,
+	.priority	= INT_MIN + 1,
+};
+
 int svti_notifier_register(void)
 {
-	return register_netdevice_notifier(&svti_netdev_notifier);
+	int err;
+
+	err = register_netdevice_notifier(&svti_netdev_notifier);
+	if (err)
+		return err;
+	err = register_inetaddr_notifier(&svti_inetaddr_notifier);
+	if (err)
+		goto err_inetaddr;
+	err = register_inet6addr_notifier(&svti_inet6addr_notifier);
+	if (err)
+		goto err_inet6addr;
+	return 0;
+
+err_inet6addr:
+	unregister_inetaddr_notifier(&svti_inetaddr_notifier);
+err_inetaddr:
+	unregister_netdevice_notifier(&svti_netdev_notifier);
+	return err;
 }
 
 void svti_notifier_unregister(void)
 {
+	unregister_inet6addr_notifier(&svti_inet6addr_notifier);
+	unregister_inetaddr_notifier(&svti_inetaddr_notifier);
 	unregister_netdevice_notifier(&svti_netdev_notifier);
 }

@@ -3,6 +3,7 @@
 #define _SVTI_DEVICE_H
 
 #include <linux/netdevice.h>
+#include <linux/ratelimit.h>
 #include <linux/skbuff.h>
 #include <linux/u64_stats_sync.h>
 #include <linux/workqueue.h>
@@ -12,8 +13,18 @@
 
 struct svti_domain;
 
+/* What is counted besides the reasons of uapi/linux/svti.h, for ethtool -S. */
+enum {
+	SVTI_COUNT_TX_LOOKUP = __SVTI_XSTATS_MAX,	/* the flow cache had no answer */
+	SVTI_COUNT_RX_LOOKUP,
+	SVTI_COUNT_TX_BUNDLE,				/* bundles built */
+	SVTI_COUNT_TX_ACQUIRE,				/* the kernel was asked for an SA in vain */
+	SVTI_COUNT_TX_ACQUIRE_LIMIT,			/* not asked: it was, too often */
+	__SVTI_COUNT_MAX
+};
+
 struct svti_xstats {
-	u64_stats_t		count[__SVTI_XSTATS_MAX];
+	u64_stats_t		count[__SVTI_COUNT_MAX];
 	struct u64_stats_sync	syncp;
 };
 
@@ -27,10 +38,14 @@ struct svti_dev {
 	struct svti_domain		*dom;		/* from ndo_init to the end */
 	bool				open;		/* under svti_net.lock: may cache */
 	bool				dying;		/* under RTNL: about to go */
+	bool				sa_per_cpu;	/* under RTNL */
+	bool				mtu_fixed;	/* under RTNL: it is the user's */
+	bool				mtu_by_us;	/* under RTNL: set by link.c just now */
 	struct svti_xstats __percpu	*xstats;
 	struct dst_entry __rcu		*inner[2];	/* while up, see device.c */
 	struct sk_buff_head		hold;		/* wait for a state, see hold.c */
 	bool				hold_open;	/* under hold.lock */
+	struct ratelimit_state		acquires;
 	struct delayed_work		hold_work;
 };
 

@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 
 #include "device.h"
+#include "flow.h"
 #include "km.h"
 #include "netlink.h"
 #include "pernet.h"
@@ -17,6 +18,11 @@ static int __init svti_init(void)
 {
 	const char *what;
 	int err;
+
+	what = "flow cache";
+	err = svti_flow_init();
+	if (err)
+		goto err_flow;
 
 	what = "namespaces";
 	err = svti_pernet_register();
@@ -57,6 +63,8 @@ err_receive:
 err_notifier:
 	svti_pernet_unregister();
 err_pernet:
+	svti_flow_exit();
+err_flow:
 	pr_err("svti: cannot register %s: %d\n", what, err);
 	return err;
 }
@@ -71,6 +79,7 @@ static void __exit svti_exit(void)
 	svti_pernet_unregister();
 	/* Callbacks that free policies, states and domains are functions of this module. */
 	rcu_barrier();
+	svti_flow_exit();
 }
 
 module_init(svti_init);

@@ -6,6 +6,8 @@
 #include <net/rtnetlink.h>
 
 #include "device.h"
+#include "flow.h"
+#include "link.h"
 #include "netlink.h"
 #include "pernet.h"
 
@@ -17,6 +19,8 @@ static const struct nla_policy svti_policy[IFLA_SVTI_MAX + 1] = {
 	[IFLA_SVTI_SP_HASH_IPV4_REMOTE]	= { .type = NLA_U8 },
 	[IFLA_SVTI_SP_HASH_IPV6_LOCAL]	= { .type = NLA_U8 },
 	[IFLA_SVTI_SP_HASH_IPV6_REMOTE]	= { .type = NLA_U8 },
+	[IFLA_SVTI_AUTO_MTU]	= NLA_POLICY_MAX(NLA_U8, 1),
+	[IFLA_SVTI_SA_PER_CPU]	= NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 /* The thresholds among the attributes in place of those in @hash. */
@@ -129,6 +133,10 @@ static int svti_newlink(struct net *src_net, struct net_device *dev, struct nlat
 	svti->net = src_net;
 	svti->id = id;
 	svti->link = link;
+	svti->mtu_fixed = tb[IFLA_MTU];
+	if (data[IFLA_SVTI_AUTO_MTU])
+		svti->mtu_fixed = !nla_get_u8(data[IFLA_SVTI_AUTO_MTU]);
+	svti->sa_per_cpu = data[IFLA_SVTI_SA_PER_CPU] && nla_get_u8(data[IFLA_SVTI_SA_PER_CPU]);
 	requested_sp_hash(data, svti->sp_hash);
 	return register_netdevice(dev);
 }
@@ -166,13 +174,24 @@ static int svti_changelink(struct net_device *dev, struct nlattr *tb[], struct n
 	}
 	memcpy(svti->sp_hash, sp_hash, sizeof(sp_hash));
 
+	spin_lock_bh(&sn->lock);
 	if (link != svti->link) {
 		WRITE_ONCE(svti->link, link);
 		/* The outer routes in the bundles are by the former link. */
-		spin_lock_bh(&sn->lock);
 		svti_sad_drop_bundles(sn, svti->dom);
-		spin_unlock_bh(&sn->lock);
+		svti_flow_forget_all();
+		svti_link_paths_changed(sn);
 	}
+	if (data && data[IFLA_SVTI_SA_PER_CPU]) {
+		svti->sa_per_cpu = nla_get_u8(data[IFLA_SVTI_SA_PER_CPU]);
+		WRITE_ONCE(svti->dom->sa_per_cpu, svti->sa_per_cpu);
+		svti_flow_forget_all();
+	}
+	if (data && data[IFLA_SVTI_AUTO_MTU]) {
+		svti->mtu_fixed = !nla_get_u8(data[IFLA_SVTI_AUTO_MTU]);
+		svti_link_follow(svti->dom);
+	}
+	spin_unlock_bh(&sn->lock);
 	netdev_state_change(dev);
 	return 0;
 }
@@ -189,7 +208,9 @@ static size_t svti_get_size(const struct net_device *dev)
 {
 	return nla_total_size(sizeof(u32)) +	/* IFLA_SVTI_ID */
 	       nla_total_size(sizeof(u32)) +	/* IFLA_SVTI_LINK */
-	       4 * nla_total_size(sizeof(u8));	/* IFLA_SVTI_SP_HASH_... */
+	       4 * nla_total_size(sizeof(u8)) +	/* IFLA_SVTI_SP_HASH_... */
+	       nla_total_size(sizeof(u8)) +	/* IFLA_SVTI_AUTO_MTU */
+	       nla_total_size(sizeof(u8));	/* IFLA_SVTI_SA_PER_CPU */
 }
 
 static int svti_fill_info(struct sk_buff *skb, const struct net_device *dev)
@@ -202,7 +223,9 @@ static int svti_fill_info(struct sk_buff *skb, const struct net_device *dev)
 	    nla_put_u8(skb, IFLA_SVTI_SP_HASH_IPV4_LOCAL, svti->sp_hash[0].local) ||
 	    nla_put_u8(skb, IFLA_SVTI_SP_HASH_IPV4_REMOTE, svti->sp_hash[0].remote) ||
 	    nla_put_u8(skb, IFLA_SVTI_SP_HASH_IPV6_LOCAL, svti->sp_hash[1].local) ||
-	    nla_put_u8(skb, IFLA_SVTI_SP_HASH_IPV6_REMOTE, svti->sp_hash[1].remote))
+	    nla_put_u8(skb, IFLA_SVTI_SP_HASH_IPV6_REMOTE, svti->sp_hash[1].remote) ||
+	    nla_put_u8(skb, IFLA_SVTI_AUTO_MTU, !svti->mtu_fixed) ||
+	    nla_put_u8(skb, IFLA_SVTI_SA_PER_CPU, svti->sa_per_cpu))
 		return -EMSGSIZE;
 	return 0;
 }

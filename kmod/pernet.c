@@ -8,6 +8,8 @@
 #include <linux/slab.h>
 
 #include "device.h"
+#include "flow.h"
+#include "link.h"
 #include "pernet.h"
 
 /*
@@ -48,6 +50,7 @@ struct svti_domain *svti_domain_get(struct svti_net *sn, u32 id)
 		dom->sn = sn;
 		INIT_LIST_HEAD(&dom->sps);
 		INIT_LIST_HEAD(&dom->sas);
+		INIT_LIST_HEAD(&dom->link_stale);
 		svti_spd_default_hash(dom->sp_hash[0]);
 		dom->spd_gen = 1;	/* 0 would say nothing to a dump */
 		dom->sas_gen = 1;
@@ -217,6 +220,7 @@ int svti_net_attach(struct svti_net *sn, struct svti_dev *svti)
 		err = -EEXIST;
 	} else {
 		svti->dom = dom;
+		dom->sa_per_cpu = svti->sa_per_cpu;
 		rcu_assign_pointer(dom->svti, svti);
 		first = !sn->enabled;
 		WRITE_ONCE(sn->enabled, true);
@@ -241,6 +245,8 @@ void svti_net_detach(struct svti_dev *svti)
 
 	spin_lock_bh(&sn->lock);
 	RCU_INIT_POINTER(dom->svti, NULL);
+	svti_flow_forget_all();
+	svti_link_forget(dom);
 	svti_domain_put(sn, dom);
 	spin_unlock_bh(&sn->lock);
 }
@@ -254,6 +260,7 @@ static int __net_init svti_net_init(struct net *net)
 	spin_lock_init(&sn->lock);
 	sn->rank_new = 1;
 	INIT_DELAYED_WORK(&sn->rescan, rescan_work);
+	svti_link_init(sn);
 
 	err = rhashtable_init(&sn->domains, &svti_domain_params);
 	if (err)
@@ -318,6 +325,7 @@ static void __net_exit svti_net_exit_batch(struct list_head *nets)
 		svti_sad_purge(sn, true);
 		spin_unlock_bh(&sn->lock);
 		cancel_delayed_work_sync(&sn->rescan);
+		svti_link_stop(sn);
 	}
 
 	/*

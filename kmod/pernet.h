@@ -25,7 +25,8 @@ struct svti_domain {
 	u32			sad_gen;	/* rises with each state that comes */
 	u32			spd_gen;	/* change with the SPD, the SAD; under lock */
 	u32			sas_gen;
-	int			epoch;		/* which places and thresholds lookups go by: 0, 1 */
+	bool			sa_per_cpu;	/* of usable states each CPU takes another */
+	int			epoch;		/* 0, 1: the places and thresholds for lookups */
 	bool			rehashing;	/* under lock: the other epoch is being filled */
 	int			rehash_err;	/* under lock */
 	struct svti_sp_hash	sp_hash[2][2];	/* by epoch, by family; under lock */
@@ -33,6 +34,8 @@ struct svti_domain {
 	struct svti_spd		spd[SVTI_SPD_MAX];
 	struct list_head	sps;		/* struct svti_sp; under svti_net.lock */
 	struct list_head	sas;		/* struct svti_sa; under svti_net.lock */
+	unsigned int		outbound;	/* of them: for sending */
+	struct list_head	link_stale;	/* svti_net.link_stale, or empty */
 	struct rcu_head		rcu;
 };
 
@@ -58,6 +61,8 @@ struct svti_net {
 	u32			rank_new;	/* under lock */
 	u32			rank_old;
 	struct delayed_work	rescan;
+	struct list_head	link_stale;	/* domains whose device is to get another MTU */
+	struct delayed_work	link_work;
 };
 
 extern unsigned int svti_net_id;

@@ -23,9 +23,11 @@
 #include <net/xfrm.h>
 
 #include "device.h"
+#include "flow.h"
 #include "pernet.h"
 #include "receive.h"
 #include "selector.h"
+#include "trace.h"
 #include "xmit.h"
 
 /* Taken: 0 by esp, ah and ipcomp, 10 by xfrm_interface, 100 by ip_vti. */
@@ -98,8 +100,20 @@ static bool selectors_fit(const struct sec_path *sp, const struct flowi *fl, u16
 	return true;
 }
 
-/* 0, or the reason for which a decrypted packet is not let in. */
-static int verdict(const struct svti_dev *svti, const struct sk_buff *skb)
+/* In transport mode XFRM has not yet put the header together again. */
+static int dissect(const struct sk_buff *skb, const struct xfrm_state *x, u16 family,
+		   struct flowi *fl)
+{
+	if (x->props.mode == XFRM_MODE_TRANSPORT)
+		return svti_flow_dissect_transport(skb, family, XFRM_MODE_SKB_CB(skb)->protocol,
+						   fl);
+	return svti_flow_dissect(skb, family, fl);
+}
+
+/*
+ * 0 and the policy that lets a decrypted packet in, or the reason for which it is not let in.
+ */
+static int verdict(struct svti_dev *svti, const struct sk_buff *skb, struct svti_sp **met)
 {
 	const struct sec_path *sp = skb_sec_path(skb);
 	const struct svti_domain *dom = svti->dom;
@@ -107,9 +121,10 @@ static int verdict(const struct svti_dev *svti, const struct sk_buff *skb)
 	struct svti_sp *policy;
 	struct flowi fl;
 
-	if (!family || svti_flow_dissect(skb, family, &fl))
+	if (!family || dissect(skb, sp->xvec[sp->len - 1], family, &fl))
 		return SVTI_XSTATS_RX_MALFORMED;
 	fl.flowi_oif = READ_ONCE(svti->link);
+	svti_count(svti, SVTI_COUNT_RX_LOOKUP);
 
 	/*
 	 * Two policies would have to be met at once; nobody asks for that here, so such traffic is
@@ -122,11 +137,16 @@ static int verdict(const struct svti_dev *svti, const struct sk_buff *skb)
 	policy = svti_spd_lookup(dom, SVTI_SPD_IN, &fl, family);
 	if (!policy)
 		return SVTI_XSTATS_RX_NO_POLICY;
-	WRITE_ONCE(policy->pol->curlft.use_time, ktime_get_real_seconds());
+	svti_sp_touch(policy);
 	if (policy->pol->action != XFRM_POLICY_ALLOW)
 		return SVTI_XSTATS_RX_BLOCKED;
+	if (unlikely(policy->pol->security)) {
+		svti_refuse_label(svti, policy->pol);
+		return SVTI_XSTATS_RX_BLOCKED;
+	}
 	if (!selectors_fit(sp, &fl, family) || !path_fits(sp, policy->pol, svti->id))
 		return SVTI_XSTATS_RX_TEMPLATE;
+	*met = policy;
 	return 0;
 }
 
@@ -145,6 +165,7 @@ void svti_receive_trace(struct svti_dev *svti, struct flowi *fl, u16 family,
 
 static int drop(struct svti_dev *svti, struct sk_buff *skb, int reason)
 {
+	trace_svti_drop(svti->dev, skb, reason);
 	svti_count(svti, reason);
 	DEV_STATS_INC(svti->dev, rx_dropped);
 	/*
@@ -153,6 +174,70 @@ static int drop(struct svti_dev *svti, struct sk_buff *skb, int reason)
 	 */
 	secpath_reset(skb);
 	return -EPERM;
+}
+
+/*
+ * From here on it is a packet that came in by the SVTI, and nothing about it is secret to the stock
+ * SPD.
+ */
+static __always_inline int let_in(struct svti_dev *svti, struct sk_buff *skb)
+{
+	skb->dev = svti->dev;
+	svti_scrub(skb, !net_eq(svti->net, dev_net(svti->dev)));
+	secpath_reset(skb);
+	dev_sw_netstats_rx_add(svti->dev, skb->len);
+	return 0;
+}
+
+/* The interface that a packet is to be received on, if that is known of its flow and state. */
+static __always_inline struct svti_dev *known(const struct svti_flow_key *key)
+{
+	const struct svti_flow *flow = svti_flow_lookup(key, svti_flow_gen());
+	const struct xfrm_state *x = key->owner;
+
+	if (!flow || svti_sp_is_dead(flow->sp) || x->if_id != flow->svti->id ||
+	    !(flow->svti->dev->flags & IFF_UP))
+		return NULL;
+	svti_sp_touch(flow->sp);
+	return flow->svti;
+}
+
+/*
+ * Keep what the full way has found, if it depends on the flow and the state alone. A state that is
+ * not indexed could go, and another come in its place, unseen.
+ */
+static void keep(struct svti_dev *svti, const struct sk_buff *skb, s64 gen, struct svti_sp *sp)
+{
+	const struct sec_path *path = skb_sec_path(skb);
+	struct svti_flow_key key = { .owner = path->xvec[0] };
+
+	if (path->len == 1 && svti_flow_key(skb, &key) &&
+	    svti_sad_knows(svti->dom->sn, path->xvec[0]))
+		svti_flow_keep(&key, gen, sp, svti);
+}
+
+/* The full way. */
+static noinline int decide(struct sk_buff *skb, const struct xfrm_state *x, int err)
+{
+	s64 gen = svti_flow_gen();
+	struct svti_dev *svti;
+	struct svti_sp *sp;
+	int reason;
+
+	svti = svti_by_id(xs_net((struct xfrm_state *)x), x->if_id);
+	if (!svti)
+		return 1;
+	if (err) {
+		DEV_STATS_INC(svti->dev, rx_errors);
+		return 0;
+	}
+	if (!(svti->dev->flags & IFF_UP))
+		return drop(svti, skb, SVTI_XSTATS_RX_DOWN);
+	reason = verdict(svti, skb, &sp);
+	if (reason)
+		return drop(svti, skb, reason);
+	keep(svti, skb, gen, sp);
+	return let_in(svti, skb);
 }
 
 /**
@@ -167,37 +252,22 @@ static int svti_rcv_cb(struct sk_buff *skb, int err)
 {
 	const struct sec_path *sp = skb_sec_path(skb);
 	const struct xfrm_state *x;
+	struct svti_flow_key key;
 	struct svti_dev *svti;
-	int reason;
 
 	if (!sp || !sp->len)
 		return 1;
-	x = xfrm_input_state(skb);
+	x = sp->xvec[sp->len - 1];
 	if (!x->if_id)
 		return 1;
-	svti = svti_by_id(xs_net((struct xfrm_state *)x), x->if_id);
-	if (!svti)
-		return 1;
 
-	if (err) {
-		DEV_STATS_INC(svti->dev, rx_errors);
-		return 0;
+	key.owner = x;
+	if (!err && sp->len == 1 && svti_flow_key(skb, &key)) {
+		svti = known(&key);
+		if (likely(svti))
+			return let_in(svti, skb);
 	}
-	if (!(svti->dev->flags & IFF_UP))
-		return drop(svti, skb, SVTI_XSTATS_RX_DOWN);
-	reason = verdict(svti, skb);
-	if (reason)
-		return drop(svti, skb, reason);
-
-	/*
-	 * From here on it is a packet that came in by the SVTI, and nothing about it is secret to
-	 * the stock SPD.
-	 */
-	skb->dev = svti->dev;
-	svti_scrub(skb, !net_eq(svti->net, dev_net(svti->dev)));
-	secpath_reset(skb);
-	dev_sw_netstats_rx_add(svti->dev, skb->len);
-	return 0;
+	return decide(skb, x, err);
 }
 
 /* Nobody has taken the packet, and it is the plain path's turn. */

@@ -15,7 +15,9 @@
 
 #include "compat.h"
 #include "device.h"
+#include "flow.h"
 #include "hold.h"
+#include "link.h"
 #include "pernet.h"
 #include "sad.h"
 
@@ -98,7 +100,9 @@ static bool address_is_ours(struct net *net, const xfrm_address_t *addr, u16 fam
 {
 	if (family == AF_INET)
 		return inet_addr_type(net, addr->a4) == RTN_LOCAL;
-	return IS_ENABLED(CONFIG_IPV6) && ipv6_chk_addr(net, &addr->in6, NULL, 0);
+	/* One that is being probed for duplicates is ours as well. */
+	return IS_ENABLED(CONFIG_IPV6) &&
+	       ipv6_chk_addr_and_flags(net, &addr->in6, NULL, true, 0, 0);
 }
 
 /*
@@ -137,8 +141,13 @@ static void sa_remove(struct svti_net *sn, struct svti_sa *sa)
 	list_del_init(&sa->all);
 	list_del(&sa->in_dom);
 	sa->dom->sas_gen++;
+	svti_flow_forget_all();
 	drop_bundle(sn, &sa->bundle[0]);
 	drop_bundle(sn, &sa->bundle[1]);
+	if (sa->outbound) {
+		sa->dom->outbound--;
+		svti_link_follow(sa->dom);
+	}
 	svti_domain_put(sn, sa->dom);
 	call_rcu(&sa->rcu, sa_free);
 }
@@ -163,6 +172,7 @@ static int sa_insert(struct svti_net *sn, struct xfrm_state *x, const struct svt
 	sa->dom = dom;
 	sa->x = x;
 	sa->outbound = state_is_outbound(sn->net, x);
+	sa->path_stale = true;
 	/*
 	 * A walk meets the newest first, and all of them are older than what events have told of.
 	 */
@@ -180,7 +190,12 @@ static int sa_insert(struct svti_net *sn, struct xfrm_state *x, const struct svt
 	list_add_tail(&sa->in_dom, &dom->sas);
 	dom->sas_gen++;
 
+	svti_flow_forget_all();
 	WRITE_ONCE(dom->sad_gen, dom->sad_gen + 1);
+	if (sa->outbound) {
+		dom->outbound++;
+		svti_link_follow(dom);
+	}
 	svti = rcu_dereference_protected(dom->svti, lockdep_is_held(&sn->lock));
 	if (svti)
 		svti_hold_kick(svti);
@@ -197,6 +212,45 @@ err_by_key:
 err_alloc:
 	svti_domain_put(sn, dom);
 	return err;
+}
+
+/*
+ * It is known, and something about it has changed: past its soft limit, another encapsulation, or
+ * an address of this host has come or gone since it was looked at.
+ */
+static void sa_changed(struct svti_net *sn, struct svti_sa *sa)
+{
+	bool outbound = state_is_outbound(sn->net, sa->x);
+
+	svti_flow_forget_all();
+	if (outbound != sa->outbound) {
+		sa->outbound = outbound;
+		sa->dom->outbound += outbound ? 1 : -1;
+	}
+	if (outbound)
+		sa->path_stale = true;
+	svti_link_follow(sa->dom);
+}
+
+/**
+ * svti_sad_address_changed() - an address of this host has come or gone
+ * @sn: the namespace
+ * @addr: the address
+ * @family: its family
+ *
+ * Which states are for sending may depend on it. svti_net.lock is held.
+ */
+void svti_sad_address_changed(struct svti_net *sn, const xfrm_address_t *addr, u16 family)
+{
+	struct svti_sa *sa;
+
+	lockdep_assert_held(&sn->lock);
+
+	list_for_each_entry(sa, &sn->sas, all)
+		if (sa->key.family == family &&
+		    (xfrm_addr_equal(&sa->key.daddr, addr, family) ||
+		     xfrm_addr_equal(&sa->key.saddr, addr, family)))
+			sa_changed(sn, sa);
 }
 
 /**
@@ -221,8 +275,10 @@ int svti_sad_sync(struct svti_net *sn, struct xfrm_state *x, bool walk)
 	state_key(&key, x);
 	sa = rhashtable_lookup_fast(&sn->sa_by_state, &x, svti_sa_state_params);
 	if (sa) {
-		if (wanted && !memcmp(&sa->key, &key, sizeof(key)))
+		if (wanted && !memcmp(&sa->key, &key, sizeof(key))) {
+			sa_changed(sn, sa);
 			return 0;
+		}
 		sa_remove(sn, sa);
 	}
 	return wanted ? sa_insert(sn, x, &key, walk) : 0;
@@ -316,17 +372,40 @@ bool svti_sa_keep_bundle(struct svti_sa *sa, bool ipv6, struct dst_entry *bundle
 	return keep;
 }
 
+/* The state is in the index; under RCU. */
+bool svti_sad_knows(struct svti_net *sn, const struct xfrm_state *x)
+{
+	return rhashtable_lookup(&sn->sa_by_state, &x, svti_sa_state_params);
+}
+
 /*
- * Newest of those that have not reached their soft limit: the order in which the kernel itself
- * chooses.
+ * One that is for this CPU, of these the newest that has not reached its soft limit: the order in
+ * which the kernel itself chooses.
  */
 static bool better(const struct svti_sa *a, const struct svti_sa *b)
 {
+	u32 a_cpu = svti_compat_state_cpu(a->x), b_cpu = svti_compat_state_cpu(b->x);
+
+	if (a_cpu != b_cpu)
+		return b_cpu == UINT_MAX;
 	if (a->x->km.dying != b->x->km.dying)
 		return a->x->km.dying < b->x->km.dying;
 	if (a->x->curlft.add_time != b->x->curlft.add_time)
 		return a->x->curlft.add_time > b->x->curlft.add_time;
 	return (s32)(a->rank - b->rank) > 0;
+}
+
+/* The state can be used for a policy, on this CPU, at this moment. */
+static bool fits(const struct svti_sa *sa, const struct svti_domain *dom,
+		 const struct xfrm_policy *pol, const struct xfrm_tmpl *tmpl)
+{
+	const struct xfrm_state *x = sa->x;
+	u32 cpu = svti_compat_state_cpu(x);
+
+	return READ_ONCE(x->km.state) == XFRM_STATE_VALID && READ_ONCE(x->if_id) == dom->id &&
+	       (pol->mark.v & pol->mark.m & x->mark.m) == x->mark.v &&
+	       (!tmpl->id.spi || tmpl->id.spi == x->id.spi) &&
+	       !svti_compat_state_is_inbound(x) && (cpu == UINT_MAX || cpu == smp_processor_id());
 }
 
 /**
@@ -335,7 +414,7 @@ static bool better(const struct svti_sa *a, const struct svti_sa *b)
  * @pol: the policy
  * @tmpl: its template, with both addresses
  *
- * Under RCU, which also bounds the life of the result.
+ * Under RCU, which also bounds the life of the result; BH is disabled.
  *
  * Return: the entry or NULL. Its state was usable a moment ago; the kernel looks again, under the
  * lock of the state, when it encrypts.
@@ -343,24 +422,28 @@ static bool better(const struct svti_sa *a, const struct svti_sa *b)
 struct svti_sa *svti_sad_lookup(const struct svti_domain *dom, const struct xfrm_policy *pol,
 				const struct xfrm_tmpl *tmpl)
 {
-	u32 mark = pol->mark.v & pol->mark.m;
 	struct svti_sa *sa, *best = NULL;
 	struct rhlist_head *list, *pos;
 	struct svti_sa_key key;
+	unsigned int n = 0;
 
 	template_key(&key, dom->id, tmpl);
 	list = rhltable_lookup(&dom->sn->sa_by_key, &key, svti_sa_key_params);
 	rhl_for_each_entry_rcu(sa, pos, list, by_key) {
-		const struct xfrm_state *x = sa->x;
-
-		if (READ_ONCE(x->km.state) != XFRM_STATE_VALID || READ_ONCE(x->if_id) != dom->id)
+		if (!fits(sa, dom, pol, tmpl))
 			continue;
-		if ((mark & x->mark.m) != x->mark.v || (tmpl->id.spi && tmpl->id.spi != x->id.spi))
-			continue;
-		if (svti_compat_state_is_inbound(x))
-			continue;
+		n += !sa->x->km.dying;
 		if (!best || better(sa, best))
 			best = sa;
 	}
+	if (likely(n < 2 || !READ_ONCE(dom->sa_per_cpu) ||
+		   svti_compat_state_cpu(best->x) != UINT_MAX))
+		return best;
+
+	/* Any of them is as good: each CPU has its own, as long as there are enough. */
+	n = smp_processor_id() % n;
+	rhl_for_each_entry_rcu(sa, pos, list, by_key)
+		if (fits(sa, dom, pol, tmpl) && !sa->x->km.dying && !n--)
+			return sa;
 	return best;
 }

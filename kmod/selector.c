@@ -125,6 +125,38 @@ int svti_flow_dissect(const struct sk_buff *skb, u16 family, struct flowi *fl)
 	return family == AF_INET ? dissect4(skb, &fl->u.ip4) : dissect6(skb, &fl->u.ip6);
 }
 
+/**
+ * svti_flow_dissect_transport() - the same for a packet that has just been decrypted in transport
+ * mode
+ * @skb: the packet: its IP header, not up to date, in front of its data, and there what was inside
+ * @family: AF_INET or AF_INET6
+ * @proto: what was inside
+ * @fl: result
+ *
+ * Return: 0, or -EINVAL if the header is no such header.
+ */
+int svti_flow_dissect_transport(const struct sk_buff *skb, u16 family, u8 proto, struct flowi *fl)
+{
+	bool ipv6 = family == AF_INET6;
+
+	memset(fl, 0, sizeof(*fl));
+	fl->flowi_mark = skb->mark;
+	fl->flowi_proto = proto;
+	if (skb_network_header(skb) + (ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) >
+	    skb->data)
+		return -EINVAL;
+	if (ipv6) {
+		fl->u.ip6.saddr = ipv6_hdr(skb)->saddr;
+		fl->u.ip6.daddr = ipv6_hdr(skb)->daddr;
+		dissect_transport(skb, 0, proto, &fl->u.ip6.uli);
+	} else {
+		fl->u.ip4.saddr = ip_hdr(skb)->saddr;
+		fl->u.ip4.daddr = ip_hdr(skb)->daddr;
+		dissect_transport(skb, 0, proto, &fl->u.ip4.uli);
+	}
+	return 0;
+}
+
 static bool match_ports(const struct xfrm_selector *sel, const struct flowi *fl,
 			const union flowi_uli *uli)
 {

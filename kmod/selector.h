@@ -7,6 +7,7 @@
 #include <net/xfrm.h>
 
 int svti_flow_dissect(const struct sk_buff *skb, u16 family, struct flowi *fl);
+int svti_flow_dissect_transport(const struct sk_buff *skb, u16 family, u8 proto, struct flowi *fl);
 bool svti_selector_match(const struct xfrm_selector *sel, const struct flowi *fl, u16 family);
 bool svti_selector_is_wide(const struct xfrm_selector *sel);
 

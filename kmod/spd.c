@@ -23,6 +23,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
+#include "flow.h"
 #include "pernet.h"
 #include "selector.h"
 #include "spd.h"
@@ -404,6 +405,7 @@ static void sp_remove(struct svti_net *sn, struct svti_sp *sp)
 	list_del(&sp->in_dom);
 	dom->spd_gen++;
 	WRITE_ONCE(dom->spd[sp->spd].count, dom->spd[sp->spd].count - 1);
+	svti_flow_forget_all();
 	svti_domain_put(sn, dom);
 	call_rcu(&sp->rcu, sp_free);
 }
@@ -437,6 +439,7 @@ static int sp_insert(struct svti_net *sn, struct svti_domain *dom, struct xfrm_p
 	list_add_tail(&sp->in_dom, &dom->sps);
 	dom->spd_gen++;
 	WRITE_ONCE(dom->spd[spd].count, dom->spd[spd].count + 1);
+	svti_flow_forget_all();
 	return 0;
 }
 
@@ -588,7 +591,7 @@ int svti_spd_rehash(struct svti_domain *dom, const struct svti_sp_hash want[2])
 	err = place_all(sn, dom, new);
 	dom->rehashing = false;
 	if (!err) {
-		/* The tuples of the epoch are complete before it is entered; pairs with lookup(). */
+		/* The tuples of the epoch are complete before it is entered: see lookup(). */
 		smp_store_release(&dom->epoch, new);
 		dom->spd_gen++;
 	}

@@ -127,4 +127,13 @@ static inline bool svti_sp_is_dead(const struct svti_sp *sp)
 	return READ_ONCE(sp->pol->walk.dead);
 }
 
+/* The policy was met; told by whole seconds, so that CPUs seldom fight for it. */
+static inline void svti_sp_touch(struct svti_sp *sp)
+{
+	time64_t now = ktime_get_real_seconds();
+
+	if (READ_ONCE(sp->pol->curlft.use_time) != now)
+		WRITE_ONCE(sp->pol->curlft.use_time, now);
+}
+
 #endif /* _SVTI_SPD_H */

@@ -27,9 +27,12 @@
 
 #include "compat.h"
 #include "device.h"
+#include "flow.h"
 #include "hold.h"
+#include "link.h"
 #include "pernet.h"
 #include "selector.h"
+#include "trace.h"
 #include "xmit.h"
 
 /*
@@ -37,6 +40,9 @@
  * wait.
  */
 #define SVTI_ACQUIRE_INTERVAL HZ
+
+/* ... and for one interface, whatever the number of its policies, this often in a second. */
+#define SVTI_ACQUIRE_BURST 100
 
 /**
  * svti_xmit_drop() - drop a packet on its way out, count it and tell the sender
@@ -50,6 +56,7 @@ void svti_xmit_drop(struct svti_dev *svti, struct sk_buff *skb, int reason)
 {
 	struct net_device *dev = svti->dev;
 
+	trace_svti_drop(dev, skb, reason);
 	svti_count(svti, reason);
 	DEV_STATS_INC(dev, tx_errors);
 	DEV_STATS_INC(dev, tx_dropped);
@@ -68,30 +75,6 @@ void svti_xmit_drop(struct svti_dev *svti, struct sk_buff *skb, int reason)
 		break;
 	}
 	kfree_skb(skb);
-}
-
-/**
- * svti_scrub() - take from a packet what belongs to the side of the interface that it leaves
- * @skb: the packet
- * @xnet: it changes its namespace as well
- */
-void svti_scrub(struct sk_buff *skb, bool xnet)
-{
-	skb_clear_tstamp(skb);
-	skb->pkt_type = PACKET_HOST;
-	skb->skb_iif = 0;
-	skb->ignore_df = 0;
-	skb_dst_drop(skb);
-	nf_reset_ct(skb);
-	nf_reset_trace(skb);
-
-	if (!xnet)
-		return;
-
-	ipvs_reset(skb);
-	secpath_reset(skb);
-	skb_orphan(skb);
-	skb->mark = 0;
 }
 
 /*
@@ -119,41 +102,64 @@ static void tell_too_big(struct sk_buff *skb, u32 mtu)
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
 }
 
-/* Send a packet through a bundle; takes over both. */
-static void send(struct svti_dev *svti, struct sk_buff *skb, struct dst_entry *bundle)
+/* Nothing here knows the security label of a packet, so none fits that of a policy. */
+void svti_refuse_label(const struct svti_dev *svti, const struct xfrm_policy *pol)
+{
+	net_warn_ratelimited("%s: policy %u has a security label, which an SVTI does not support: its packets are dropped\n",
+			     svti->dev->name, pol->index);
+}
+
+static void put_bundle(struct dst_entry *bundle, bool borrowed)
+{
+	if (!borrowed)
+		dst_release(bundle);
+}
+
+/*
+ * Send a packet through a bundle; takes over both. A bundle that is borrowed, from RCU, is not
+ * counted: XFRM takes a reference once it keeps the packet.
+ */
+static __always_inline void send(struct svti_dev *svti, struct sk_buff *skb,
+				 struct dst_entry *bundle, bool borrowed)
 {
 	struct net_device *dev = svti->dev;
 	unsigned int len = skb->len;
-	bool must_fragment;
+	bool must_fragment = false;
 	struct sock *sk;
 	u32 mtu;
 	int err;
 
-	if (bundle->dev == dev) {
+	/* What is borrowed was looked at before it was kept. */
+	if (!borrowed && unlikely(bundle->dev == dev)) {
 		net_warn_ratelimited("%s: the route to the peer leads into the tunnel\n",
 				     dev->name);
-		dst_release(bundle);
+		put_bundle(bundle, borrowed);
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_LOOP);
 		return;
 	}
 
 	mtu = dst_mtu(bundle);
-	if (is_too_big(skb, mtu)) {
-		dst_release(bundle);
-		tell_too_big(skb, mtu);
-		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_TOO_BIG);
-		return;
+	if (unlikely(len > mtu)) {
+		if (is_too_big(skb, mtu)) {
+			put_bundle(bundle, borrowed);
+			tell_too_big(skb, mtu);
+			svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_TOO_BIG);
+			return;
+		}
+		/*
+		 * No IPv6 sender can be told less than 1280, so these are fragmented outside (RFC
+		 * 2473 7.1). The ordinary output would do it inside, where it must not and where a
+		 * fragment cannot be fragmented again. They do not pass netfilter's inner
+		 * postrouting.
+		 */
+		must_fragment = skb->protocol == htons(ETH_P_IPV6) && !skb_is_gso(skb);
 	}
 
-	/*
-	 * No IPv6 sender can be told less than 1280, so these are fragmented outside (RFC 2473 7.1).
-	 * The ordinary output would do it inside, where it must not and where a fragment cannot be
-	 * fragmented again. They do not pass netfilter's inner postrouting.
-	 */
-	must_fragment = skb->protocol == htons(ETH_P_IPV6) && !skb_is_gso(skb) && len > mtu;
-
 	svti_scrub(skb, !net_eq(svti->net, dev_net(dev)));
-	skb_dst_set(skb, bundle);
+	if (borrowed)
+		skb_dst_set_noref(skb, bundle);
+	else
+		skb_dst_set(skb, bundle);
 	skb->dev = bundle->dev;
 
 	sk = skb_to_full_sk(skb);
@@ -184,7 +190,7 @@ static bool policy_is_plain(const struct xfrm_policy *pol)
 	const struct xfrm_tmpl *tmpl = &pol->xfrm_vec[0];
 
 	return pol->xfrm_nr == 1 && !tmpl->optional && tmpl->mode == XFRM_MODE_TUNNEL &&
-	       !pol->security && !xfrm_addr_any(&tmpl->saddr, tmpl->encap_family) &&
+	       !xfrm_addr_any(&tmpl->saddr, tmpl->encap_family) &&
 	       !svti_compat_policy_is_special(pol);
 }
 
@@ -201,8 +207,7 @@ static bool state_is_plain(const struct xfrm_state *x)
 	       (!(smark->v | smark->m) || smark->m == ~0U) &&
 	       x->xso.type == XFRM_DEV_OFFLOAD_UNSPECIFIED &&
 	       !(x->type->flags &
-		 (XFRM_TYPE_NON_FRAGMENT | XFRM_TYPE_LOCAL_COADDR | XFRM_TYPE_REMOTE_COADDR)) &&
-	       !svti_compat_state_is_percpu(x);
+		 (XFRM_TYPE_NON_FRAGMENT | XFRM_TYPE_LOCAL_COADDR | XFRM_TYPE_REMOTE_COADDR));
 }
 
 /* Who finds the route of what is sent with a state: SVTI_WAY_*. */
@@ -221,7 +226,8 @@ static bool state_carries(struct xfrm_state *x, u16 family)
 	return mode && mode->family == family;
 }
 
-static struct dst_entry *outer_route(const struct svti_dev *svti, const struct xfrm_state *x)
+/* The route of what a state sends, with a reference, or an error pointer; dst->error may be set. */
+struct dst_entry *svti_outer_route(const struct svti_dev *svti, const struct xfrm_state *x)
 {
 	u8 proto = x->id.proto;
 	union flowi_uli uli = {};
@@ -288,7 +294,7 @@ static struct dst_entry *build_bundle(struct svti_dev *svti, struct xfrm_state *
 	if (!inner || !dst_hold_safe(inner))
 		return ERR_PTR(-ENETDOWN);
 
-	outer = outer_route(svti, x);
+	outer = svti_outer_route(svti, x);
 	if (IS_ERR(outer)) {
 		err = PTR_ERR(outer);
 		goto err_route;
@@ -349,24 +355,76 @@ static struct dst_entry *get_bundle(struct svti_dev *svti, struct svti_sa *sa, u
 		return bundle;
 
 	bundle = build_bundle(svti, sa->x, family);
-	if (!IS_ERR(bundle))
+	if (!IS_ERR(bundle)) {
+		svti_count(svti, SVTI_COUNT_TX_BUNDLE);
 		svti_sa_keep_bundle(sa, ipv6, bundle);
+	}
 	return bundle;
+}
+
+/* The path of a bundle, as dst_check() has just seen it, is not the one that the MTU goes by. */
+static __always_inline void watch_path(struct svti_domain *dom, struct svti_sa *sa,
+				       const struct dst_entry *bundle)
+{
+	u32 path_mtu = ((const struct xfrm_dst *)bundle)->child_mtu_cached;
+
+	if (unlikely(path_mtu != READ_ONCE(sa->path_mtu)))
+		svti_link_path_changed(dom, sa, path_mtu);
+}
+
+/* No template makes an outer header. */
+static bool policy_is_transport(const struct xfrm_policy *pol)
+{
+	int i;
+
+	for (i = 0; i < pol->xfrm_nr; i++)
+		if (pol->xfrm_vec[i].mode != XFRM_MODE_TRANSPORT)
+			return false;
+	return true;
+}
+
+/* The route of a packet that keeps its own addresses; by the underlying link, or it leads here. */
+static struct dst_entry *transport_route(const struct svti_dev *svti, const struct flowi *fl,
+					 u16 family)
+{
+	struct dst_entry *dst;
+	struct flowi out = *fl;
+	struct rtable *rt;
+	int err;
+
+	if (family == AF_INET) {
+		rt = __ip_route_output_key(svti->net, &out.u.ip4);
+		return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
+	}
+	dst = ip6_route_output(svti->net, NULL, &out.u.ip6);
+	err = dst->error;
+	if (!err)
+		return dst;
+	dst_release(dst);
+	return ERR_PTR(err);
 }
 
 /*
  * The long way: the kernel chooses policy and state by its own tables, and tells the key manager if
  * there is none.
  */
-static struct dst_entry *ask_kernel(struct svti_dev *svti, struct flowi *fl, u16 family)
+static struct dst_entry *ask_kernel(struct svti_dev *svti, struct flowi *fl, u16 family,
+				    bool transport)
 {
-	struct dst_entry *inner, *dst;
+	struct dst_entry *route, *dst;
 
-	inner = rcu_dereference(svti->inner[family == AF_INET6]);
-	if (!inner || !dst_hold_safe(inner))
-		return ERR_PTR(-ENETDOWN);
+	/* What is not put into another packet leaves by the route that is given here. */
+	if (transport) {
+		route = transport_route(svti, fl, family);
+		if (IS_ERR(route))
+			return route;
+	} else {
+		route = rcu_dereference(svti->inner[family == AF_INET6]);
+		if (!route || !dst_hold_safe(route))
+			return ERR_PTR(-ENETDOWN);
+	}
 
-	dst = xfrm_lookup_with_ifid(svti->net, inner, fl, NULL, 0, svti->id);
+	dst = xfrm_lookup_with_ifid(svti->net, route, fl, NULL, 0, svti->id);
 	if (IS_ERR(dst))
 		return dst;
 	if (!dst->xfrm || dst->xfrm->if_id != svti->id) {
@@ -399,17 +457,64 @@ static bool asked_lately(const struct svti_sp *sp, u32 gen)
 	return READ_ONCE(sp->retry_gen) == gen && time_before(jiffies, READ_ONCE(sp->retry_at));
 }
 
-static void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long expires)
+/*
+ * Send by what is known of the flow. What is looked at again is what may change without a new
+ * generation, or just before one; of the state, dst_check() does that.
+ */
+static __always_inline bool transmit_known(struct svti_dev *svti, struct sk_buff *skb,
+					   const struct svti_flow_key *key)
+{
+	struct svti_flow *flow = svti_flow_lookup(key, svti_flow_gen());
+	struct dst_entry *bundle;
+	struct svti_sp *sp;
+	struct svti_sa *sa;
+
+	if (!flow)
+		return false;
+	sp = flow->sp;
+	sa = flow->sa;
+	bundle = rcu_dereference(sa->bundle[svti_flow_is_ipv6(key)]);
+	if (unlikely(!bundle || svti_sp_is_dead(sp) || !dst_check(bundle, 0)))
+		return false;
+
+	memset(skb->cb, 0, sizeof(struct inet6_skb_parm));
+	svti_sp_touch(sp);
+	watch_path(svti->dom, sa, bundle);
+	send(svti, skb, bundle, true);
+	return true;
+}
+
+static bool may_acquire(struct svti_dev *svti)
+{
+	if (__ratelimit(&svti->acquires))
+		return true;
+	svti_count(svti, SVTI_COUNT_TX_ACQUIRE_LIMIT);
+	return false;
+}
+
+/* Keep what the full way has found. Before the packet is changed. */
+static void keep(struct svti_domain *dom, const struct sk_buff *skb, s64 gen, struct svti_sp *sp,
+		 struct svti_sa *sa)
+{
+	struct svti_flow_key key = { .owner = dom };
+
+	if (svti_flow_key(skb, &key))
+		svti_flow_keep(&key, gen, sp, sa);
+}
+
+/* The full way. */
+static noinline void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long expires)
 {
 	struct svti_domain *dom = svti->dom;
+	s64 flow_gen = svti_flow_gen();
 	u32 gen = READ_ONCE(dom->sad_gen);
 	u16 family = svti_skb_family(skb);
 	struct svti_sa *sa = NULL;
 	struct dst_entry *bundle;
 	struct xfrm_policy *pol;
 	struct svti_sp *sp;
+	bool plain, asked = false;
 	struct flowi fl;
-	bool plain;
 	int reason;
 
 	if (svti_flow_dissect(skb, family, &fl)) {
@@ -418,6 +523,7 @@ static void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long e
 	}
 	fl.flowi_oif = READ_ONCE(svti->link);
 
+	svti_count(svti, SVTI_COUNT_TX_LOOKUP);
 	sp = svti_spd_lookup(dom, SVTI_SPD_OUT, &fl, family);
 	plain = sp && policy_is_plain(sp->pol) && !svti_sp_is_dead(sp);
 	if (unlikely(READ_ONCE(dom->spd[SVTI_SPD_OUT_SUB].count))) {
@@ -431,29 +537,45 @@ static void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long e
 	}
 
 	pol = sp->pol;
-	WRITE_ONCE(pol->curlft.use_time, ktime_get_real_seconds());
+	svti_sp_touch(sp);
 	if (!svti_sp_is_dead(sp) && !policy_encrypts(pol)) {
+		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_BLOCKED);
+		return;
+	}
+	if (unlikely(pol->security)) {
+		svti_refuse_label(svti, pol);
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_BLOCKED);
 		return;
 	}
 
 	if (plain)
 		sa = svti_sad_lookup(dom, pol, &pol->xfrm_vec[0]);
-	if (sa && state_is_plain(sa->x))
+	if (sa && state_is_plain(sa->x)) {
 		bundle = get_bundle(svti, sa, family);
-	else if (plain && !sa && asked_lately(sp, gen))
+		if (!IS_ERR(bundle)) {
+			watch_path(dom, sa, bundle);
+			if (bundle->dev != svti->dev)
+				keep(dom, skb, flow_gen, sp, sa);
+		}
+	} else if (plain && !sa && (asked_lately(sp, gen) || !may_acquire(svti))) {
 		bundle = ERR_PTR(-EAGAIN);
-	else
-		bundle = ask_kernel(svti, &fl, family);
+	} else {
+		asked = true;
+		bundle = ask_kernel(svti, &fl, family, policy_is_transport(pol));
+	}
 	if (!IS_ERR(bundle)) {
-		send(svti, skb, bundle);
+		send(svti, skb, bundle, false);
 		return;
 	}
 
 	switch (PTR_ERR(bundle)) {
 	case -EAGAIN:
 	case -EREMOTE:		/* the same, when net.core.xfrm_larval_drop is set */
-		if (!sa && !asked_lately(sp, gen)) {
+		if (asked) {
+			trace_svti_acquire(svti->dev, &fl, family, pol->index);
+			svti_count(svti, SVTI_COUNT_TX_ACQUIRE);
+		}
+		if (asked && !sa) {
 			WRITE_ONCE(sp->retry_at, jiffies + SVTI_ACQUIRE_INTERVAL);
 			WRITE_ONCE(sp->retry_gen, gen);
 		}
@@ -491,7 +613,7 @@ void svti_xmit_trace(struct svti_dev *svti, struct flowi *fl, u16 family, struct
 		trace->verdict = SVTI_XSTATS_TX_NO_POLICY;
 		return;
 	}
-	if (sp && !policy_encrypts(sp->pol)) {
+	if (sp && (!policy_encrypts(sp->pol) || sp->pol->security)) {
 		trace->verdict = SVTI_XSTATS_TX_BLOCKED;
 		return;
 	}
@@ -534,12 +656,24 @@ void svti_xmit_again(struct svti_dev *svti, struct sk_buff *skb, unsigned long e
 	transmit(svti, skb, expires);
 }
 
+void svti_xmit_init(struct svti_dev *svti)
+{
+	ratelimit_state_init(&svti->acquires, HZ, SVTI_ACQUIRE_BURST);
+	/* Counted instead of logged. */
+	ratelimit_set_flags(&svti->acquires, RATELIMIT_MSG_ON_RELEASE);
+}
+
 /* ndo_start_xmit: under RCU, BH disabled, without a lock. */
 netdev_tx_t svti_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct svti_dev *svti = netdev_priv(dev);
+	struct svti_flow_key key;
 
 	BUILD_BUG_ON(sizeof(struct inet_skb_parm) > sizeof(struct inet6_skb_parm));
+
+	key.owner = svti->dom;
+	if (svti_flow_key(skb, &key) && likely(transmit_known(svti, skb, &key)))
+		return NETDEV_TX_OK;
 
 	if (!svti_skb_family(skb) || !pskb_inet_may_pull(skb)) {
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_MALFORMED);

@@ -32,13 +32,13 @@ def test_both_families_pass_inside_both(lab, outer, suite):
     a, b = Counters(ends.a, "svti1"), Counters(ends.b, "svti1")
     for inner in (4, 6):
         ends.a.ping_ok(INSIDE[inner], 3, interval=0.1)
-        # In fragments: of the outer packet with IPv4 inside; IPv6 has to be told the size first, for each route once.
+        # In fragments; whoever sends before the MTU of the interface has followed the SA is told the size.
         if inner == 6:
             ends.a.ping(INSIDE[inner], 3, size=4000, interval=0.1, wait=1)
             ends.b.ping("fd01::1", 3, size=4000, interval=0.1, wait=1)
         ends.a.ping_ok(INSIDE[inner], 2, size=4000, interval=0.1)
     capture.assert_only_ike_and_esp(["192.168.0.0/16", "fd01::/16"])
-    assert set(a.since()) | set(b.since()) == {"tx-too-big"}
+    assert set(a.since()) | set(b.since()) <= {"tx-too-big"}
     link = json.loads(ends.a.run("ip -j -s link show svti1").stdout)[0]["stats64"]
     assert link["rx"]["errors"] == 0
     assert link["tx"]["packets"] >= 10 and link["rx"]["packets"] >= 10

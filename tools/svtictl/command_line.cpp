@@ -186,7 +186,8 @@ class Tree {
     add->add_option("--link-netns", add_.link_netns, "namespace of the encrypted packets: a name of 'ip netns' or a process id")
         ->type_name("NS")
         ->group(kKeywords);
-    keyword(add, "mtu", add_.mtu, parse_mtu, "N", "largest inner packet in octets (default 1500)");
+    keyword(add, "mtu", add_.mtu, parse_mtu, "N",
+            "largest inner packet in octets; stays so (default: follows the SAs, 1500 until there are some)");
     keyword(add, "sp-hash-ipv4", add_.sp_hash_ipv4, parse_sp_hash_ipv4, "LOCAL/REMOTE", kSpHashHelp + "(default 32/32)");
     keyword(add, "sp-hash-ipv6", add_.sp_hash_ipv6, parse_sp_hash_ipv6, "LOCAL/REMOTE", "the same for IPv6 (default 128/128)");
     add->add_option_function<std::vector<std::string>>(
@@ -198,9 +199,13 @@ class Tree {
     add->add_flag("--up", add_.up, "set it up")->group(kKeywords);
 
     CLI::App* set = verb(&app_, "set", set_, "change an SVTI, under traffic",
-                         "  svtictl set svti100 sp-hash-ipv4 16/24 sp-hash-ipv6 56/64\n  svtictl set svti100 dev eth1");
+                         "  svtictl set svti100 sp-hash-ipv4 16/24 sp-hash-ipv6 56/64\n  svtictl set svti100 dev eth1\n"
+                         "  svtictl set svti100 mtu auto");
     parsed(set, "NAME", set_.name, parse_interface_name, "NAME", "name of the interface")->required();
     keyword(set, "dev", set_.dev, parse_interface_name, "IFNAME", "underlying link, in the link namespace");
+    keyword(set, "mtu", set_.mtu, parse_mtu_or_auto, "N|auto", "largest inner packet in octets; auto: follows the SAs and their paths");
+    keyword(set, "sa-per-cpu", set_.sa_per_cpu, parse_on_off, "on|off",
+            "where several SAs could send a packet each CPU takes another (default off)");
     keyword(set, "sp-hash-ipv4", set_.sp_hash_ipv4, parse_sp_hash_ipv4, "LOCAL/REMOTE", kSpHashHelp);
     keyword(set, "sp-hash-ipv6", set_.sp_hash_ipv6, parse_sp_hash_ipv6, "LOCAL/REMOTE", "the same for IPv6");
 
@@ -208,6 +213,9 @@ class Tree {
     parsed(del, "NAME", delete_.name, parse_interface_name, "NAME", "name of the interface")->required();
     CLI::App* show = verb(&app_, "show", show_, "state of one SVTI or of all", "  svtictl show\n  svtictl show svti100 --json");
     parsed(show, "NAME", show_.name, parse_interface_name, "NAME", "name of the interface (default: all)");
+    CLI::App* monitor = verb(&app_, "monitor", monitor_, "print changes of SVTIs as they happen",
+                             "  svtictl monitor\n  svtictl monitor svti100 --json   (an object a line)");
+    parsed(monitor, "NAME", monitor_.name, parse_interface_name, "NAME", "name of the interface (default: all)");
     CLI::App* stats = verb(&app_, "stats", stats_, "counters, and why packets were dropped",
                            "  svtictl stats\n  svtictl stats svti100\n  watch -n1 svtictl stats svti100");
     parsed(stats, "NAME", stats_.name, parse_interface_name, "NAME", "name of the interface (default: all)");
@@ -330,6 +338,7 @@ class Tree {
   SetArguments set_;
   DeleteArguments delete_;
   ShowArguments show_;
+  MonitorArguments monitor_;
   StatsArguments stats_;
   SpdArguments spd_;
   SadArguments sad_;
@@ -358,8 +367,9 @@ std::optional<std::string> contradiction(const FlowArguments& flow, bool needed)
 std::optional<std::string> contradiction(const Verb& verb) {
   if (const auto* spd = std::get_if<SpdArguments>(&verb)) return contradiction(spd->flow, false);
   if (const auto* trace = std::get_if<TraceArguments>(&verb)) return contradiction(trace->flow, true);
-  if (const auto* set = std::get_if<SetArguments>(&verb); set != nullptr && set->dev.empty() && !set->sp_hash_ipv4 && !set->sp_hash_ipv6) {
-    return "nothing to set: say 'sp-hash-ipv4', 'sp-hash-ipv6' or 'dev'";
+  if (const auto* set = std::get_if<SetArguments>(&verb);
+      set != nullptr && set->dev.empty() && !set->mtu && !set->sa_per_cpu && !set->sp_hash_ipv4 && !set->sp_hash_ipv6) {
+    return "nothing to set: say 'sp-hash-ipv4', 'sp-hash-ipv6', 'mtu', 'sa-per-cpu' or 'dev'";
   }
   const auto* route = std::get_if<RouteAddArguments>(&verb);
   if (route == nullptr) return std::nullopt;

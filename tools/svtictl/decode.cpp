@@ -143,12 +143,16 @@ bool read_link_info(const Attributes<IFLA_INFO_MAX>& info, Svti& out) {
                                                      {IFLA_SVTI_SP_HASH_IPV4_LOCAL, kU8},
                                                      {IFLA_SVTI_SP_HASH_IPV4_REMOTE, kU8},
                                                      {IFLA_SVTI_SP_HASH_IPV6_LOCAL, kU8},
-                                                     {IFLA_SVTI_SP_HASH_IPV6_REMOTE, kU8}});
+                                                     {IFLA_SVTI_SP_HASH_IPV6_REMOTE, kU8},
+                                                     {IFLA_SVTI_AUTO_MTU, kU8},
+                                                     {IFLA_SVTI_SA_PER_CPU, kU8}});
   if (!info.has(IFLA_INFO_DATA)) return false;
   const auto data = Attributes<IFLA_SVTI_MAX>::in(info[IFLA_INFO_DATA], kPolicy.data());
   if (!data || !data->has(IFLA_SVTI_ID)) return false;
   out.id = data->u32(IFLA_SVTI_ID);
   out.link_index = data->u32(IFLA_SVTI_LINK);
+  out.auto_mtu = data->u8(IFLA_SVTI_AUTO_MTU) != 0;
+  out.sa_per_cpu = data->u8(IFLA_SVTI_SA_PER_CPU) != 0;
   if (data->has(IFLA_SVTI_SP_HASH_IPV4_LOCAL)) {
     out.sp_hash_ipv4 = {data->u8(IFLA_SVTI_SP_HASH_IPV4_LOCAL), data->u8(IFLA_SVTI_SP_HASH_IPV4_REMOTE)};
     out.sp_hash_ipv6 = {data->u8(IFLA_SVTI_SP_HASH_IPV6_LOCAL), data->u8(IFLA_SVTI_SP_HASH_IPV6_REMOTE)};
@@ -281,6 +285,12 @@ KernelResult<void> decode_end(ByteView view) {
     while (!error.text.empty() && (error.text.back() == '.' || error.text.back() == '\n')) error.text.pop_back();
   }
   return tl::unexpected(error);
+}
+
+std::optional<std::uint32_t> decode_deleted_link(ByteView view) {
+  const Message message(view);
+  if (!message.is(RTM_DELLINK, sizeof(ifinfomsg))) return std::nullopt;
+  return static_cast<std::uint32_t>(message.header<ifinfomsg>().ifi_index);
 }
 
 std::optional<Link> decode_link(ByteView view) {

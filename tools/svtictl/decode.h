@@ -26,6 +26,7 @@ struct Link {
 KernelResult<void> decode_end(ByteView message);
 std::optional<Link> decode_link(ByteView message);
 // RTM_NEWADDR: index of the device, "address/length"
+std::optional<std::uint32_t> decode_deleted_link(ByteView message);  // RTM_DELLINK: its ifindex
 std::optional<std::pair<std::uint32_t, std::string>> decode_address(ByteView message);
 // RTM_NEWROUTE of IPv4 or IPv6; device names are not looked up. Cache entries and local tables' rows are routes too.
 std::optional<Route> decode_route(ByteView message);

@@ -152,6 +152,27 @@ KernelResult<std::vector<Bytes>> Netlink::query(Request& request) {
   return tl::unexpected(KernelError{EAGAIN, "the table changed each time it was read"});
 }
 
+KernelResult<void> Netlink::join(int group) {
+  errno = 0;
+  if (const int error = nl_socket_add_membership(socket_, group); error < 0) return tl::unexpected(socket_error(error));
+  return {};
+}
+
+KernelResult<std::vector<Bytes>> Netlink::next_events() {
+  sockaddr_nl from{};
+  unsigned char* raw = nullptr;
+  errno = 0;
+  const int received = nl_recv(socket_, &from, &raw, nullptr);
+  const std::unique_ptr<unsigned char, decltype(&std::free)> buffer(raw, &std::free);
+  if (received <= 0) return tl::unexpected(errno == ENOBUFS ? KernelError{ENOBUFS, ""} : socket_error(received));
+  std::vector<Bytes> events;
+  int rest = from.nl_pid == 0 ? received : 0;
+  for (auto* header = reinterpret_cast<nlmsghdr*>(raw); nlmsg_ok(header, rest) != 0; header = nlmsg_next(header, &rest)) {
+    events.push_back(to_bytes({reinterpret_cast<const std::uint8_t*>(header), header->nlmsg_len}));
+  }
+  return events;
+}
+
 KernelResult<std::vector<Bytes>> Netlink::query_once(Request& request, bool& interrupted) {
   nlmsghdr* const sent = nlmsg_hdr(request.get());
   sent->nlmsg_seq = 0;  // libnl numbers a message only when it has no number: a repeated dump gets a new one

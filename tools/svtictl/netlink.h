@@ -84,6 +84,10 @@ class Netlink {
   KernelResult<void> execute(Request& request);
   // for a get or a dump: each answer with its nlmsghdr. A dump that the kernel marks as interrupted is repeated.
   KernelResult<std::vector<Bytes>> query(Request& request);
+  // events of a multicast group (RTNLGRP_*) are to be received: use a socket for nothing else from then on
+  KernelResult<void> join(int group);
+  // waits for events; ENOBUFS when some were lost
+  KernelResult<std::vector<Bytes>> next_events();
 
  private:
   explicit Netlink(nl_sock* socket) : socket_(socket) {}

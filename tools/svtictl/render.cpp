@@ -88,6 +88,8 @@ Json interface_json(const Svti& interface) {
            {"ifindex", interface.index},
            {"svti-id", interface.id},
            {"mtu", interface.mtu},
+           {"mtu-fixed", !interface.auto_mtu},
+           {"sa-per-cpu", interface.sa_per_cpu},
            {"promiscuous", interface.promiscuous},
            {"enabled", interface.enabled},
            {"oper-status", interface.oper_status}};
@@ -115,10 +117,11 @@ std::string headline(const Svti& interface, const Paint& paint) {
 
 std::string interface_text(const Svti& interface, const Paint& paint) {
   const bool works = interface.oper_status == "UP" || interface.oper_status == "UNKNOWN";
-  std::string out = fmt::format("{}  {}  oper-status {}  mtu {}\n", headline(interface, paint),
-                                interface.enabled ? paint.good("enabled") : paint.bad("disabled"),
-                                works ? paint.good(interface.oper_status) : paint.bad(interface.oper_status), interface.mtu);
+  std::string out = fmt::format(
+      "{}  {}  oper-status {}  mtu {}{}\n", headline(interface, paint), interface.enabled ? paint.good("enabled") : paint.bad("disabled"),
+      works ? paint.good(interface.oper_status) : paint.bad(interface.oper_status), interface.mtu, interface.auto_mtu ? "" : " fixed");
   if (interface.link_index != 0) out += fmt::format("    link {}\n", link_text(interface));
+  if (interface.sa_per_cpu) out += "    sa-per-cpu on\n";
   if (interface.link_nsid) out += fmt::format("    link-netns {}\n", netns_text(interface));
   for (const std::string& address : interface.addresses) out += fmt::format("    address {}\n", address);
   if (interface.sp_hash_ipv4 && interface.sp_hash_ipv6) {

@@ -51,9 +51,13 @@ Result<std::string> run(const SetArguments& arguments, const Style& style) {
   ifinfomsg header{};
   header.ifi_index = static_cast<int>(svti.index);
   Request request(RTM_NEWLINK, 0);
-  request.header(header).nest(IFLA_LINKINFO, [&](Request& info) {
+  request.header(header);
+  if (arguments.mtu.value_or(0) != 0) request.put_u32(IFLA_MTU, *arguments.mtu);
+  request.nest(IFLA_LINKINFO, [&](Request& info) {
     info.put_text(IFLA_INFO_KIND, "svti").nest(IFLA_INFO_DATA, [&](Request& data) {
       if (underlying != 0) data.put_u32(IFLA_SVTI_LINK, underlying);
+      if (arguments.sa_per_cpu) data.put_u8(IFLA_SVTI_SA_PER_CPU, *arguments.sa_per_cpu ? 1 : 0);
+      if (arguments.mtu) data.put_u8(IFLA_SVTI_AUTO_MTU, *arguments.mtu == 0 ? 1 : 0);
       put_sp_hash(data, arguments.sp_hash_ipv4, arguments.sp_hash_ipv6);
     });
   });

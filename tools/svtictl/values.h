@@ -42,7 +42,9 @@ struct Svti {
   std::uint32_t index = 0;
   std::uint32_t id = 0;
   std::uint32_t mtu = 0;  // octets of inner packet
-  bool enabled = false;   // IFF_UP
+  bool auto_mtu = false;  // it follows the SAs
+  bool sa_per_cpu = false;
+  bool enabled = false;  // IFF_UP
   bool promiscuous = false;
   std::string oper_status;                // RFC 2863 name in capitals: UP, DOWN, UNKNOWN, ...
   std::uint32_t link_index = 0;           // of the underlying link, in the link namespace; 0: none

@@ -38,7 +38,9 @@ Result<std::string> run(const AddArguments& arguments, const Style& style);
 
 struct SetArguments {
   std::string name;
-  std::string dev;  // empty: as it is
+  std::string dev;                   // empty: as it is
+  std::optional<std::uint32_t> mtu;  // 0: that of the tunnel
+  std::optional<bool> sa_per_cpu;
   std::optional<SpHash> sp_hash_ipv4;
   std::optional<SpHash> sp_hash_ipv6;
 };
@@ -54,6 +56,12 @@ struct ShowArguments {
   std::string name;  // empty: all
 };
 Result<std::string> run(const ShowArguments& arguments, const Style& style);
+
+// Prints what becomes of SVTIs, one line (or JSON object) for each change, until it is ended or its output is closed.
+struct MonitorArguments {
+  std::string name;  // empty: all
+};
+Result<std::string> run(const MonitorArguments& arguments, const Style& style);
 
 struct StatsArguments {
   std::string name;  // empty: all
@@ -142,8 +150,8 @@ struct PrintArguments {
 };
 Result<std::string> run(const PrintArguments& arguments, const Style& style);
 
-using Verb = std::variant<ShowArguments, AddArguments, SetArguments, DeleteArguments, StatsArguments, SpdArguments, SadArguments,
-                          TraceArguments, RouteShowArguments, RouteAddArguments, RouteDeleteArguments, RuleShowArguments, RuleAddArguments,
-                          RuleDeleteArguments, PrintArguments>;
+using Verb = std::variant<ShowArguments, MonitorArguments, AddArguments, SetArguments, DeleteArguments, StatsArguments, SpdArguments,
+                          SadArguments, TraceArguments, RouteShowArguments, RouteAddArguments, RouteDeleteArguments, RuleShowArguments,
+                          RuleAddArguments, RuleDeleteArguments, PrintArguments>;
 
 }  // namespace svti::svtictl

@@ -73,6 +73,12 @@ Result<std::uint32_t> parse_svti_id(std::string_view word) {
 }
 
 Result<std::uint32_t> parse_mtu(std::string_view word) { return number_in(word, 68, 65535); }
+Result<std::uint32_t> parse_mtu_or_auto(std::string_view word) {
+  if (word == "auto") return 0U;
+  const auto mtu = parse_mtu(word);
+  if (!mtu) return config_error(fmt::format("{}, nor 'auto'", mtu.error().message));
+  return *mtu;
+}
 Result<std::uint32_t> parse_table(std::string_view word) { return number_in(word, 1, kMax32); }
 Result<std::uint32_t> parse_u32(std::string_view word) { return number_in(word, 0, kMax32); }
 Result<Prefix> parse_prefix(std::string_view word) { return Prefix::parse(word); }
@@ -113,6 +119,11 @@ Result<std::uint8_t> parse_protocol(std::string_view word) {
     return config_error(fmt::format("'{}' is no protocol: a number from 0 to 255, or icmp, icmpv6, tcp, udp, sctp, gre, esp", word));
   }
   return static_cast<std::uint8_t>(*value);
+}
+
+Result<bool> parse_on_off(std::string_view word) {
+  if (word != "on" && word != "off") return config_error(fmt::format("'{}' is not one of on, off", word));
+  return word == "on";
 }
 
 Result<bool> parse_direction(std::string_view word) {

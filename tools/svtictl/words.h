@@ -19,6 +19,8 @@ Result<std::string> parse_interface_name(std::string_view word);
 Result<std::string> parse_svti_name(std::string_view word);
 // 1..4294967295, decimal or with 0x; a leading zero is not octal but an error
 Result<std::uint32_t> parse_svti_id(std::string_view word);
+Result<bool> parse_on_off(std::string_view word);
+Result<std::uint32_t> parse_mtu_or_auto(std::string_view word);           // the same, or 0 for "auto"
 Result<std::uint32_t> parse_mtu(std::string_view word);                   // 68 (RFC 791) to 65535
 Result<std::uint32_t> parse_table(std::string_view word);                 // 1..4294967295
 Result<std::uint32_t> parse_u32(std::string_view word);                   // 0..4294967295: priority, metric

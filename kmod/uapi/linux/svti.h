@@ -27,6 +27,16 @@ enum {
 	IFLA_SVTI_SP_HASH_IPV4_REMOTE,
 	IFLA_SVTI_SP_HASH_IPV6_LOCAL,	/* 0..128, default 128 */
 	IFLA_SVTI_SP_HASH_IPV6_REMOTE,
+	/*
+	 * u8, 1 (default): the MTU follows the SAs and their paths; 0: it stays as it is. To set
+	 * IFLA_MTU implies 0.
+	 */
+	IFLA_SVTI_AUTO_MTU,
+	/*
+	 * u8, 1: where several SAs could send a packet, each CPU takes another one of them; 0
+	 * (default): all take the newest. SAs with XFRMA_SA_PCPU serve their CPU in any case.
+	 */
+	IFLA_SVTI_SA_PER_CPU,
 	__IFLA_SVTI_MAX
 };
 

@@ -12,6 +12,7 @@ what the peer, another namespace, has sent before, kept by its wan.
 import json
 import os
 import shlex
+import subprocess
 import sys
 import time
 
@@ -43,13 +44,15 @@ class Shape:
     def __init__(self, name, count):
         self.name, self.count = name, count
         self.flows = 1 if name in ("one", "equal", "interfaces") else min(count, FLOWS)
-        self.step = {"exact": 1, "prefixes": 256, "lengths": 64}.get(name, 0)
+        if name == "flows":
+            self.flows = PACKETS + WARM_UP  # each packet is the first of its flow
+        self.step = {"flows": 1, "exact": 1, "prefixes": 256, "lengths": 64}.get(name, 0)
         self.per_pair = min(count, 1000)  # port policies of one pair of prefixes
 
     def policies(self):
         """(if_id, selector of ours, selector of theirs, port)"""
         for n in range(self.count):
-            if self.name in ("one", "interfaces"):
+            if self.name in ("one", "flows", "interfaces"):
                 yield n + 1, (0, 0), (0, 0), 0
             elif self.name == "equal":
                 yield n + 1, (HERE, 32), (THERE, 32), 0
@@ -144,10 +147,11 @@ class Bed:
         if self.loaded:
             unload()
 
-    def policies(self, mark=0):
-        """Of both directions, for the tunnel devices with an id, or by the mark for a VTI."""
+    def policies(self, directions, mark=0):
+        """For the tunnel devices with an id, or by the mark for a VTI."""
         self.dut.enter()
-        for direction, outer in (("out", (OUTER, PEER)), ("in", (PEER, OUTER)), ("fwd", (PEER, OUTER))):
+        for direction in directions:
+            outer = (OUTER, PEER) if direction == "out" else (PEER, OUTER)
             with Policies(direction, outer, REQID, mark) as batch:
                 for if_id, ours, theirs, port in self.shape.policies():
                     if direction == "out":
@@ -187,12 +191,20 @@ class Bed:
             run("insmod", f"{self.stage}/svti.ko")
             self.loaded = True
         ids = range(1, self.group.count + 1) if self.shape.name == "interfaces" else self.shape.measured_ids()
+        began = time.monotonic_ns()
         links(kind, ((f"{kind}{n}", n) for n in ids))
+        # Time is instructions: those of the kernel and of this program, for each interface.
+        self.create = (time.monotonic_ns() - began) // len(ids)
 
     def remove_tunnels(self, kind):
         """By group, which takes one announcement and not thousands."""
-        if self.shape.name == "interfaces" and self.group.count > 1:
-            return  # beside the other kind they cost nothing; the namespace takes them with it
+        if kind == "xfrm" and self.shape.name == "interfaces" and self.group.count > 1:
+            return  # the namespace takes them with it
+        if kind == "svti":
+            # With all of its interfaces, and before another kind has its turn.
+            unload()
+            self.loaded = False
+            return
         self.dut.ip(*(f"link del {kind}{n}" for n in self.shape.measured_ids()))
 
     def measure(self, kind, path, size, if_id):
@@ -206,7 +218,13 @@ class Bed:
             back = dict(traffic, saddr=traffic["daddr"], daddr=traffic["saddr"], sstep=traffic["dstep"], dstep=0)
             self.capture(if_id, size, back)
             self.dut.enter()
+        if self.shape.name == "flows" and kind == "svti":
+            # What the run before has left in the flow cache is forgotten with any change of the SPD.
+            selector = "src 203.0.113.0/24 dst 203.0.113.0/24 dir out if_id 1"
+            self.dut.ip(f"xfrm policy add {selector} action block", f"xfrm policy delete {selector}")
+            self.dut.enter()
         errors = xfrm_errors()
+        known = svti_counters(device) if kind == "svti" else {}
         before = device_packets(device, path != "receive")
         if path == "transmit":
             result = bench(self.dut, "xmit", device, "wan", size, traffic)
@@ -217,8 +235,12 @@ class Bed:
         crossed = device_packets(device, path != "receive") - before
         missed = {k: v - errors[k] for k, v in xfrm_errors().items() if v != errors[k]}
         result["run"] = runs - 1
+        if self.shape.name == "interfaces":
+            result["create"] = self.create
         if result["sink_packets"] != total or crossed != total or missed:
             raise RowFailed(f"of {total} packets {result['sink_packets']} came out and {crossed} crossed {device}; XFRM drops: {missed or 'none'}")
+        if kind == "svti":
+            self.check_caches(path, known, svti_counters(device), result)
         smallest = total * (size + 14 + (20 + 8 if path != "receive" else 0))
         if result["sink_bytes"] < smallest:
             raise RowFailed(f"{result['sink_bytes']} octets came out, fewer than {smallest}: these are not the packets")
@@ -229,12 +251,33 @@ class Bed:
                 raise RowFailed(f"{own['bundles']} bundles for {PACKETS} packets of one SA: the cache does not hold")
         return result
 
+    def check_caches(self, path, before, after, result):
+        """That the caches held as the row means it: else it measures something else."""
+        lookups = "rx-full-lookup" if path == "receive" else "tx-full-lookup"
+        looked_up = after[lookups] - before[lookups]
+        built = after["tx-bundle-built"] - before["tx-bundle-built"]
+        total = PACKETS + WARM_UP
+        result["hits"] = round(1 - looked_up / total, 3)
+        if built > 1:
+            raise RowFailed(f"{built} bundles for {total} packets of one SA: the cache does not hold")
+        if self.shape.name == "flows" and looked_up != total:
+            raise RowFailed(f"{looked_up} lookups for {total} packets of as many flows")
+        # Each flow has to be looked up once; two in one place of the cache take turns.
+        if self.shape.name != "flows" and looked_up > 0.25 * total + self.shape.flows:
+            raise RowFailed(f"{looked_up} lookups for {total} packets of {self.shape.flows} flows: the cache does not hold")
+
     def capture(self, if_id, size, traffic):
         """ESP packets from the peer, for "replay"."""
         self.peer.ip(f"route replace default dev tun{if_id}")
         sent = bench(self.peer, "capture", f"tun{if_id}", "wan", size, traffic)["sink_packets"]
         if sent != PACKETS + WARM_UP:
             raise RowFailed(f"the peer sent {sent} of {PACKETS + WARM_UP} packets")
+
+
+def svti_counters(device):
+    """What `ethtool -S` tells, of the namespace that is entered."""
+    done = subprocess.run(["ethtool", "-S", device], capture_output=True, text=True, check=True)
+    return {name.strip(): int(value) for name, _, value in (line.partition(":") for line in done.stdout.splitlines()[1:])}
 
 
 def unload():
@@ -261,12 +304,11 @@ def keep_symbols(group, kind, result_file):
 
 def measure_group(stage, group, paths, result_file, record):
     bed = Bed(stage, group)
-    inserted = False
+    # An SVTI does not look at fwd policies, and svti-iked makes none; the others drop what they have none for.
+    policies = {"vti": ("out", "in", "fwd"), "svti": ("out", "in"), "xfrm": ("fwd",)}
     try:
         for kind in group.kinds:
-            if kind == "vti" or not inserted:
-                bed.policies(mark=MARK if kind == "vti" else 0)
-                inserted = kind != "vti"
+            bed.policies(policies[kind], MARK if kind == "vti" else 0)
             bed.tunnels(kind)
             bed.states(kind)
             symbols = keep_symbols(group, kind, result_file)
@@ -287,7 +329,7 @@ def measure_group(stage, group, paths, result_file, record):
 
 
 def main(stage, result_file, paths, names):
-    run("modprobe", "-a", "xfrm_user", "esp4", "xfrm_interface", "ip_vti", "crypto_null", "authenc", "xfrm4_tunnel")
+    run("modprobe", "-a", "xfrm_user", "esp4", "xfrm_interface", "ip_vti", "crypto_null", "authenc", "xfrm4_tunnel", "aesni_intel")
     # So that no module is looked for, and none has its constructors run, while packets are counted.
     for suite in SUITES.values():
         state = "src 192.0.2.1 dst 192.0.2.2 proto esp spi 1 mode tunnel " + suite

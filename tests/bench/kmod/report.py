@@ -7,6 +7,8 @@ RATIO_TO_REACH = {"transmit": 0.6, "forward": 0.6, "receive": 0.85}
 OWN_TO_REACH = 700
 # Of any number of policies or interfaces, against one of the same shape.
 GROWTH_TO_REACH = 1.1
+# To make an interface among many, against an xfrm interface among as many.
+CREATE_TO_REACH = 1.5
 BEGIN, END = "<!-- scripts/bench kmod: begin -->", "<!-- scripts/bench kmod: end -->"
 
 
@@ -56,6 +58,8 @@ def judge(figures):
                 if "own" in figure:
                     add(kv, row, "own instructions", figure["own"], OWN_TO_REACH)
                 continue
+            if figure["path"] == "transmit" and figure["count"] > 1 and "create" in figure and peer:
+                add(kv, row, "creation, times xfrm interface", round(figure["create"] / peer["create"], 3), CREATE_TO_REACH)
             base = base_of(figure, found)
             if figure["count"] > base["count"] and figure["shape"] != "lengths":
                 growth = round(figure["median"] / base["median"], 3)
@@ -103,6 +107,12 @@ def lines_of(kv, recorded, judged):
             growth += " (missed)" if (row, "times") in missed else ""
             cells += [cell(svti), growth, cell(xfrm)]
         yield "| " + " | ".join(cells) + " |"
+    made = [(f["count"], f["create"], found.get((row, "xfrm"), {}).get("create")) for (row, kind), f in found.items() if kind == "svti" and f["path"] == "transmit" and f.get("create")]
+    if made:
+        yield ""
+        yield "Instructions to make an interface, when so many are made (svti, xfrm interface): " + "; ".join(
+            f"{count:,}: {svti:,}, {xfrm or 0:,}" for count, svti, xfrm in sorted(made)
+        )
 
 
 def write(file, figures, judged):

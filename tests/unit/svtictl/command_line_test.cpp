@@ -158,7 +158,10 @@ BOOST_AUTO_TEST_CASE(set_takes_thresholds_as_a_pair_and_needs_something_to_set) 
   const auto set = std::get<SetArguments>(std::get<Invocation>(parse("set svti1 sp-hash-ipv6 56/64")).verb);
   BOOST_TEST(!set.sp_hash_ipv4);
   BOOST_TEST((set.sp_hash_ipv6 && set.sp_hash_ipv6->local == 56 && set.sp_hash_ipv6->remote == 64));
-  for (const char* wrong : {"set svti1", "set svti1 sp-hash-ipv4 16", "set svti1 sp-hash-ipv4 33/0", "set svti1 sp-hash-ipv6 0/129"}) {
+  BOOST_TEST(std::get<SetArguments>(std::get<Invocation>(parse("set svti1 mtu 1400")).verb).mtu.value() == 1400U);
+  BOOST_TEST(std::get<SetArguments>(std::get<Invocation>(parse("set svti1 mtu auto")).verb).mtu.value() == 0U);
+  for (const char* wrong : {"set svti1", "set svti1 mtu 67", "set svti1 mtu none", "set svti1 sp-hash-ipv4 16",
+                            "set svti1 sp-hash-ipv4 33/0", "set svti1 sp-hash-ipv6 0/129"}) {
     BOOST_TEST(std::holds_alternative<Stop>(parse(wrong)), wrong);
   }
 }
@@ -180,8 +183,8 @@ BOOST_AUTO_TEST_CASE(a_refusal_points_to_the_help_of_its_verb) {
 }
 
 BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples) {
-  for (const char* verb : {"", "add", "set", "delete", "show", "stats", "spd", "sad", "trace", "route", "route show", "route add",
-                           "route delete", "rule", "rule show", "rule add", "rule delete", "completion"}) {
+  for (const char* verb : {"", "add", "set", "delete", "show", "monitor", "stats", "spd", "sad", "trace", "route", "route show",
+                           "route add", "route delete", "rule", "rule show", "rule add", "rule delete", "completion"}) {
     const auto parsed = parse(std::string(verb) + " --help");
     BOOST_REQUIRE(std::holds_alternative<Stop>(parsed));
     const Stop& stop = std::get<Stop>(parsed);
@@ -195,7 +198,7 @@ BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples) {
 BOOST_AUTO_TEST_CASE(completion_knows_every_verb_and_keyword) {
   const auto script = arguments<PrintArguments>("completion bash").text;
   for (const char* part : {"\"add\") words=\"id dev link-netns mtu sp-hash-ipv4 sp-hash-ipv6 address up",
-                           "\"\") words=\"add set delete show stats spd sad trace route rule completion",
+                           "\"\") words=\"add set delete show monitor stats spd sad trace route rule completion",
                            "\"route add\") words=\"dev type src metric table", "complete -F _svtictl svtictl\n"}) {
     BOOST_TEST(script.find(part) != std::string::npos, part << " is not in\n" << script);
   }

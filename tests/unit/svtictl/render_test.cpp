@@ -52,6 +52,8 @@ BOOST_AUTO_TEST_CASE(interfaces_as_json_have_the_leaves_of_the_guide) {
                           {"ifindex", 5},
                           {"svti-id", 100},
                           {"mtu", 1400},
+                          {"mtu-fixed", true},
+                          {"sa-per-cpu", false},
                           {"promiscuous", false},
                           {"enabled", true},
                           {"oper-status", "UP"},
@@ -91,7 +93,7 @@ BOOST_AUTO_TEST_CASE(what_has_no_name_here_is_shown_by_its_number) {
 
 BOOST_AUTO_TEST_CASE(interfaces_as_text) {
   BOOST_TEST(render_interfaces({sample()}, kText) ==
-             "svti100  svti-id 100  enabled  oper-status UP  mtu 1400\n"
+             "svti100  svti-id 100  enabled  oper-status UP  mtu 1400 fixed\n"
              "    link eth0\n"
              "    link-netns red\n"
              "    address 10.0.0.1/24\n"
