@@ -158,7 +158,7 @@ def test_auth_every_kind_of_key_both_roles(g, kind):
 
 def test_auth_identities_methods_of_each_end_and_whom_we_are_asked_for(g):
     pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
-    psk = block("pre-shared-key k", f'id "{GWB}"', "id gwb.example", "secret 0seaJ31RfzHNRvUSH0oUYg7znTW0I=")
+    psk = block("pre-shared-key k", "id gwb.example", "secret 0seaJ31RfzHNRvUSH0oUYg7znTW0I=")
     iked = Iked(g.gwa, configuration(pki.text, our_vpn(leaves=("remote-id gwb.example",)))).start()
     # subjectAltNames; strongSwan asks for gwa.example (IDr), which we are without a local-id
     theirs = their_connection("auth = pubkey\n certs = gwb.pem\n id = gwb.example", "auth = pubkey\n id = gwa.example")
