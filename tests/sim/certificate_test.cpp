@@ -3,6 +3,8 @@
 // while a signer or a verifier takes its time.
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <iterator>
 
 #include "sim/pair.h"
 #include "sim/world/scripted_peer.h"
@@ -325,6 +327,46 @@ BOOST_AUTO_TEST_CASE(a_configuration_that_changed_meanwhile_does_not_let_the_pee
   pair.right.apply(configuration(stricter.parts(right_vpn())));
   pair.world.run_for(seconds(10));
   BOOST_TEST(pair.right.ike_sas().empty());
+}
+
+// CVE-2021-41991: more certificates than anybody needs
+BOOST_AUTO_TEST_CASE(cve_2021_41991_a_peer_may_send_as_many_certificates_as_it_likes) {
+  End left = left_end();
+  model::LocalCertificate many = *left.certificates.front();
+  for (int i = 0; i < 100; ++i) many.chain.push_back(i % 2 == 0 ? other_root().certificate : Bytes(300, static_cast<std::uint8_t>(i)));
+  left.certificates = {std::make_shared<const model::LocalCertificate>(many)};
+  BOOST_TEST(outcome(left, right_end()).up);
+}
+
+// CVE-2026-77205: a bad certificate does not spoil the good one that comes next
+BOOST_AUTO_TEST_CASE(cve_2026_77205_a_bad_certificate_first_and_a_good_one_then) {
+  Pair pair(left_end().parts(left_vpn()), right_end().parts(right_vpn()));
+  End bad;
+  bad.with("left", test::issue(request("C=CH, O=Example, CN=left"), other_root()));
+  pair.left.apply(configuration(bad.parts(left_vpn())));
+  BOOST_TEST(!connect(pair).up);
+  pair.left.apply(configuration(left_end().parts(left_vpn())));
+  BOOST_TEST(connect(pair).up);
+}
+
+// CVE-2026-14957: a key of 1024 bits, the guide's; CVE-2026-50722: lengths of signatures; CVE-2026-77207: what is no certificate
+BOOST_AUTO_TEST_CASE(cve_2026_14957_and_77207_keys_signatures_and_certificates_that_are_none) {
+  std::ifstream in(SVTI_SOURCE_DIR "/tests/vectors/guide/certificate.conf");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::size_t begin = text.find("-----BEGIN CERTIFICATE");
+  const std::string pem = text.substr(begin, text.find("-----END CERTIFICATE-----") + 25 - begin);
+  model::LocalCertificate weak = test::need(auth::read_local_certificate("weak", as_bytes(pem), {}));
+  End left = left_end();
+  weak.key_id = left.keys.front()->id;
+  const model::LocalCertificate good = *left.certificates.front();
+  left.certificates = {std::make_shared<const model::LocalCertificate>(weak)};
+  BOOST_TEST(outcome(left, right_end()).right_reason.find("an RSA key of 1024 bits is too weak") != std::string::npos);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, good.der.size() / 2, good.der.size() - 1}) {
+    model::LocalCertificate cut = good;
+    cut.der.resize(size);
+    left.certificates = {std::make_shared<const model::LocalCertificate>(cut)};
+    BOOST_TEST((outcome(left, right_end()).right == Cause::Certificate));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(lossy_networks_bring_it_up_all_the_same) {

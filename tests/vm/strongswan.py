@@ -9,15 +9,21 @@ import re
 from lab import LabError, wait_until
 
 CHARON = "/usr/sbin/charon-systemd"
-PLUGINS = "random nonce openssl kdf hmac sha1 sha2 curve25519 gmp kernel-netlink socket-default vici"
+PLUGINS = "random nonce openssl kdf hmac sha1 sha2 curve25519 gmp pem pkcs1 pkcs8 x509 pubkey constraints kernel-netlink socket-default vici"
 
 
 class StrongSwan:
     """charon on `host`, loaded with the swanctl.conf text `config`. `settings`: more lines for the charon section, `plugins`: more of them.
     Keys and certificates are in `private`, `x509`, `x509ca` of the host's folder."""
 
-    def __init__(self, host, config, settings="", plugins=""):
+    def __init__(self, host, config, settings="", plugins="", files=None):
+        """`files`: {"x509/gw.pem": path} are put into the host's folder."""
         self.host = host
+        self.folder = host.dir  # where swanctl looks when it is given a file
+        for name, source in (files or {}).items():
+            target = self.folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
         self.socket = f"unix://{host.dir}/charon.vici"
         self.settings = host.dir / "strongswan.conf"
         self.config = host.dir / "swanctl.conf"
@@ -39,7 +45,7 @@ charon-systemd {{
   }}
 }}
 swanctl {{
-  load = random openssl {plugins}
+  load = random pem pkcs1 pkcs8 x509 openssl curve25519 {plugins}
   socket = {self.socket}
 }}
 """
@@ -66,9 +72,8 @@ swanctl {{
         self.process.kill()
 
     def swanctl(self, *args, check=True, timeout=90):
-        return self.host.run(
-            ["swanctl", *args, "--uri", self.socket], check=check, timeout=timeout, env={"STRONGSWAN_CONF": str(self.settings)}
-        )
+        env = {"STRONGSWAN_CONF": str(self.settings), "SWANCTL_DIR": str(self.folder)}
+        return self.host.run(["swanctl", *args, "--uri", self.socket], check=check, timeout=timeout, env=env)
 
     def initiate(self, child, check=True):
         return self.swanctl("--initiate", "--child", child, "--timeout", "60", check=check)

@@ -76,7 +76,7 @@ void CredentialResolver::read_certificate(const Node& node) {
   }
   if (const std::string weakness = auth::weakness_of(certificate->der); !weakness.empty()) {
     out.has_findings = true;
-    findings_.warning(pem->line, path_of(node, "certificate"), "cannot be used: it has " + weakness);
+    findings_.warning(pem->line, path_of(node, "certificate"), "cannot be used: " + weakness);
   }
   auto private_key = std::make_shared<model::PrivateKey>();
   private_key->id = std::move(key->key_id);

@@ -7,6 +7,8 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 
+#include "engine/expiry.h"
+
 namespace svti::engine {
 
 using boost::asio::steady_timer;
@@ -30,7 +32,8 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
               if (!source) return std::nullopt;
               return *source;
             }),
-      timer_(loop) {
+      timer_(loop),
+      expiry_timer_(loop) {
   if (place_.ids != nullptr) core_.share_ids(*place_.ids);
   kernel_.set_events(this);
   transport_.set_receive([this](const model::Datagram& datagram) {
@@ -337,6 +340,19 @@ void Engine::apply(const model::ConfigurationPtr& configuration) {
   explanations_.keep_only(*configuration);
   perform(std::move(effects));
   reconcile();
+  warn_of_expiry();
+}
+
+// Now, and each day.
+void Engine::warn_of_expiry() {
+  const model::Configuration& configuration = *core_.configuration();
+  if (configuration.certificates.empty() && configuration.authorities.empty()) return void(expiry_timer_.cancel());
+  const auto wall = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  for (LogLine& line : expiry_warnings(configuration, wall)) write(std::move(line));
+  expiry_timer_.expires_after(std::chrono::hours(24));
+  expiry_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) warn_of_expiry();
+  });
 }
 
 std::size_t Engine::matching(const Target& target) const {

@@ -101,6 +101,7 @@ class Engine final : private model::KernelEvents {
   void finish(Waiters::iterator waiter, Status status);
   std::set<std::string> policies_of(const std::string& vpn, const std::string& policy) const;
   void apply_globals(const model::GlobalOptions& options);
+  void warn_of_expiry();
 
   // What a former life left: SAs that still carry traffic, by reqid, until something of ours takes their place.
   void reconcile();
@@ -132,6 +133,7 @@ class Engine final : private model::KernelEvents {
     std::vector<model::SaId> sas;
   };
   std::list<Leaving> leaving_;
+  boost::asio::steady_timer expiry_timer_;
   std::unique_ptr<boost::asio::steady_timer> stop_timer_;
   std::function<void()> stopped_;
   bool stopping_ = false;

@@ -306,7 +306,7 @@ void IkeSa::check_signature(const wire::AuthPayload& auth, TimePoint now, Effect
   const auto key = crypto::VerifyingKey::from_spki(facts->public_key);
   if (!key) {
     return refuse_peer(
-        Cause::Certificate, "its certificate \"" + facts->subject_text + "\" has " + key.error().message,
+        Cause::Certificate, "the key of its certificate \"" + facts->subject_text + "\" cannot be used: " + key.error().message,
         [&](model::Explanation& why) {
           explain_certificate(vpn, *facts, remote_id_, Verdict::Fits, Verdict::NotCompared, why);
           why.advice = advice_for(vpn, crypto::ChainDefect::Weak);
@@ -324,7 +324,9 @@ void IkeSa::check_signature(const wire::AuthPayload& auth, TimePoint now, Effect
         },
         now, out);
   }
-  log(out, Subsystem::Ike, 2, "AUTH is signed by the key of \"" + facts->subject_text + "\", " + crypto::VerifyingKey::describe(signature));
+  log(out, Subsystem::Ike, 1,
+      "the peer signs as " + remote_id_.to_string() + " with certificate \"" + facts->subject_text + "\", " +
+          crypto::VerifyingKey::describe(signature));
   VerifyCertificate question{
       await_answer(now), vpn.name, std::move(certificates.front()), {}, vpn.authentication.authorities, vpn.authentication.revocation};
   question.intermediates.assign(std::make_move_iterator(certificates.begin() + 1), std::make_move_iterator(certificates.end()));
