@@ -2,6 +2,7 @@
 // A datagram from anybody. What parses must, once written, parse to the same; selectors must answer whatever they are.
 #include <cstdlib>
 
+#include "wire/configuration.h"
 #include "wire/message.h"
 
 using namespace svti;
@@ -25,6 +26,16 @@ void use(const TsPayload& ts) {
   }
 }
 
+// What is read is written so that it is read the same.
+void use(const ConfigPayload& payload) {
+  const auto read = read_configuration(payload);
+  if (!read) return;
+  Configuration said = *read;
+  std::erase_if(said.nbns, [](const IpAddress& one) { return one.is_v6(); });
+  const auto again = read_configuration(write_configuration(ConfigType::Request, said));
+  check(again && again->addresses.size() == said.addresses.size() && again->dns == said.dns && again->subnets == said.subnets);
+}
+
 // What parsing drops by design is dropped here too: attributes that make a transform useless, selectors of unknown types.
 std::vector<Payload> writable(std::vector<Payload> payloads) {
   std::erase_if(payloads, [](const Payload& one) {
@@ -46,6 +57,7 @@ void check_chain(const std::vector<Payload>& parsed) {
   for (const Payload& one : parsed) {
     check(!to_string(type_of(one)).empty());
     if (const auto* ts = std::get_if<TsPayload>(&one)) use(*ts);
+    if (const auto* configuration = std::get_if<ConfigPayload>(&one)) use(*configuration);
     if (const auto* notify = std::get_if<NotifyPayload>(&one)) check(!to_string(notify->type).empty());
   }
   const auto payloads = writable(parsed);

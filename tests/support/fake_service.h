@@ -110,6 +110,7 @@ class FakeService : public engine::Service {
   model::RuntimeState current = guide_state();
   model::ConfigurationPtr running;
   std::vector<model::Explanation> explanations;
+  std::vector<model::PoolState> pool_states;  // beside those that the overlay brings
   std::map<std::string, model::ConfigurationPtr> other_vrfs;
   std::map<std::string, model::RuntimeState> other_states;
   Status overlay_status;
@@ -218,6 +219,21 @@ class FakeService : public engine::Service {
       if (sa.unique_id == id) return sa;
     }
     return std::nullopt;
+  }
+  std::vector<model::PoolState> pools(const std::string& vrf, bool with_leases) override {
+    if (vrf != model::kMainVrf) return {};
+    std::vector<model::PoolState> out = pool_states;
+    for (const auto& [name, pool] : overlay.pools) {
+      if (std::any_of(out.begin(), out.end(), [&](const auto& one) { return one.name == name; })) continue;
+      model::PoolState& one = out.emplace_back();
+      one.name = name;
+      one.base = pool->ranges.front().first;
+      for (const model::AddressRange& range : pool->ranges) one.size += model::size_of(range);
+    }
+    if (!with_leases) {
+      for (model::PoolState& one : out) one.leases.clear();
+    }
+    return out;
   }
   model::ConfigurationPtr configuration(const std::string& vrf) const override {
     if (vrf == model::kMainVrf) return running;

@@ -15,6 +15,7 @@ _ikectl_names() {
   ikectl show config nodefault 2>/dev/null | awk -v kind="$1" -v vpn="$2" '
     $1 == "vpn" { current = $2 }
     kind == "vpn" && $1 == "vpn" { print $2 }
+    kind == "pool" && $1 == "pool" { print $2 }
     kind == "policy" && $1 == "security-policy" && current == vpn { print $2 }'
 }
 
@@ -45,11 +46,12 @@ _ikectl() {
         "1 load"|"1 check"|"1 diff") COMPREPLY=($(compgen -f -- "$current")); return ;;
         "1 initiate"|"1 terminate"|"1 rekey"|"1 explain") offer=$(_ikectl_names vpn) ;;
         "2 initiate"|"2 terminate"|"2 rekey") offer=$(_ikectl_names policy "${words[1]}") ;;
-        "1 show") offer="config state" ;;
+        "1 show") offer="config state pools" ;;
         "2 show")
           case ${words[1]} in
             config) offer="nodefault --resolved --secrets" ;;
             state) offer="$(_ikectl_names vpn) --vrf --secrets" ;;
+            pools) offer="$(_ikectl_names pool) --leases --vrf" ;;
           esac ;;
         "1 pki") offer="ca issue crl show verify config" ;;
         "2 pki"|"3 pki") COMPREPLY=($(compgen -f -- "$current")); return ;;

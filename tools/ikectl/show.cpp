@@ -81,7 +81,7 @@ void add_show_state(CLI::App& show_verb, Context& context) {
 }  // namespace
 
 void add_show(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("show", "Print the configuration or the state");
+  CLI::App* verb = app.add_subcommand("show", "Print the configuration, the state, or the pools of virtual addresses");
   verb->require_subcommand(1);
   verb->fallthrough();
   verb->footer(
@@ -90,6 +90,7 @@ void add_show(CLI::App& app, Context& context) {
       "  ikectl show state siteA-siteB --json");
   add_show_config(*verb, context);
   add_show_state(*verb, context);
+  add_show_pools(*verb, context);
 }
 
 }  // namespace svti::ikectl

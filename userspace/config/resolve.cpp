@@ -14,6 +14,7 @@
 #include "auth/certificates.h"
 #include "config/values.h"
 #include "model/algorithm.h"
+#include "model/pool.h"
 
 namespace svti::config {
 
@@ -403,6 +404,7 @@ class VpnResolver {
     out_.authentication.revocation = ike.revocation;
     check_certificates();
     check_peers();
+    check_virtual_addresses();
     check_proposals();
     return std::move(out_);
   }
@@ -441,13 +443,22 @@ class VpnResolver {
     if (name == "remote-ca-certificate") {
       if (auto one = around_.credentials.authority(child->text)) out_.authentication.authorities.push_back(std::move(one));
     }
-    if (name == "vip-pool" || name == "vip-request") error(child, "virtual addresses are not supported yet");
+    if (name == "vip-pool") out_.vip_pools.push_back(child->text);
+    if (name == "vip-request") read_vip_request(child);
     if (name == "security-policy") read_policy(child);
   }
 
   void read_remote_id(const Node* leaf) {
     const model::Identity id = *model::Identity::parse(leaf->text);
     if (!id.is_any()) out_.remote_id = id;
+  }
+
+  void read_vip_request(const Node* leaf) {
+    const IpAddress asked = *IpAddress::parse(leaf->text);
+    const bool twice = std::any_of(out_.vip_request.begin(), out_.vip_request.end(),
+                                   [&](const IpAddress& other) { return other.family() == asked.family(); });
+    if (twice) return error(leaf, std::string("a second ") + (asked.is_v4() ? "IPv4" : "IPv6") + " address: at most one of each family");
+    out_.vip_request.push_back(asked);
   }
 
   void read_policy(const Node* node) {
@@ -544,6 +555,22 @@ class VpnResolver {
     out_.ipsec.close_action = StartAction::None;
   }
 
+  void check_virtual_addresses() {
+    if (!out_.vip_request.empty() && !out_.remote_address)
+      warning(node_->child("vip-request"), "without remote-address there is nobody to ask: it has no effect");
+    const auto covers = [&](IpFamily family) {
+      return std::any_of(out_.vip_request.begin(), out_.vip_request.end(), [&](const IpAddress& one) { return one.family() == family; });
+    };
+    for (const model::SecurityPolicy& policy : out_.policies) {
+      const auto& local = policy.local_ts.front().subnet;
+      const auto& remote = policy.remote_ts.front().subnet;
+      if (out_.vip_request.empty() || local || !remote || covers(remote->family())) continue;
+      const bool v4 = remote->family() == IpFamily::V4;
+      warning(node_, std::string("security-policy ") + policy.name + " wants an " + (v4 ? "IPv4" : "IPv6") +
+                         " address here, and vip-request asks for none: add vip-request " + (v4 ? "0.0.0.0" : "::"));
+    }
+  }
+
   void check_proposals() {
     if (out_.ike.proposals.empty()) error(node_, "needs an ike-proposal, in its ike-policy or in the template of that");
     if (out_.policies.empty()) return;
@@ -566,6 +593,54 @@ std::shared_ptr<const model::PresharedKey> preshared_key(const Node& node) {
   for (const NodePtr& child : node.children) {
     if (child->schema->name == "id") out->ids.push_back(*model::Identity::parse(child->text));
     if (child->schema->name == "secret") out->secret = std::move(*decode_secret(child->text));
+  }
+  return out;
+}
+
+// Ranges of the pools of one `ike`: no address may be in two of them, or twice in one.
+class PoolRanges {
+ public:
+  struct Place {
+    model::AddressRange range;
+    std::string pool, text;
+  };
+  // the one that overlaps, or null; takes `range` in
+  const Place* add(const model::AddressRange& range, const std::string& pool, const std::string& text) {
+    const auto behind = by_first_.upper_bound(range.first);
+    if (behind != by_first_.begin() && std::prev(behind)->second.range.overlaps(range)) return &std::prev(behind)->second;
+    if (behind != by_first_.end() && behind->second.range.overlaps(range)) return &behind->second;
+    by_first_.emplace(range.first, Place{range, pool, text});
+    return nullptr;
+  }
+
+ private:
+  std::map<IpAddress, Place> by_first_;
+};
+
+std::shared_ptr<const model::Pool> pool_of(const Node& node, const std::string& path, PoolRanges& ranges, Findings& findings) {
+  auto out = std::make_shared<model::Pool>();
+  out->name = node.text;
+  for (const NodePtr& child : node.children) {
+    const std::string_view name = child->schema->name;
+    if (name == "address") {
+      const model::AddressRange range = *model::parse_address_range(child->text);
+      if (const auto* other = ranges.add(range, node.text, child->text)) {
+        findings.error(child->line, step_path(path, *child),
+                       "overlaps address " + other->text + (other->pool == node.text ? "" : " of pool " + quoted(other->pool)));
+        continue;
+      }
+      out->ranges.push_back(range);
+      continue;
+    }
+    const auto add = [&](std::vector<IpAddress>& list) { list.push_back(*IpAddress::parse(child->text)); };
+    if (name == "dns") add(out->dns);
+    if (name == "dhcp") add(out->dhcp);
+    if (name == "nbns") {
+      add(out->nbns);
+      if (out->nbns.back().is_v6())
+        findings.warning(child->line, step_path(path, *child),
+                         "does not reach the client: IKEv2 tells IPv4 addresses of NBNS servers alone");
+    }
   }
   return out;
 }
@@ -611,7 +686,15 @@ class IkeResolver {
       const auto earlier = before_->around.find(around_.path);
       same_around_ = earlier != before_->around.end() && earlier->second == around;
     }
+    const SchemaNode* pools = ike.schema->child("pool");
+    PoolRanges ranges;
     for (const NodePtr& child : ike.children) {
+      if (child->schema == pools) {
+        auto pool = pool_of(*child, step_path(around_.path, *child), ranges, findings_);
+        const auto running = running_ ? running_->pools.find(child->text) : decltype(running_->pools.begin()){};
+        const bool same = running_ && running != running_->pools.end() && *running->second == *pool;
+        out->pools.emplace(child->text, same ? running->second : std::move(pool));
+      }
       if (child->schema == keys) out->preshared_keys.push_back(key(*child));
       if (child->schema == vpns) out->vpns.emplace(child->text, vpn(*child));
     }

@@ -43,7 +43,11 @@ Status Catalogue::put(const std::string& name, Authority authority) {
   ++revision_;
   return put_into(authorities_, name, std::move(authority));
 }
-Status Catalogue::put(const std::string& name, Pool pool) { return put_into(pools_, name, pool); }
+
+Status Catalogue::put(const std::string& name, model::Pool pool) {
+  ++revision_;
+  return put_into(pools_, name, std::make_shared<const model::Pool>(std::move(pool)));
+}
 
 Status Catalogue::put(const std::string& id, SharedSecret secret) {
   ++revision_;
@@ -78,6 +82,11 @@ bool Catalogue::remove_authority(std::string_view name) {
 bool Catalogue::remove_key(std::string_view id) {
   ++revision_;
   return erase(keys_, id);
+}
+
+bool Catalogue::remove_pool(std::string_view name) {
+  ++revision_;
+  return erase(pools_, name);
 }
 
 bool Catalogue::remove_secret(std::string_view id) {
@@ -231,6 +240,7 @@ model::Overlay Catalogue::overlay() const {
     out.vpns.emplace_hint(out.vpns.end(), name, std::move(vpn));
   }
   out.preshared_keys = preshared_keys();
+  out.pools = pools_;
   credentials.fill(out);
   return out;
 }

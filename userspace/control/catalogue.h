@@ -35,11 +35,6 @@ struct Authority {
   std::string cert_uri_base;
 };
 
-struct Pool {
-  IpAddress base;  // the first that would be given away
-  std::uint32_t size = 0;
-};
-
 class Catalogue {
  public:
   static constexpr std::size_t kMaxEntries = 200'000;  // of each kind
@@ -50,7 +45,7 @@ class Catalogue {
   // In place of one of that name. Error: there are kMaxEntries already.
   Status put(const std::string& name, Connection connection);
   Status put(const std::string& name, Authority authority);
-  Status put(const std::string& name, Pool pool);
+  Status put(const std::string& name, model::Pool pool);
   // `id` empty: a secret that cannot be named, hence neither listed nor removed but by clear_credentials()
   Status put(const std::string& id, SharedSecret secret);
   Status put(crypto::PrivateKey key);
@@ -58,7 +53,7 @@ class Catalogue {
   // false: there is none
   bool remove_connection(std::string_view name);
   bool remove_authority(std::string_view name);
-  bool remove_pool(std::string_view name) { return erase(pools_, name); }
+  bool remove_pool(std::string_view name);
   bool remove_secret(std::string_view id);
   bool remove_key(std::string_view id);
   // certificates, keys and secrets; what belongs to connections and authorities stays
@@ -66,7 +61,7 @@ class Catalogue {
 
   const Named<Connection>& connections() const { return connections_; }
   const Named<Authority>& authorities() const { return authorities_; }
-  const Named<Pool>& pools() const { return pools_; }
+  const Named<std::shared_ptr<const model::Pool>>& pools() const { return pools_; }
   const Named<SharedSecret>& secrets() const { return secrets_; }
   const Named<crypto::PrivateKey>& keys() const { return keys_; }  // by key id in hexadecimal
   // every certificate once: those loaded by themselves, those of connections and those of authorities
@@ -92,7 +87,7 @@ class Catalogue {
 
   Named<Connection> connections_;
   Named<Authority> authorities_;
-  Named<Pool> pools_;
+  Named<std::shared_ptr<const model::Pool>> pools_;
   Named<SharedSecret> secrets_;
   std::vector<SharedSecret> unnamed_secrets_;
   Named<crypto::PrivateKey> keys_;

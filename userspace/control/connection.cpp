@@ -390,6 +390,18 @@ Taken dscp(ConnectionDraft&, const Values& values) {
   return as_text(values).find_first_not_of('0') == std::string::npos ? Taken() : Taken(unsupported("expected 000000"));
 }
 
+Taken vips(ConnectionDraft& draft, const Values& values) {
+  for (const std::string& text : split_at_commas(values)) {
+    const auto address = IpAddress::parse(text == "%any" || text == "%any4" ? "0.0.0.0" : text == "%any6" ? "::" : text);
+    if (!address) return invalid(address.error().message);
+    const bool twice = std::any_of(draft.vpn.vip_request.begin(), draft.vpn.vip_request.end(),
+                                   [&](const IpAddress& other) { return other.family() == address->family(); });
+    if (twice) return unsupported("expected at most one of each family");
+    draft.vpn.vip_request.push_back(*address);
+  }
+  return {};
+}
+
 const std::vector<Option<ConnectionDraft>>& connection_options() {
   using Draft = ConnectionDraft;
   static const std::vector<Option<Draft>> kOptions = {
@@ -404,7 +416,7 @@ const std::vector<Option<ConnectionDraft>>& connection_options() {
        [](Draft& draft, const Values& values) {
          return store(parse_proposals(split_at_commas(values), wire::ProtocolId::Ike), draft.vpn.ike.proposals);
        }},
-      {"vips", only_empty<Draft>},
+      {"vips", vips},
       {"aggressive", only_off<Draft>},
       {"pull", either<Draft>},  // has a meaning for IKEv1 alone
       {"dscp", dscp},
@@ -426,7 +438,11 @@ const std::vector<Option<ConnectionDraft>>& connection_options() {
       {"rekey_time", [](Draft& draft, const Values& values) { return store(parse_time(as_text(values)), draft.vpn.ike.rekey_time); }},
       {"over_time", [](Draft& draft, const Values& values) { return store(parse_time(as_text(values)), draft.vpn.ike.over_time); }},
       {"rand_time", [](Draft& draft, const Values& values) { return store(parse_time(as_text(values)), draft.vpn.ike.rand_time); }},
-      {"pools", only_empty<Draft>},
+      {"pools",
+       [](Draft& draft, const Values& values) {
+         draft.vpn.vip_pools = split_at_commas(values);
+         return Taken();
+       }},
       {"if_id_in", [](Draft& draft, const Values& values) { return store(parse_interface_id(as_text(values)), draft.if_id_in); }},
       {"if_id_out", [](Draft& draft, const Values& values) { return store(parse_interface_id(as_text(values)), draft.if_id_out); }},
       {"mediation", only_off<Draft>},

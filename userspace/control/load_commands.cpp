@@ -229,88 +229,119 @@ Reply get_authorities(const Call& call) { return names("authorities", call.loade
 
 // --- pools ------------------------------------------------------------------------------------------------------------------
 
-std::uint64_t low_octets(const IpAddress& address, std::size_t count) {
-  std::uint64_t out = 0;
-  const ByteView octets = address.bytes();
-  for (std::size_t i = octets.size() - count; i < octets.size(); ++i) out = out << 8 | octets[i];
-  return out;
-}
-
-IpAddress next_address(const IpAddress& address) {
-  Bytes octets = to_bytes(address.bytes());
-  for (auto octet = octets.rbegin(); octet != octets.rend() && ++*octet == 0; ++octet) {
-  }
-  return *IpAddress::from_bytes(octets);
-}
-
-// "10.3.0.0/24" without its first and last address, "10.3.0.10-10.3.0.99", or one address
-Result<Pool> parse_pool(std::string_view text) {
-  constexpr std::uint64_t kMost = 0x7fffffff;
-  const auto bad = [&] { return config_error(fmt::format("'{}' is neither a subnet nor a range of addresses", printable(text, 64))); };
-  if (const std::size_t dash = text.find('-'); dash != std::string_view::npos) {
-    const auto first = IpAddress::parse(text.substr(0, dash));
-    const auto last = IpAddress::parse(text.substr(dash + 1));
-    if (!first || !last || first->family() != last->family() || *last < *first) return bad();
-    const std::size_t low = std::min<std::size_t>(8, first->bytes().size());
-    // what is above the lower octets must be the same
-    if (!std::equal(first->bytes().begin(), first->bytes().end() - static_cast<std::ptrdiff_t>(low), last->bytes().begin())) return bad();
-    const std::uint64_t span = low_octets(*last, low) - low_octets(*first, low);
-    return Pool{*first, static_cast<std::uint32_t>(std::min(span, kMost - 1) + 1)};
-  }
-  const auto prefix = Prefix::parse(text);
-  if (!prefix) return bad();
-  const unsigned host_bits = prefix->address().bits() - prefix->length();
-  const std::uint64_t all = host_bits >= 31 ? kMost : std::uint64_t{1} << host_bits;
-  if (host_bits < 2) return Pool{prefix->address(), static_cast<std::uint32_t>(all)};
-  return Pool{next_address(prefix->address()), static_cast<std::uint32_t>(all - 2)};
-}
-
-bool is_pool_attribute(std::string_view name) {
-  constexpr std::string_view kAttributes[] = {"address", "dns",    "nbns",          "dhcp",         "netmask",
-                                              "server",  "subnet", "split_include", "split_exclude"};
+// attributes of a pool that are told to clients, and those that are known and told to nobody
+bool is_other_attribute(std::string_view name) {
+  constexpr std::string_view kAttributes[] = {"address", "netmask", "server", "split_include", "split_exclude"};
   const bool number = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
   return number || std::find(std::begin(kAttributes), std::end(kAttributes), name) != std::end(kAttributes);
+}
+
+Status read_pool_option(std::string_view name, const vici::List& items, model::Pool& pool) {
+  for (const std::string& item : items) {
+    if (name == "addrs") {
+      const auto range = model::parse_address_range(item);
+      if (!range) return fail(range.error());
+      const bool twice = std::any_of(pool.ranges.begin(), pool.ranges.end(), [&](const auto& other) { return other.overlaps(*range); });
+      if (twice) return config_error(fmt::format("{} overlaps another", printable(item, 64)));
+      pool.ranges.push_back(*range);
+    } else if (name == "subnet") {
+      const auto subnet = Prefix::parse(item);
+      if (!subnet) return fail(subnet.error());
+      pool.subnets.push_back(*subnet);
+    } else {
+      const auto server = IpAddress::parse(item);
+      if (!server) return fail(server.error());
+      (name == "dns" ? pool.dns : name == "nbns" ? pool.nbns : pool.dhcp).push_back(*server);
+    }
+  }
+  return {};
 }
 
 Reply load_pool(const Call& call) {
   const auto given = only_section(call, "pool");
   if (!given) return failure(given.error().message);
-  std::optional<Pool> pool;
+  if (!call.loaded.catalogue.pools().contains(given->name) &&
+      call.service.configuration(std::string(model::kMainVrf))->pools.contains(given->name))
+    return failure(fmt::format("pool {} stands in the configuration text: change it there, or take another name", printable(given->name)));
+  model::Pool pool;
+  pool.name = given->name;
   for (const vici::Entry& entry : given->section.entries()) {
-    if (std::holds_alternative<vici::Section>(entry.content))
+    const bool ours =
+        entry.name == "addrs" || entry.name == "dns" || entry.name == "nbns" || entry.name == "dhcp" || entry.name == "subnet";
+    if (std::holds_alternative<vici::Section>(entry.content) || (!ours && !is_other_attribute(entry.name)))
       return failure(fmt::format("unknown option: {}, config discarded", printable(entry.name)));
-    const vici::List items = items_of(entry);
-    if (entry.name != "addrs") {
-      if (!is_pool_attribute(entry.name)) return failure(fmt::format("unknown option: {}, config discarded", printable(entry.name)));
+    if (!ours) {
+      log(call, 1, {},
+          fmt::format("pool {}: attribute {} is kept back: clients are told of dns, nbns, dhcp and subnet alone", given->name,
+                      printable(entry.name)));
       continue;
     }
-    if (items.size() != 1) return failure("invalid value for: addrs, config discarded (expected one subnet or range)");
-    const auto parsed = parse_pool(items.front());
-    if (!parsed) return failure(fmt::format("invalid value for: addrs, config discarded ({})", parsed.error().message));
-    pool = *parsed;
+    if (const Status taken = read_pool_option(entry.name, items_of(entry), pool); !taken)
+      return failure(fmt::format("invalid value for: {}, config discarded ({})", entry.name, taken.error().message));
   }
-  if (!pool) return failure("missing addrs, config discarded");
-  log(call, 1, {}, fmt::format("pool {} is kept, and no address is given from it yet: virtual addresses are not supported", given->name));
-  return outcome(call.loaded.catalogue.put(given->name, *pool));
+  if (pool.ranges.empty()) return failure("missing addrs, config discarded");
+  return outcome(call.loaded.catalogue.put(given->name, std::move(pool)));
 }
 
 Reply unload_pool(const Call& call) {
   const auto name = required(call, "name");
   if (!name) return failure(name.error().message);
-  if (!call.loaded.catalogue.remove_pool(*name)) return failure(fmt::format("pool '{}' not found", printable(*name)));
+  if (!call.loaded.catalogue.pools().contains(*name)) return failure(fmt::format("pool '{}' not found", printable(*name)));
+  for (const model::PoolState& pool : call.service.pools(std::string(model::kMainVrf), false)) {
+    if (pool.name == *name && pool.online > 0)
+      return failure(
+          fmt::format("pool '{}' has {} online lease{}, unable to unload", printable(*name), pool.online, pool.online == 1 ? "" : "s"));
+  }
+  call.loaded.catalogue.remove_pool(*name);
   return success();
+}
+
+constexpr std::uint64_t kMostAddresses = 0x7fffffff;  // as clients expect it: a signed number of 32 bits
+constexpr std::size_t kLeasesRoom = 480 * 1024;       // octets of a response
+
+// The leases from `from` on, as far as `room` lets; how many of them are in.
+std::size_t add_leases(vici::Section& section, const std::vector<model::LeaseState>& leases, std::size_t from, std::size_t& room) {
+  std::size_t at = from;
+  for (; at < leases.size(); ++at) {
+    const model::LeaseState& lease = leases[at];
+    const std::string address = lease.address.to_string();
+    const std::string identity = printable(lease.identity.empty() ? "%any" : lease.identity, 512);
+    const std::size_t size = address.size() + identity.size() + 64;
+    if (size > room) break;
+    room -= size;
+    section.add_section(std::to_string(at))
+        .add("address", address)
+        .add("identity", identity)
+        .add("status", lease.online ? "online" : "offline");
+  }
+  return at - std::min(from, at);
 }
 
 Reply get_pools(const Call& call) {
   const auto leases = call.parameters.flag("leases", false);
   if (!leases) return failure(leases.error().message);
+  const auto from = call.parameters.number("from", 0, 0);
+  if (!from) return failure(from.error().message);
   const std::string* only = call.parameters.find("name");
+  if (const Status applied = call.loaded.overlay.apply(); !applied) return failure(applied.error().message);
   vici::Message message;
-  for (const auto& [name, pool] : call.loaded.catalogue.pools()) {
-    if (only != nullptr && name != *only) continue;
-    vici::Section& section = message.add_section(name);
-    section.add("base", pool.base.to_string()).add_number("size", pool.size).add_number("online", 0).add_number("offline", 0);
-    if (*leases) section.add_section("leases");
+  std::size_t room = kLeasesRoom;
+  for (const std::string& vrf : call.service.vrfs()) {
+    for (const model::PoolState& pool : call.service.pools(vrf, *leases)) {
+      const std::string name = model::qualified_name(vrf, pool.name);
+      if (only != nullptr && name != *only) continue;
+      if (room < 1024) break;
+      room -= std::min<std::size_t>(room, name.size() + 128);
+      vici::Section& section = message.add_section(name);
+      section.add("base", pool.base.to_string())
+          .add_number("size", std::min(pool.size, kMostAddresses))
+          .add_number("online", pool.online)
+          .add_number("offline", pool.offline);
+      if (!*leases) continue;
+      const std::size_t first = std::min(static_cast<std::size_t>(*from), pool.leases.size());
+      const std::size_t shown = add_leases(section.add_section("leases"), pool.leases, first, room);
+      if (first + shown < pool.leases.size()) section.add_number("omitted", pool.leases.size() - first - shown);
+    }
   }
   return message;
 }

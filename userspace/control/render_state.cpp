@@ -170,6 +170,9 @@ Tree ike_sa_tree(const model::IkeSaState& sa) {
   if (!sa.remote_eap_id.empty()) tree["remote-eap-id"] = sa.remote_eap_id;
   add_addresses(tree, "local-vip", sa.local_vips);
   add_addresses(tree, "remote-vip", sa.remote_vips);
+  add_addresses(tree, "dns", sa.dns);
+  add_addresses(tree, "nbns", sa.nbns);
+  add_addresses(tree, "dhcp", sa.dhcp);
   tree["initiator-spi"] = fmt::format("{:016x}", sa.initiator_spi);
   tree["responder-spi"] = fmt::format("{:016x}", sa.responder_spi);
   add_algorithms(tree, sa.transforms);

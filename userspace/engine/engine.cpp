@@ -126,6 +126,19 @@ void Engine::perform(sa::Effects effects) {
       submit(policies_.claim(claim->owner, claim->policies), claim->owner);
     } else if (const auto* release = std::get_if<sa::ReleasePolicies>(&effect)) {
       submit(policies_.release(release->owner), kFirstTrapOwner);
+    } else if (const auto* added = std::get_if<sa::InstallAddress>(&effect)) {
+      const model::AddressId id{added->address, added->svti_id};
+      addresses_.insert(id);
+      orphan_addresses_.erase(id);
+      policies_.add_address(id.address);
+      kernel_.submit(model::AddAddress{id}, [this, id](const Status& status) {
+        if (!status) log(Subsystem::Kernel, 0, model::describe(model::AddAddress{id}) + ": " + status.error().message);
+      });
+    } else if (const auto* removed = std::get_if<sa::RemoveAddress>(&effect)) {
+      const model::AddressId id{removed->address, removed->svti_id};
+      addresses_.erase(id);
+      policies_.remove_address(id.address);
+      submit(model::DeleteAddress{id});
     } else if (auto* one = std::get_if<sa::Notice>(&effect)) {
       notices.push_back(std::move(*one));
     } else if (auto* explained = std::get_if<sa::Explained>(&effect)) {
@@ -216,6 +229,9 @@ void Engine::on_mapping(const model::SaId& id, const Endpoint& now_from) {
 void Engine::on_svti(std::uint32_t svti_id, bool up) {
   log(Subsystem::Kernel, 2, "SVTI with svti-id " + std::to_string(svti_id) + (up ? " is up" : " is down"));
   if (!up) return;
+  for (const model::AddressId& id : addresses_) {
+    if (id.svti_id == svti_id) submit(model::AddAddress{id});
+  }
   submit(policies_.routes_through(svti_id), kFirstTrapOwner);
   kernel_.flush();
 }
@@ -239,7 +255,11 @@ Status Engine::start() {
   auto inventory = kernel_.inventory();
   if (!inventory) return fail(inventory.error());
   for (const model::PolicyStatus& policy : inventory->policies) {
-    if (policy.id.direction == model::Direction::Out) core_.seed_reqid(policy.id, policy.reqid);
+    if (policy.id.direction != model::Direction::Out) continue;
+    core_.seed_reqid(policy.id, policy.reqid);
+    // a client of a former run may be there still
+    const Prefix& peer = policy.id.destination;
+    if (peer == Prefix::host(peer.address())) core_.reserve_address(peer.address());
   }
   if (!inventory->sas.empty())
     log(Subsystem::Kernel, 1, std::to_string(inventory->sas.size()) + " SAs of a former run are in the kernel and go on carrying traffic");
@@ -276,11 +296,26 @@ void Engine::reconcile() {
   for (const model::RuleId& rule : left.rules) {
     if (!policies_.wants(rule)) submit(model::DeleteRule{rule});
   }
+  for (const model::AddressId& address : left.addresses) {
+    if (!addresses_.contains(address)) orphan_addresses_.insert(address);
+  }
+  const std::set<model::AddressId> had = orphan_addresses_;
+  drop_orphan_addresses();
   kernel_.flush();
   // Nobody knows the keys of the IKE SA any more: a new one is made while the old SAs still carry the traffic.
   std::vector<sa::Core::TrapOwner> owners;
   for (const auto& [reqid, sas] : orphans_) {
     if (auto owner = core_.trap_owner(reqid)) owners.push_back(std::move(*owner));
+  }
+  // What has a virtual address was no trap's: any VPN that asks for one may have been it.
+  if (!had.empty()) {
+    for (const auto& [name, vpn] : core_.configuration()->vpns) {
+      if (vpn->vip_request.empty() || !vpn->remote_address) continue;
+      for (const model::SecurityPolicy& policy : vpn->policies) {
+        if (vpn->ipsec_of(policy).start_action == model::StartAction::None) continue;
+        owners.push_back({name, policy.name});
+      }
+    }
   }
   for (const auto& [vpn, policy] : owners) {
     sa::Effects effects;
@@ -296,7 +331,35 @@ void Engine::drop_orphan_policies(std::uint32_t reqid) {
     if (!policies_.wants(id)) submit(model::DeletePolicy{id});
   }
   orphan_policies_.erase(policies);
+  drop_orphan_addresses();
   kernel_.flush();
+}
+
+bool Engine::orphan_needs(const IpAddress& address) const {
+  return std::any_of(orphan_policies_.begin(), orphan_policies_.end(), [&](const auto& of_reqid) {
+    return std::any_of(of_reqid.second.begin(), of_reqid.second.end(), [&](const model::PolicyId& id) {
+      return id.direction == model::Direction::Out && id.source == Prefix::host(address);
+    });
+  });
+}
+
+void Engine::drop_orphan_addresses() {
+  std::erase_if(orphan_addresses_, [&](const model::AddressId& id) {
+    if (orphan_needs(id.address)) return false;
+    log(Subsystem::Kernel, 1, "virtual address " + id.address.to_string() + " of a former run is removed");
+    submit(model::DeleteAddress{id});
+    return true;
+  });
+}
+
+// A VPN with virtual addresses may have got others than before, so that the reqids do not tell what its new CHILD SA replaces.
+void Engine::drop_orphans_towards(const IpAddress& peer) {
+  std::vector<std::uint32_t> replaced;
+  for (const auto& [reqid, sas] : orphans_) {
+    const bool towards = std::any_of(sas.begin(), sas.end(), [&](const model::SaId& id) { return id.destination == peer; });
+    if (towards && !core_.trap_owner(reqid)) replaced.push_back(reqid);
+  }
+  for (const std::uint32_t reqid : replaced) drop_orphans(reqid, "a new CHILD SA took their place");
 }
 
 void Engine::drop_orphans(std::uint32_t reqid, const std::string& why) {
@@ -454,6 +517,9 @@ void Engine::notice(const sa::Notice& notice) {
   switch (notice.kind) {
     case Kind::ChildUp:
       drop_orphans(notice.reqid, "a new CHILD SA took their place");
+      if (const auto vpn = core_.configuration()->vpns.find(notice.vpn);
+          vpn != core_.configuration()->vpns.end() && !vpn->second->vip_request.empty() && vpn->second->remote_address)
+        drop_orphans_towards(*vpn->second->remote_address);
       break;
     case Kind::ChildFailed:
     case Kind::IkeFailed: {
@@ -648,6 +714,7 @@ void Engine::shut_down() {
   for (auto& [reqid, policies] : orphan_policies_) {
     for (const model::PolicyId& id : policies) submit(model::DeletePolicy{id});
   }
+  for (const model::AddressId& id : orphan_addresses_) submit(model::DeleteAddress{id});
   kernel_.flush();
   stop_timer_ = std::make_unique<steady_timer>(loop_);
   const auto give_up_at = std::chrono::steady_clock::now() + kStopWait;

@@ -47,6 +47,7 @@ class Engine final : private model::KernelEvents {
   std::vector<std::uint32_t> ike_sas(const Target& target) const;
   std::optional<model::IkeSaState> ike_sa(std::uint32_t id);
   bool has_sa(std::uint32_t ike, std::uint32_t child) const;  // an id of 0: any
+  std::vector<model::PoolState> pools(bool with_leases) const { return core_.pools(with_leases); }
   std::vector<model::Explanation> explain(const std::string& vpn) const;
   // somebody begins to listen to events
   void watch();
@@ -107,6 +108,9 @@ class Engine final : private model::KernelEvents {
   void reconcile();
   void drop_orphans(std::uint32_t reqid, const std::string& why);
   void drop_orphan_policies(std::uint32_t reqid);
+  void drop_orphan_addresses();
+  bool orphan_needs(const IpAddress& address) const;
+  void drop_orphans_towards(const IpAddress& peer);
 
   boost::asio::io_context& loop_;
   model::Kernel& kernel_;
@@ -127,6 +131,8 @@ class Engine final : private model::KernelEvents {
   std::optional<model::KernelInventory> left_;   // found at start(), not yet reconciled
   std::map<std::uint32_t, std::vector<model::SaId>> orphans_;
   std::map<std::uint32_t, std::vector<model::PolicyId>> orphan_policies_;
+  std::set<model::AddressId> addresses_;         // virtual addresses of ours
+  std::set<model::AddressId> orphan_addresses_;  // ... and those of a former run, until no orphan policy leads from them
   // orphans whose place is taken, kept a little for packets under way
   struct Leaving {
     boost::asio::steady_timer timer;

@@ -24,13 +24,20 @@ bool same(const SetPolicy& one, const SetPolicy& other) {
 
 void PolicyTable::count_route(const SetPolicy& policy, int change) {
   if (!is_routed(policy)) return;
-  const auto count = [&](const Destination& destination) {
-    auto [entry, inserted] = wanted_.try_emplace(destination, 0);
-    entry->second = static_cast<std::size_t>(static_cast<long>(entry->second) + change);
-    if (entry->second == 0) wanted_.erase(entry);
+  const auto add = [change](std::size_t& count) { count = static_cast<std::size_t>(static_cast<long>(count) + change); };
+  const auto count = [&](const Destination& destination, const IpAddress* source = nullptr) {
+    auto [entry, inserted] = wanted_.try_emplace(destination);
+    add(entry->second.count);
+    if (source != nullptr) {
+      auto& sources = entry->second.sources;
+      if (change > 0 || sources.contains(*source)) add(sources[*source]);
+      if (sources.contains(*source) && sources[*source] == 0) sources.erase(*source);
+    }
+    if (entry->second.count == 0) wanted_.erase(entry);
     changed_.push_back(destination.prefix);
   };
-  count({policy.id.destination, policy.id.if_id});
+  const bool from_ours = policy.id.source == Prefix::host(policy.id.source.address()) && addresses_.contains(policy.id.source.address());
+  count({policy.id.destination, policy.id.if_id}, from_ours ? &policy.id.source.address() : nullptr);
   if (policy.id.destination.contains(policy.tunnel_destination)) count({Prefix::host(policy.tunnel_destination), 0});
   // Wider than our own side of the policy: what comes out of the tunnel for us must not be routed back into it.
   const Prefix& ours = policy.id.source;
@@ -97,16 +104,17 @@ void PolicyTable::update_routes(Requests& out) {
     const auto present = routes_.find(prefix);
     if (!any) {
       if (present == routes_.end()) continue;
-      (present->second.svti_id == 0 ? removed_throws : removed_routes).emplace_back(model::DeleteRoute{present->second});
+      (present->second.id.svti_id == 0 ? removed_throws : removed_routes).emplace_back(model::DeleteRoute{present->second.id});
       routes_.erase(present);
       continue;
     }
     const std::uint32_t svti_id = first->first.svti_id == 0 ? 0 : std::prev(next)->first.svti_id;
-    const model::RouteId id{prefix, routing_.table, svti_id};
-    if (present != routes_.end() && present->second == id) continue;
+    Route route{{prefix, routing_.table, svti_id}, std::nullopt};
+    if (svti_id != 0 && !std::prev(next)->second.sources.empty()) route.source = std::prev(next)->second.sources.begin()->first;
+    if (present != routes_.end() && present->second == route) continue;
     // the kernel replaces a route with the same destination and table
-    (svti_id == 0 ? throws : routes).emplace_back(model::AddRoute{id});
-    routes_[prefix] = id;
+    (svti_id == 0 ? throws : routes).emplace_back(model::AddRoute{route.id, route.source});
+    routes_[prefix] = route;
   }
   Requests new_rules, removed_rules;
   for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
@@ -125,7 +133,7 @@ PolicyTable::Requests PolicyTable::set_routing(const RoutingOptions& options) {
   Requests out;
   // all of the old out of the way first: table and priority are part of what a route and a rule are
   for (const model::RuleId& rule : rules_) out.emplace_back(model::DeleteRule{rule});
-  for (const auto& [prefix, route] : routes_) out.emplace_back(model::DeleteRoute{route});
+  for (const auto& [prefix, route] : routes_) out.emplace_back(model::DeleteRoute{route.id});
   rules_.clear();
   routes_.clear();
   routing_ = options;
@@ -137,14 +145,14 @@ PolicyTable::Requests PolicyTable::set_routing(const RoutingOptions& options) {
 PolicyTable::Requests PolicyTable::routes_through(std::uint32_t svti_id) const {
   Requests out;
   for (const auto& [prefix, route] : routes_) {
-    if (route.svti_id == svti_id) out.emplace_back(model::AddRoute{route});
+    if (route.id.svti_id == svti_id) out.emplace_back(model::AddRoute{route.id, route.source});
   }
   return out;
 }
 
 bool PolicyTable::wants(const model::RouteId& id) const {
   const auto found = routes_.find(id.destination);
-  return found != routes_.end() && found->second == id;
+  return found != routes_.end() && found->second.id == id;
 }
 
 }  // namespace svti::engine

@@ -5,11 +5,13 @@
 // the form that the latest claim gave it, until the last owner lets go. A route exists while an outbound policy of an SVTI leads to its
 // destination, the rule while there is a route of its family. A destination that covers the peer's own address gets a throw route for
 // the peer beside it: IKE and ESP to the peer must not be routed into the tunnel they carry. So does one that covers our own side of the
-// policy (remote 0.0.0.0/0, or 10.0.0.0/8 of a site that is 10.1.0.0/16): the site keeps the routes it has.
+// policy (remote 0.0.0.0/0, or 10.0.0.0/8 of a site that is 10.1.0.0/16): the site keeps the routes it has. A route that leads into the
+// tunnel from a virtual address of ours makes that the source of what has none yet.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -35,6 +37,9 @@ class PolicyTable {
   Requests claim(std::uint64_t owner, const std::vector<model::SetPolicy>& policies);
   Requests release(std::uint64_t owner);
   Requests set_routing(const RoutingOptions& options);
+  // Virtual addresses of this host: said before policies that lead from them are claimed.
+  void add_address(const IpAddress& address) { addresses_.insert(address); }
+  void remove_address(const IpAddress& address) { addresses_.erase(address); }
   // the interface came up: the kernel has forgotten the routes through it
   Requests routes_through(std::uint32_t svti_id) const;
 
@@ -60,8 +65,18 @@ class PolicyTable {
   std::map<std::uint64_t, std::vector<model::PolicyId>> owners_;
   RoutingOptions routing_;
   // How many policies in force want a destination, by prefix: where several SVTIs want the same, the one with the highest id has it.
-  std::map<Destination, std::size_t> wanted_;
-  std::map<Prefix, model::RouteId> routes_;  // in the kernel
+  struct Want {
+    std::size_t count = 0;
+    std::map<IpAddress, std::size_t> sources;  // virtual addresses, and how many of the policies lead from each
+  };
+  struct Route {
+    model::RouteId id;
+    std::optional<IpAddress> source;
+    bool operator==(const Route&) const = default;
+  };
+  std::map<Destination, Want> wanted_;
+  std::map<Prefix, Route> routes_;  // in the kernel
+  std::set<IpAddress> addresses_;
   std::set<model::RuleId> rules_;
   std::vector<Prefix> changed_;  // prefixes whose wanted_ changed since the last update_routes()
 

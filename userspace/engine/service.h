@@ -106,6 +106,8 @@ class Service {
   virtual std::optional<model::IkeSaState> ike_sa(const std::string& vrf, std::uint32_t id) = 0;
   // the interfaces that the configuration of that VRF names, as the kernel has them
   virtual std::vector<model::SvtiState> interfaces(const std::string&) { return {}; }
+  // of virtual addresses, by name; empty when there is no such VRF, or it has no IKE
+  virtual std::vector<model::PoolState> pools(const std::string&, bool) { return {}; }
   // text and overlay together; never null
   virtual model::ConfigurationPtr configuration(const std::string& vrf) const = 0;
   // Why the last negotiations of a VPN ended as they did, newest first: the last of its IKE SA, the last of each security-policy, and the

@@ -274,10 +274,12 @@ model::ConfigurationPtr Supervisor::wanted(const std::string& vrf) const {
   const auto found = system->vrfs.find(vrf);
   const model::ConfigurationPtr text = found == system->vrfs.end() ? nullptr : found->second.ike;
   if (vrf != kMain) return text;
-  if (overlay_.vpns.empty() && overlay_.preshared_keys.empty() && overlay_.private_keys.empty()) return text ? text : no_ike();
+  const bool nothing = overlay_.vpns.empty() && overlay_.preshared_keys.empty() && overlay_.private_keys.empty() && overlay_.pools.empty();
+  if (nothing) return text ? text : no_ike();
   if (main_with_overlay_) return main_with_overlay_;
   auto both = std::make_shared<model::Configuration>(text ? *text : *no_ike());
   both->vpns.insert(overlay_.vpns.begin(), overlay_.vpns.end());
+  both->pools.insert(overlay_.pools.begin(), overlay_.pools.end());
   both->preshared_keys.insert(both->preshared_keys.end(), overlay_.preshared_keys.begin(), overlay_.preshared_keys.end());
   both->certificates.insert(both->certificates.end(), overlay_.certificates.begin(), overlay_.certificates.end());
   both->authorities.insert(both->authorities.end(), overlay_.authorities.begin(), overlay_.authorities.end());
@@ -428,6 +430,11 @@ std::optional<model::IkeSaState> Supervisor::ike_sa(const std::string& vrf, std:
 }
 
 std::vector<model::SvtiState> Supervisor::interfaces(const std::string& vrf) { return interfaces_.state(vrf, *document_.resolved()); }
+
+std::vector<model::PoolState> Supervisor::pools(const std::string& vrf, bool with_leases) {
+  const Engine* engine = find(vrf);
+  return engine == nullptr ? std::vector<model::PoolState>{} : engine->pools(with_leases);
+}
 
 model::ConfigurationPtr Supervisor::configuration(const std::string& vrf) const {
   const model::ConfigurationPtr found = wanted(vrf);

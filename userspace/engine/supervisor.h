@@ -60,6 +60,7 @@ class Supervisor final : public Service {
   std::vector<std::uint32_t> ike_sas(const Target& target) override;
   std::optional<model::IkeSaState> ike_sa(const std::string& vrf, std::uint32_t id) override;
   std::vector<model::SvtiState> interfaces(const std::string& vrf) override;
+  std::vector<model::PoolState> pools(const std::string& vrf, bool with_leases) override;
   model::ConfigurationPtr configuration(const std::string& vrf) const override;
   std::vector<model::Explanation> explain(const std::string& vrf, const std::string& vpn) const override;
   void initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;

@@ -9,6 +9,7 @@
 #include <linux/xfrm.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -35,13 +36,15 @@ constexpr std::size_t kMessageOctets = 4 * 1024;  // no request is larger
 constexpr int kDatagramsPerTurn = 64;
 constexpr int kDatagramsToCatchUp = 4096;
 constexpr auto kRetryDelay = std::chrono::milliseconds(20);
+constexpr int kLoopback = 1;  // ifindex of lo, in every namespace
 constexpr const char* kAcquireTimeoutFile = "/proc/sys/net/core/xfrm_acq_expires";
 
 bool is_transient(int error) { return error == EAGAIN || error == ENOBUFS || error == ENOMEM; }
 
 bool is_delete(const model::KernelRequest& request) {
   return std::holds_alternative<model::DeleteSa>(request) || std::holds_alternative<model::DeletePolicy>(request) ||
-         std::holds_alternative<model::DeleteRoute>(request) || std::holds_alternative<model::DeleteRule>(request);
+         std::holds_alternative<model::DeleteRoute>(request) || std::holds_alternative<model::DeleteRule>(request) ||
+         std::holds_alternative<model::DeleteAddress>(request);
 }
 
 bool is_xfrm(const model::KernelRequest& request) {
@@ -53,6 +56,7 @@ bool is_xfrm(const model::KernelRequest& request) {
 // Such a request looks at what the ones before it left, so those must have been sent.
 bool looks_first(const model::KernelRequest& request) {
   return std::holds_alternative<model::AddRule>(request) || std::holds_alternative<model::DeleteRule>(request) ||
+         std::holds_alternative<model::AddAddress>(request) || std::holds_alternative<model::DeleteAddress>(request) ||
          std::holds_alternative<model::SetAcquireTimeout>(request);
 }
 
@@ -131,6 +135,8 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
   Result<std::optional<Bytes>> prepare(const model::KernelRequest& request);
   Result<std::optional<Bytes>> prepare_route(const model::AddRoute& request);
   Result<std::optional<Bytes>> prepare_route(const model::DeleteRoute& request);
+  Result<std::optional<Bytes>> prepare_address(const model::KernelRequest& request);
+  Result<std::vector<AddressAnswer>> addresses();
   Result<bool> has_rule(const model::RuleId& id);
   void finish_later(Pending pending, Status status);
   void send_later();
@@ -329,6 +335,8 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare(const model::KernelReq
     if (!written) return fail(written.error());
     return std::nullopt;
   }
+  const bool address = std::holds_alternative<model::AddAddress>(request) || std::holds_alternative<model::DeleteAddress>(request);
+  if (address) return prepare_address(request);
   // The kernel takes a second rule like the first, or, asked to be exclusive, finds a stranger's rule in the way of ours: so look.
   const bool add = std::holds_alternative<model::AddRule>(request);
   const model::RuleId& id = add ? std::get<model::AddRule>(request).id : std::get<model::DeleteRule>(request).id;
@@ -355,6 +363,45 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_route(const model::Del
   const auto* svti = find_svti(request.id.svti_id);
   if (svti == nullptr) return std::nullopt;  // the kernel removes an interface's routes with it
   return std::optional<Bytes>(encode(request, svti->first));
+}
+
+// The kernel compares no protocol, neither of an address that is there already nor of one that is to go: so look whose it is.
+Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_address(const model::KernelRequest& request) {
+  const bool add = std::holds_alternative<model::AddAddress>(request);
+  const model::AddressId& id = add ? std::get<model::AddAddress>(request).id : std::get<model::DeleteAddress>(request).id;
+  int ifindex = kLoopback;
+  if (id.svti_id != 0) {
+    if (find_svti(id.svti_id) == nullptr) drain_link_events(kDatagramsToCatchUp);  // it may just have come
+    const auto* svti = find_svti(id.svti_id);
+    if (svti == nullptr && !add) return std::nullopt;  // the kernel removes an interface's addresses with it
+    if (svti == nullptr) return system_error("no interface with svti-id " + std::to_string(id.svti_id));
+    ifindex = svti->first;
+  }
+  const auto present = addresses();
+  if (!present) return fail(present.error());
+  const auto found = std::find_if(present->begin(), present->end(),
+                                  [&](const AddressAnswer& one) { return one.address == id.address && one.ifindex == ifindex; });
+  if (!add) {
+    const bool ours = found != present->end() && found->ours;
+    return ours ? std::optional<Bytes>(encode(std::get<model::DeleteAddress>(request), ifindex)) : std::nullopt;
+  }
+  if (found == present->end()) return std::optional<Bytes>(encode(std::get<model::AddAddress>(request), ifindex));
+  if (!found->ours) return system_error("the interface has it already, from somebody else, who keeps it");
+  return std::nullopt;
+}
+
+Result<std::vector<AddressAnswer>> NetlinkKernel::Impl::addresses() {
+  std::vector<AddressAnswer> out;
+  const Status status = ask(
+      route_questions_, encode_dump_addresses(), [&] { out.clear(); },
+      [&](const MessageView& message) -> Status {
+        const auto address = decode_address(message);
+        if (!address) return fail(address.error());
+        if (*address) out.push_back(**address);
+        return {};
+      });
+  if (!status) return system_error("cannot list the addresses: " + status.error().message);
+  return out;
 }
 
 Result<bool> NetlinkKernel::Impl::has_rule(const model::RuleId& id) {
@@ -423,7 +470,8 @@ void NetlinkKernel::Impl::answered(Requests& requests, const MessageView& messag
   const auto ack = parse_ack(message);
   if (!ack) return finish_later(std::move(pending), fail(ack.error()));
   // What was to go and is gone needs no complaint.
-  const bool gone = is_delete(pending.request) && (ack->error == ESRCH || ack->error == ENOENT || ack->error == ENODEV);
+  const bool gone =
+      is_delete(pending.request) && (ack->error == ESRCH || ack->error == ENOENT || ack->error == ENODEV || ack->error == EADDRNOTAVAIL);
   if (ack->error == 0 || gone) return finish_later(std::move(pending), {});
   finish_later(std::move(pending), system_error(to_string(*ack)));
 }
@@ -605,6 +653,13 @@ Result<model::KernelInventory> NetlinkKernel::Impl::inventory() {
         });
     if (!status) return system_error("cannot list the rules: " + status.error().message);
     out.rules.insert(out.rules.end(), rules.begin(), rules.end());
+  }
+  const auto present = addresses();
+  if (!present) return fail(present.error());
+  for (const AddressAnswer& one : *present) {
+    const auto svti = svtis_.find(one.ifindex);
+    if (!one.ours || (one.ifindex != kLoopback && svti == svtis_.end())) continue;
+    out.addresses.push_back({one.address, one.ifindex == kLoopback ? 0 : svti->second.id});
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 // the kernel's headers want libc's before them
 #include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -42,6 +43,19 @@ void put_destination(MessageBuilder& message, const model::RouteId& id) {
   message.attribute(RTA_TABLE, id.table);
 }
 
+void put_address(MessageBuilder& message, const model::AddressId& id, int ifindex) {
+  ifaddrmsg header{};
+  header.ifa_family = to_af(id.address.family());
+  header.ifa_prefixlen = id.address.bits();
+  header.ifa_scope = RT_SCOPE_UNIVERSE;
+  header.ifa_index = static_cast<std::uint32_t>(ifindex);
+  // nobody else can have it: it was assigned, and an SVTI has no link to ask on
+  if (id.address.is_v6()) header.ifa_flags = IFA_F_NODAD;
+  message.append(header);
+  message.attribute(IFA_LOCAL, id.address.bytes());
+  message.attribute(IFA_ADDRESS, id.address.bytes());
+}
+
 // "from all lookup TABLE", which fits both making and finding
 void put_rule(MessageBuilder& message, const model::RuleId& id) {
   fib_rule_hdr header{};
@@ -63,6 +77,7 @@ Bytes encode(const model::AddRoute& request, int ifindex) {
   message.append(route);
   put_destination(message, request.id);
   if (request.id.svti_id != 0) message.attribute(RTA_OIF, static_cast<std::uint32_t>(ifindex));
+  if (request.source) message.attribute(RTA_PREFSRC, request.source->bytes());
   return message.take();
 }
 
@@ -77,6 +92,19 @@ Bytes encode(const model::DeleteRoute& request, int ifindex) {
   // IPv6 does not compare the type; a throw route is one through lo there.
   if (request.id.svti_id == 0 && request.id.destination.family() == IpFamily::V6) message.attribute(RTA_OIF, kLoopback);
   if (ifindex != 0) message.attribute(RTA_OIF, static_cast<std::uint32_t>(ifindex));
+  return message.take();
+}
+
+Bytes encode(const model::AddAddress& request, int ifindex) {
+  MessageBuilder message(RTM_NEWADDR, kAcknowledged | NLM_F_CREATE | NLM_F_EXCL);
+  put_address(message, request.id, ifindex);
+  message.attribute(IFA_PROTO, model::kRouteProtocol);
+  return message.take();
+}
+
+Bytes encode(const model::DeleteAddress& request, int ifindex) {
+  MessageBuilder message(RTM_DELADDR, kAcknowledged);
+  put_address(message, request.id, ifindex);
   return message.take();
 }
 
@@ -127,6 +155,29 @@ Bytes encode_dump_links() {
   message.append(ifinfomsg{});
   message.attribute(IFLA_EXT_MASK, std::uint32_t{RTEXT_FILTER_SKIP_STATS});
   return message.take();
+}
+
+Bytes encode_dump_addresses() {
+  MessageBuilder message(RTM_GETADDR, kDump);
+  message.append(ifaddrmsg{});
+  return message.take();
+}
+
+Result<std::optional<AddressAnswer>> decode_address(const MessageView& message) {
+  if (message.type != RTM_NEWADDR)
+    return system_error("rtnetlink: message type " + std::to_string(message.type) + " where an address was due");
+  const auto header = read_struct<ifaddrmsg>(message.payload, "ifaddrmsg");
+  if (!header) return fail(header.error());
+  if (!to_family(header->ifa_family)) return std::nullopt;
+  const auto attributes = Attributes::parse(behind(message.payload, sizeof(ifaddrmsg)));
+  if (!attributes) return fail(attributes.error());
+  // IPv6 has IFA_LOCAL with a peer's address alone
+  const auto local = attributes->find(IFA_LOCAL);
+  const auto octets = local ? local : attributes->find(IFA_ADDRESS);
+  if (!octets) return system_error("rtnetlink: an address without an address");
+  const auto address = IpAddress::from_bytes(*octets);
+  if (!address || address->family() != *to_family(header->ifa_family)) return system_error("rtnetlink: bad address");
+  return AddressAnswer{*address, static_cast<int>(header->ifa_index), attributes->get<std::uint8_t>(IFA_PROTO) == model::kRouteProtocol};
 }
 
 Result<std::optional<RouteAnswer>> decode_route(const MessageView& message) {

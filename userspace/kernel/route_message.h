@@ -19,6 +19,9 @@ inline constexpr std::uint32_t kNotAnSvti = 0xffffffff;
 Bytes encode(const model::AddRoute& request, int ifindex);
 // `ifindex` 0: through whatever interface it leads
 Bytes encode(const model::DeleteRoute& request, int ifindex);
+// `ifindex`: of lo or the SVTI
+Bytes encode(const model::AddAddress& request, int ifindex);
+Bytes encode(const model::DeleteAddress& request, int ifindex);
 Bytes encode(const model::AddRule& request);
 Bytes encode(const model::DeleteRule& request);
 
@@ -27,6 +30,7 @@ Bytes encode_get_route(const IpAddress& destination);
 Bytes encode_dump_routes(IpFamily family);  // those of kRouteProtocol, from kernels that filter
 Bytes encode_dump_rules(IpFamily family);
 Bytes encode_dump_links();
+Bytes encode_dump_addresses();  // of both families
 
 // A route of kRouteProtocol; none: another's, or a copy in the route cache
 struct RouteAnswer {
@@ -36,6 +40,14 @@ struct RouteAnswer {
   int ifindex = 0;
 };
 Result<std::optional<RouteAnswer>> decode_route(const MessageView& message);
+// An address of an interface, whoever put it there.
+struct AddressAnswer {
+  IpAddress address;
+  int ifindex = 0;
+  bool ours = false;  // IFA_PROTO is kRouteProtocol; kernels before 5.18 do not tell
+};
+// none: of another family
+Result<std::optional<AddressAnswer>> decode_address(const MessageView& message);
 // none: not a plain "lookup" rule of kRouteProtocol
 Result<std::optional<model::RuleId>> decode_rule(const MessageView& message);
 // the source address of an answer to encode_get_route

@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "model/credentials.h"
 #include "model/identity.h"
+#include "model/pool.h"
 #include "wire/payload.h"
 
 namespace svti::model {
@@ -108,6 +109,8 @@ struct Vpn {
   Authentication authentication;
   IkePolicy ike;
   IpsecPolicy ipsec;
+  std::vector<std::string> vip_pools;    // responder: pools that clients get virtual addresses from, in order of preference
+  std::vector<IpAddress> vip_request;    // initiator: virtual addresses to ask for, at most one of a family; any: whichever there is
   std::vector<SecurityPolicy> policies;  // in the order of the configuration
 
   const SecurityPolicy* find_policy(std::string_view policy_name) const;
@@ -168,6 +171,7 @@ struct Configuration {
   std::vector<LocalCertificatePtr> certificates;
   std::vector<AuthorityPtr> authorities;
   std::vector<std::shared_ptr<const PrivateKey>> private_keys;  // of `certificates`, for the signer
+  std::map<std::string, std::shared_ptr<const Pool>, std::less<>> pools;
 };
 
 using ConfigurationPtr = std::shared_ptr<const Configuration>;

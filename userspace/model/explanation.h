@@ -43,8 +43,9 @@ enum class Cause : std::uint8_t {
   Certificate,       // the peer's certificate is not accepted: the reason says why
   WrongSignature,    // the peer's AUTH was not made with the key of its certificate
   Signer,            // ours could not be signed
+  VirtualAddress,    // none is left in the pools, or none was asked for, or assigned
 };
-inline constexpr std::array<std::string_view, 26> kCauseNames = {"none",
+inline constexpr std::array<std::string_view, 27> kCauseNames = {"none",
                                                                  "no-route",
                                                                  "no-answer",
                                                                  "cookie",
@@ -69,7 +70,8 @@ inline constexpr std::array<std::string_view, 26> kCauseNames = {"none",
                                                                  "no-certificate",
                                                                  "certificate",
                                                                  "wrong-signature",
-                                                                 "signer"};
+                                                                 "signer",
+                                                                 "virtual-address"};
 
 enum class Verdict : std::uint8_t {
   Fits,

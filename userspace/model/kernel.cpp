@@ -61,6 +61,8 @@ std::string text_of(const RuleId& id) {
          std::to_string(id.table);
 }
 
+std::string text_of(const AddressId& id) { return id.address.to_string() + (id.svti_id == 0 ? " on lo" : bound_to(id.svti_id)); }
+
 struct Describe {
   std::string operator()(const AddSa& request) const { return "add SA " + text_of(request.id) + bound_to(request.if_id); }
   std::string operator()(const DeleteSa& request) const { return "delete SA " + text_of(request.id); }
@@ -70,6 +72,8 @@ struct Describe {
   std::string operator()(const DeleteRoute& request) const { return "delete route " + text_of(request.id); }
   std::string operator()(const AddRule& request) const { return "add rule " + text_of(request.id); }
   std::string operator()(const DeleteRule& request) const { return "delete rule " + text_of(request.id); }
+  std::string operator()(const AddAddress& request) const { return "add address " + text_of(request.id); }
+  std::string operator()(const DeleteAddress& request) const { return "delete address " + text_of(request.id); }
   std::string operator()(const SetPolicyHash& request) const {
     return "set policy hash IPv4 local " + std::to_string(request.ipv4_local) + " remote " + std::to_string(request.ipv4_remote) +
            ", IPv6 local " + std::to_string(request.ipv6_local) + " remote " + std::to_string(request.ipv6_remote);

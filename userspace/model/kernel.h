@@ -107,7 +107,8 @@ struct RouteId {
 };
 struct AddRoute {
   RouteId id;
-};  // made or replaced; Error when no interface has that svti-id, or it is down
+  std::optional<IpAddress> source{};  // for packets that have none yet; an address of this host
+};                                    // made or replaced; Error when no interface has that svti-id, or it is down
 struct DeleteRoute {
   RouteId id;
 };  // gone already: no error
@@ -127,6 +128,20 @@ struct DeleteRule {
   RuleId id;
 };  // gone already: no error
 
+// A virtual address of this host (protocol kRouteProtocol), a network of its own. `svti_id` 0: on lo.
+struct AddressId {
+  IpAddress address;
+  std::uint32_t svti_id = 0;
+
+  auto operator<=>(const AddressId&) const = default;
+};
+struct AddAddress {
+  AddressId id;
+};  // already there: no error, unless it is another's; Error when no interface has that svti-id
+struct DeleteAddress {
+  AddressId id;
+};  // gone already, or another's: no error
+
 // Thresholds of the stock policy hash (XFRMA_SPD_IPV4_HTHRESH, XFRMA_SPD_IPV6_HTHRESH)
 struct SetPolicyHash {
   std::uint8_t ipv4_local = 32, ipv4_remote = 32, ipv6_local = 128, ipv6_remote = 128;
@@ -136,13 +151,13 @@ struct SetAcquireTimeout {
   seconds value{165};
 };
 
-using KernelRequest =
-    std::variant<AddSa, DeleteSa, SetPolicy, DeletePolicy, AddRoute, DeleteRoute, AddRule, DeleteRule, SetPolicyHash, SetAcquireTimeout>;
+using KernelRequest = std::variant<AddSa, DeleteSa, SetPolicy, DeletePolicy, AddRoute, DeleteRoute, AddRule, DeleteRule, AddAddress,
+                                   DeleteAddress, SetPolicyHash, SetAcquireTimeout>;
 
 // "add SA 192.0.2.1 esp c0ffee01", for logs
 std::string describe(const KernelRequest& request);
 
-// rtm_protocol and FRA_PROTOCOL of what the daemon adds: so it finds its own after a crash, and touches nobody else's
+// rtm_protocol, FRA_PROTOCOL and IFA_PROTO of what the daemon adds: so it finds its own after a crash, and touches nobody else's
 inline constexpr std::uint8_t kRouteProtocol = 219;
 // The daemon's reqids lie in [kReqidFirst, kReqidLast], for the same reason: XFRM objects name no owner. (ADR 0004)
 inline constexpr std::uint32_t kReqidFirst = 0x53000000;
@@ -186,6 +201,7 @@ struct KernelInventory {
   std::vector<PolicyStatus> policies;
   std::vector<RouteId> routes;  // svti_id 0xffffffff when its interface is not an SVTI (any more)
   std::vector<RuleId> rules;
+  std::vector<AddressId> addresses;  // on lo and on SVTIs
 };
 
 class Kernel {

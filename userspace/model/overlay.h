@@ -17,6 +17,7 @@ struct Overlay {
   std::vector<LocalCertificatePtr> certificates;
   std::vector<AuthorityPtr> authorities;
   std::vector<std::shared_ptr<const PrivateKey>> private_keys;
+  std::map<std::string, std::shared_ptr<const Pool>, std::less<>> pools;  // one that the text has as well is the text's
 };
 
 }  // namespace svti::model

@@ -92,6 +92,7 @@ struct IkeSaState {
   Bytes local_certificate, remote_certificate;     // DER, of the end entities; empty: authenticated otherwise
   std::string remote_eap_id;                       // empty: the peer did not use EAP
   std::vector<IpAddress> local_vips, remote_vips;  // that we were given, that we gave
+  std::vector<IpAddress> dns, nbns, dhcp;          // servers that were named with local_vips
   wire::IkeSpi initiator_spi = 0, responder_spi = 0;
   std::vector<wire::Transform> transforms;  // encryption, integrity, prf, key exchange as chosen
   seconds established{0};

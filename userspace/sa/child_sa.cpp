@@ -57,13 +57,15 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     why.reason = "no SA, TSi or TSr payload";
     return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, std::move(why)});
   }
+  if (auto refusal = address_refusal()) return tl::unexpected(std::move(*refusal));
   Selection best;
   for (const model::SecurityPolicy& policy : vpn_->policies) {
     if (!only_policy.empty() && policy.name != only_policy) continue;
     Selection one;
     one.policy = &policy;
-    one.local = narrow(selectors_of(policy.local_ts, local_.address), ts_r->selectors);
-    one.remote = narrow(selectors_of(policy.remote_ts, remote_.address), ts_i->selectors);
+    one.local = narrow(local_selectors(policy), ts_r->selectors);
+    one.remote = narrow(remote_selectors(policy), ts_i->selectors);
+    if (!vips_.theirs.empty()) pair_families(one.local, one.remote);
     if (one.local.empty() || one.remote.empty()) continue;
     const std::vector<wire::Proposal>& ours = vpn_->ipsec_of(policy).esp_proposals;
     const auto choice = choose_proposal(ours, sa->proposals, ke);
@@ -94,7 +96,8 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
   model::Explanation why;
   why.policy = only_policy;
   why.reason = "no security-policy covers local " + to_string(ts_r->selectors) + " and remote " + to_string(ts_i->selectors);
-  explain_selectors(*vpn_, only_policy, local_.address, remote_.address, {ts_r->selectors, ts_i->selectors}, why);
+  const IpAddress& remote = vips_.theirs.empty() ? remote_.address : vips_.theirs.front();
+  explain_selectors(*vpn_, only_policy, local_.address, remote, {ts_r->selectors, ts_i->selectors}, why);
   return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, std::move(why)});
 }
 
@@ -130,6 +133,11 @@ Result<IkeSa::Selection> IkeSa::accept_answer(const ChildOffer& offer, const Pay
   out.choice = *choice;
   out.local = ts_i->selectors;
   out.remote = ts_r->selectors;
+  if (vips_.requested) {
+    // asked for with any address, before ours was known
+    out.local = narrow(local_selectors(*out.policy), ts_i->selectors);
+    if (out.local.empty()) return peer_error("the peer's selectors leave our virtual address out: " + to_string(ts_i->selectors));
+  }
   return out;
 }
 

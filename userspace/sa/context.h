@@ -15,8 +15,10 @@
 #include "auth/psk.h"
 #include "base/entropy.h"
 #include "model/state.h"
+#include "sa/address_pool.h"
 #include "sa/effects.h"
 #include "sa/request_window.h"
+#include "sa/virtual_address.h"
 #include "sa/vpn_index.h"
 
 namespace svti::sa {
@@ -113,6 +115,9 @@ struct Context {
   model::ConfigurationPtr config = std::make_shared<model::Configuration>();
   VpnIndex index;
   auth::PskStore psks;
+
+  AddressPools pools;              // virtual addresses of clients
+  LocalAddresses local_addresses;  // and our own
 
   model::Counters counters;
   std::map<std::string, model::Counters, std::less<>> vpn_counters;

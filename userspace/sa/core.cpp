@@ -720,6 +720,8 @@ void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& 
   const auto& after = *ctx_.config;
   ctx_.index = VpnIndex(after);
   if (after.preshared_keys != before->preshared_keys) ctx_.psks = auth::PskStore(after.preshared_keys);
+  const std::set<std::uint32_t> homeless = ctx_.pools.configure(after.pools);
+  for (const IpAddress& address : std::exchange(reserved_, {})) ctx_.pools.reserve(address);
   std::vector<VpnPtr> to_start;
   for_each_pair(before->vpns, after.vpns, [&](const std::string& name, const VpnPtr* old, const VpnPtr* kept) {
     // configurations share what is equal: most are the same object
@@ -731,6 +733,8 @@ void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& 
     }
     if (kept != nullptr && after.enabled && !(same && before->enabled)) to_start.push_back(*kept);
   });
+  for (const std::uint32_t id : homeless)
+    touch(id, now, out, [&](IkeSa& sa) { sa.delete_ike("its virtual address is in no pool any more", now, out); });
   for (const VpnPtr& vpn : to_start) start_vpn(vpn, now, out);
 }
 
@@ -763,7 +767,11 @@ void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effe
     return log(out, Subsystem::Child, 0,
                vpn->name + ": no trap for " + policy.name + ": there is no route to " + vpn->remote_address->to_string());
   const PolicyTarget target{&policy, *local, *vpn->remote_address, 0};
-  auto policies = policies_for(selectors_of(policy.local_ts, *local), selectors_of(policy.remote_ts, *vpn->remote_address), target);
+  // Before our virtual address is known, whatever goes to the peer's side is trapped: nothing of it may pass in clear.
+  std::vector<Prefix> ours;
+  for (const IpAddress& asked : vpn->vip_request) ours.push_back(Prefix::any(asked.family()));
+  if (ours.empty()) ours.push_back(Prefix::host(*local));
+  auto policies = policies_for(selectors_of(policy.local_ts, ours), selectors_of(policy.remote_ts, *vpn->remote_address), target);
   if (policies.empty())
     return log(out, Subsystem::Child, 0, vpn->name + ": no trap for " + policy.name + ": its selectors make no policy, or too many");
   Trap trap{next_trap_++, ctx_.reqids.acquire(policies), vpn->name, policy.name};

@@ -29,6 +29,9 @@ class Core {
   // The reqid of an outbound policy that the last life of the daemon left in the kernel; before the first apply().
   void seed_reqid(const model::PolicyId& outbound, std::uint32_t reqid) { ctx_.reqids.seed(outbound, reqid); }
 
+  // A peer may still use this virtual address, since the last life of the daemon; before the first apply().
+  void reserve_address(const IpAddress& address) { reserved_.push_back(address); }
+
   // Unique ids come from `ids`, which must outlive the Core; before the first IKE SA.
   void share_ids(UniqueIds& ids) { ctx_.ids = &ids; }
 
@@ -109,6 +112,8 @@ class Core {
   model::RuntimeState state(TimePoint now) const;
   // unique ids of those that the selection is about, or with an empty one of all, also of those on their way out
   std::vector<std::uint32_t> listed(const Selection& which) const;
+  // of virtual addresses, by name
+  std::vector<model::PoolState> pools(bool with_leases) const { return ctx_.pools.state(with_leases); }
   // of one IKE SA, by its unique id; nothing: it is gone
   std::optional<model::IkeSaState> sa_state(std::uint32_t ike, TimePoint now) const;
   // deadlines that are still to come
@@ -158,6 +163,7 @@ class Core {
   CookieJar cookies_;
   std::optional<TimePoint> cookies_until_;
   bool closed_ = false;
+  std::vector<IpAddress> reserved_;
 
   std::map<std::uint32_t, std::unique_ptr<IkeSa>> sas_;     // by unique id
   std::unordered_map<wire::IkeSpi, std::uint32_t> by_spi_;  // our SPI

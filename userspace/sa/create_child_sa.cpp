@@ -66,8 +66,14 @@ std::optional<IkeSa::ChildOffer> IkeSa::make_offer(const Job& job, bool in_auth,
   const std::vector<wire::Proposal>& proposals = vpn_->ipsec_of(*policy).esp_proposals;
   offer.proposals = in_auth ? without_key_exchange(proposals) : proposals;
   // A rekey asks for what was agreed on before: anything wider could be narrowed otherwise this time.
-  offer.local = old == nullptr ? selectors_of(policy->local_ts, local_.address) : old->local;
-  offer.remote = old == nullptr ? selectors_of(policy->remote_ts, remote_.address) : old->remote;
+  offer.local = old == nullptr ? local_selectors(*policy) : old->local;
+  offer.remote = old == nullptr ? remote_selectors(*policy) : old->remote;
+  if (vips_.requested) pair_families(offer.local, offer.remote);
+  if (offer.local.empty()) {
+    log(out, Subsystem::Child, 0, "CHILD SA " + offer.policy + ": no virtual address of the family of its remote-ts");
+    out.emplace_back(Notice{Notice::Kind::ChildFailed, vpn_->name, offer.policy, id_, 0, 0, "no virtual address of that family"});
+    return std::nullopt;
+  }
   if (!in_auth) {
     offer.nonce = ctx_.entropy.bytes(kNonceSize);
     const wire::KeGroup group = job.group == wire::KeGroup::None ? first_group(offer.proposals) : job.group;
@@ -336,6 +342,7 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->remote_id_ = remote_id_;
   successor->local_certificate_ = local_certificate_;
   successor->remote_certificate_ = remote_certificate_;
+  successor->inherit_addresses(*this);
   successor->fragmentation_ = fragmentation_;  // agreed on in IKE_SA_INIT alone, so for all that follow from it
   successor->we_behind_nat_ = we_behind_nat_;
   successor->peer_behind_nat_ = peer_behind_nat_;

@@ -46,6 +46,18 @@ struct ReleasePolicies {
   std::uint64_t owner = 0;
 };
 
+// A virtual address of ours, on the SVTI with this svti-id or, with 0, on lo. Before the policies that lead from it, and after they are
+// gone.
+struct InstallAddress {
+  IpAddress address;
+  std::uint32_t svti_id = 0;
+};
+
+struct RemoveAddress {
+  IpAddress address;
+  std::uint32_t svti_id = 0;
+};
+
 // What happened to a VPN, for whoever waits for it or watches.
 struct Notice {
   enum class Kind : std::uint8_t { IkeUp, IkeDown, IkeFailed, IkeRekeyed, ChildUp, ChildDown, ChildFailed, ChildRekeyed, ChildGone };
@@ -89,8 +101,8 @@ struct VerifyCertificate {
   model::Revocation revocation{};
 };
 
-using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, ClaimPolicies, ReleasePolicies, Notice, Explained, Sign,
-                            VerifyCertificate, LogLine>;
+using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, ClaimPolicies, ReleasePolicies, InstallAddress, RemoveAddress,
+                            Notice, Explained, Sign, VerifyCertificate, LogLine>;
 using Effects = std::vector<Effect>;
 
 }  // namespace svti::sa

@@ -50,6 +50,7 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
 
   AuthRequest request;
   if (wanted_.empty() && !vpn_->policies.empty()) wanted_.push_back(vpn_->policies.front().name);  // IKE_AUTH always asks for one
+  request_addresses(payloads);
   if (!wanted_.empty()) {
     request.child = make_offer({Job::Kind::CreateChild, wanted_.front(), 0, {}, 0}, true, out);
     if (request.child) {
@@ -131,6 +132,12 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
   const auto* error = find_error(payloads);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
+  take_addresses(payloads, out);
+  if (lacks_address(request.child ? request.child->policy : std::string(), payloads, now, out)) {
+    if (request.child) ctx_.child_spis.erase(request.child->spi);
+    init_.reset();
+    return;
+  }
   if (request.child) {
     std::erase(wanted_, request.child->policy);
     if (error != nullptr) {
@@ -206,6 +213,9 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
     ctx_.follow_ups.push_back({FollowUp::Kind::InitialContact, vpn_->name, {}, id_, 0, {}});
   }
 
+  assign_addresses(payloads,
+                   vpn_->ike.unique_sa == model::UniqueSa::Replace || (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never),
+                   answer, out);
   const auto selection = select_child(payloads, KeyExchangeUse::Ignore, {});
   if (!selection) {
     log(out, Subsystem::Child, 0, "CHILD SA refused: " + selection.error().why.reason);

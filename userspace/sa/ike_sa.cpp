@@ -106,6 +106,7 @@ void IkeSa::die(Effects& out) {
   assert(children_.empty());
   if (dead_) return;
   dead_ = true;
+  release_addresses(out);
   log(out, Subsystem::Manager, 2, "IKE SA gone");
 }
 
@@ -625,6 +626,7 @@ void IkeSa::delete_ike(const std::string& reason, TimePoint now, Effects& out) {
   log(out, Subsystem::Ike, 1, "deleting IKE SA" + (reason.empty() ? "" : ": " + reason));
   const bool was_up = established();
   while (!children_.empty()) remove_child(*children_.back(), reason, true, now, out);
+  release_addresses(out);
   set_phase(IkeSaPhase::Deleting, out);
   if (was_up) notice(out, Notice::Kind::IkeDown, reason);
   jobs_.clear();
@@ -651,6 +653,7 @@ void IkeSa::destroy(const std::string& reason, TimePoint now, Effects& out) {
   if (dead_) return;
   const bool was_up = established();
   while (!children_.empty()) remove_child(*children_.back(), reason, true, now, out);
+  release_addresses(out);
   if (was_up) {
     log(out, Subsystem::Ike, 1, "IKE SA closed: " + reason);
     notice(out, Notice::Kind::IkeDown, reason);
@@ -705,6 +708,11 @@ model::IkeSaState IkeSa::state(TimePoint now) const {
   out.udp_encap = encapsulate();
   out.nat_local = we_behind_nat_;
   out.nat_remote = peer_behind_nat_;
+  out.local_vips = vips_.ours;
+  out.remote_vips = vips_.theirs;
+  out.dns = vips_.dns;
+  out.nbns = vips_.nbns;
+  out.dhcp = vips_.dhcp;
   for (const auto& child : children_) {
     model::ChildSaState one;
     one.unique_id = child->unique_id;

@@ -5,7 +5,8 @@
 //                  └──────────────┴────► Deleting ─► (dead)
 //
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
-// each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), child_sa.cpp (CHILD SAs and the kernel).
+// each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
+// payload), child_sa.cpp (CHILD SAs and the kernel).
 #pragma once
 
 #include <deque>
@@ -25,6 +26,8 @@
 #include "sa/fragments.h"
 #include "sa/keys.h"
 #include "sa/request_window.h"
+#include "sa/virtual_address.h"
+#include "wire/configuration.h"
 #include "wire/message.h"
 
 namespace svti::sa {
@@ -310,6 +313,20 @@ class IkeSa {
   void on_delete_payload(const wire::DeletePayload& payload, std::vector<std::uint32_t>& answer, TimePoint now, Effects& out);
   void close_children(const std::string& reason, bool peer_dead, TimePoint now, Effects& out);
 
+  // virtual_address.cpp
+  Selectors local_selectors(const model::SecurityPolicy& policy) const;
+  Selectors remote_selectors(const model::SecurityPolicy& policy) const;
+  void request_addresses(Payloads& payloads);
+  void take_addresses(const Payloads& payloads, Effects& out);
+  // true: we asked for an address and have none, so that this IKE SA is being deleted
+  bool lacks_address(const std::string& policy, const Payloads& payloads, TimePoint now, Effects& out);
+  // `stands_in`: other IKE SAs between these identities go because of this one
+  void assign_addresses(const Payloads& request, bool stands_in, Payloads& answer, Effects& out);
+  std::vector<IpAddress> addresses_to_share(const wire::Configuration& asked, bool stands_in) const;
+  void answer_configuration(const Payloads& request, Payloads& answer) const;
+  void inherit_addresses(const IkeSa& predecessor);
+  void release_addresses(Effects& out);
+
   // child_sa.cpp
   struct ChildPlan {
     const model::SecurityPolicy* policy = nullptr;
@@ -342,6 +359,7 @@ class IkeSa {
     Bytes data;
     model::Explanation why;  // cause, reason, tables, advice
   };
+  std::optional<Refusal> address_refusal() const;  // virtual_address.cpp
   tl::expected<Selection, Refusal> select_child(const Payloads& payloads, KeyExchangeUse ke, const std::string& only_policy) const;
   Payloads child_answer(const Selection& selection, std::uint32_t spi_in) const;
   // what the peer chose out of our offer; an error is the peer's
@@ -366,6 +384,7 @@ class IkeSa {
   // what the ends proved with, for who asks for the state; null, empty: no certificate
   model::LocalCertificatePtr local_certificate_;
   Bytes remote_certificate_;
+  VirtualAddresses vips_;
   std::optional<InitExchange> init_;
   std::optional<AuthExchange> auth_;
   std::uint64_t questions_ = 0;  // asked so far

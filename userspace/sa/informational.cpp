@@ -58,6 +58,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
       notice(out, Notice::Kind::IkeDown, "deleted by the peer");
     }
     while (!children_.empty()) remove_child(*children_.back(), "its IKE SA is deleted", true, now, out);
+    release_addresses(out);
     // Kept a while to answer a retransmission of the Delete.
     jobs_.clear();
     delayed_.clear();
@@ -74,6 +75,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
     }
   }
   Payloads response;
+  answer_configuration(payloads, response);
   if (!answer.empty()) response.push_back(wire::DeletePayload{ProtocolId::Esp, std::move(answer)});
   send_response(header, response, out);
 }

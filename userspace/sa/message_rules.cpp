@@ -132,6 +132,11 @@ std::string names_of(const std::vector<wire::Payload>& payloads, bool response) 
         return "TSi";
       case PayloadType::TsResponder:
         return "TSr";
+      case PayloadType::Configuration: {
+        static constexpr std::array kTypes = {"CFG_REQUEST", "CFG_REPLY", "CFG_SET", "CFG_ACK"};
+        const std::size_t type = std::get<wire::ConfigPayload>(payload).type;
+        return std::string("CP(") + (type >= 1 && type <= kTypes.size() ? kTypes.at(type - 1) : "?") + ")";
+      }
       default:
         return wire::to_string(wire::type_of(payload));
     }

@@ -117,11 +117,28 @@ void add_pair(const Prefix& local, const Prefix& remote, std::uint8_t protocol, 
 }  // namespace
 
 Selectors selectors_of(const std::vector<model::SelectorConfig>& configured, const IpAddress& dynamic) {
+  return selectors_of(configured, std::vector<Prefix>{Prefix::host(dynamic)});
+}
+
+Selectors selectors_of(const std::vector<model::SelectorConfig>& configured, const std::vector<Prefix>& dynamic) {
   Selectors out;
   for (const model::SelectorConfig& one : configured) {
-    out.push_back(TrafficSelector::of(one.subnet.value_or(Prefix::host(dynamic)), one.protocol, one.start_port, one.end_port));
+    for (const Prefix& prefix : one.subnet ? std::vector<Prefix>{*one.subnet} : dynamic) {
+      out.push_back(TrafficSelector::of(prefix, one.protocol, one.start_port, one.end_port));
+    }
   }
   return out;
+}
+
+void pair_families(Selectors& local, Selectors& remote) {
+  const auto has = [](const Selectors& list, IpFamily family) {
+    return std::any_of(list.begin(), list.end(), [&](const TrafficSelector& one) { return one.start.family() == family; });
+  };
+  for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
+    if (has(local, family) && has(remote, family)) continue;
+    for (Selectors* side : {&local, &remote})
+      std::erase_if(*side, [&](const TrafficSelector& one) { return one.start.family() == family; });
+  }
 }
 
 Selectors narrow(const Selectors& ours, const Selectors& theirs) {

@@ -14,6 +14,11 @@ using Selectors = std::vector<wire::TrafficSelector>;
 
 // `dynamic` stands for a selector without a subnet: the outer address of that side
 Selectors selectors_of(const std::vector<model::SelectorConfig>& configured, const IpAddress& dynamic);
+// ... or several prefixes: virtual addresses, or what they may turn out to be
+Selectors selectors_of(const std::vector<model::SelectorConfig>& configured, const std::vector<Prefix>& dynamic);
+
+// Takes out what has no counterpart of its family on the other side: virtual addresses may be of both, a policy's subnet is of one.
+void pair_families(Selectors& local, Selectors& remote);
 
 // what both lists cover, in our order, nothing twice; empty: nothing in common
 Selectors narrow(const Selectors& ours, const Selectors& theirs);

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "wire/configuration.h"
 #include "wire/message.h"
 
 namespace svti::wire {
@@ -392,7 +393,12 @@ Result<Payload> parse_configuration(ByteView body) {
     if (!length) return fail(length.error());
     const auto value = in.take(*length);
     if (!value) return fail(value.error());
-    out.attributes.push_back({static_cast<std::uint16_t>(*type & 0x7fff), to_bytes(*value)});  // the first bit is reserved
+    const auto known = static_cast<std::uint16_t>(*type & 0x7fff);  // the first bit is reserved
+    if (bad_attribute_size(known, value->size()))
+      return peer_error("configuration attribute " + std::to_string(known) + " of " + octets(value->size()));
+    if (out.attributes.size() == kMaxConfigAttributes)
+      return peer_error("more than " + std::to_string(kMaxConfigAttributes) + " configuration attributes");
+    out.attributes.push_back({known, to_bytes(*value)});
   }
   return out;
 }

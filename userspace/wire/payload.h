@@ -140,8 +140,9 @@ struct EncryptedFragmentPayload {
   Bytes body;
   bool operator==(const EncryptedFragmentPayload&) const = default;
 };
+// RFC 7296 3.15. What was parsed has values of a length that their type allows; what they say: configuration.h
 struct ConfigPayload {
-  std::uint8_t type = 0;
+  std::uint8_t type = 0;  // ConfigType
   struct Attribute {
     std::uint16_t type = 0;
     Bytes value;
@@ -174,6 +175,7 @@ inline constexpr std::size_t kMaxPayloads = 128;  // more in one message is refu
 inline constexpr std::size_t kMaxProposals = 64;  // RFC 7296 sets no limit; work per message is bounded by these three
 inline constexpr std::size_t kMaxTransforms = 255;
 inline constexpr std::size_t kMaxSelectors = 255;
+inline constexpr std::size_t kMaxConfigAttributes = 255;
 
 // Parses a chain of payloads that begins with one of type `first` and fills `data` exactly. An EncryptedPayload or a fragment of one ends
 // the chain. TS payloads with a selector type other than IPv4/IPv6 ranges: that selector is left out (a peer may offer labels); a payload

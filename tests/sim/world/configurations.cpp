@@ -101,6 +101,10 @@ model::ConfigurationPtr configuration(ConfigurationParts parts) {
     const std::string name = one.name;
     out->vpns.emplace(name, std::make_shared<const model::Vpn>(std::move(one)));
   }
+  for (model::Pool& one : parts.pools) {
+    const std::string name = one.name;
+    out->pools.emplace(name, std::make_shared<const model::Pool>(std::move(one)));
+  }
   if (!parts.secret.empty()) {
     auto key = std::make_shared<model::PresharedKey>();
     key->name = "default";

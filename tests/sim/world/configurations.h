@@ -37,6 +37,7 @@ struct ConfigurationParts {
   std::string_view secret = "correct horse";  // a pre-shared key without selectors; empty: none
   model::GlobalOptions global = {};
   std::vector<std::shared_ptr<const model::PrivateKey>> private_keys = {};
+  std::vector<model::Pool> pools = {};
 };
 model::ConfigurationPtr configuration(ConfigurationParts parts);
 

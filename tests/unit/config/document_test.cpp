@@ -448,9 +448,8 @@ BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
       "f:3: warning: ike-policy-template a reauth-time: has no effect yet: this version keeps and shows it, and does nothing with it\n"
       "f:4: warning: ike-policy-template a aggressive: has no effect yet: this version keeps and shows it, and does nothing with it\n");
   for (const char* leaf : {"global-options snmp true", "global-options make-before-break true", "ike-policy-template t mobike true",
-                           "ike-policy-template t aggressive true", "pool p address 192.0.2.1-192.0.2.9", "eap-key k secret x",
-                           "eap-radius", "vpn v local-eap-id a", "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2",
-                           "global-options sa-table-size 2"}) {
+                           "ike-policy-template t aggressive true", "eap-key k secret x", "eap-radius", "vpn v local-eap-id a",
+                           "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2", "global-options sa-table-size 2"}) {
     BOOST_TEST_CONTEXT(leaf) {
       const auto parsed = Document::parse(leaf, "f");
       if (!parsed) {
@@ -479,9 +478,23 @@ BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used)
   BOOST_TEST(errors(vpn_text("        action ah\n")) == "f:8: vpn v security-policy s action: ah is not supported yet: expected esp\n");
   BOOST_TEST(errors(vpn_text("        mode transport\n")) ==
              "f:8: vpn v security-policy s mode: transport is not supported yet: expected tunnel\n");
-  BOOST_TEST(errors(vpn_text("", "    vip-request 0.0.0.0\n")) == "f:9: vpn v vip-request: virtual addresses are not supported yet\n");
   BOOST_TEST(errors(vpn_text("        action drop\n")) ==
              "f:8: vpn v security-policy s action: drop is not supported yet without an svti-id\n");
+}
+
+BOOST_AUTO_TEST_CASE(virtual_addresses_are_checked) {
+  BOOST_TEST(warnings(vpn_text("", "    vip-request 0.0.0.0\n    vip-request ::\n")) == "");
+  BOOST_TEST(errors(vpn_text("", "    vip-request 0.0.0.0\n    vip-request 192.0.2.9\n")) ==
+             "f:10: vpn v vip-request: a second IPv4 address: at most one of each family\n");
+  BOOST_TEST(errors(vpn_text("", "    vip-pool p\n")) == "f:9: vpn v vip-pool: there is no pool 'p'\n");
+  BOOST_TEST(warnings("pool p address 192.0.2.0/24\n" + vpn_text("", "    vip-pool p\n")) == "");
+  BOOST_TEST(errors("pool p address 192.0.2.0/24\npool q\naddress 192.0.3.1\naddress 192.0.2.200-192.0.3.0\n..\n") ==
+             "f:4: pool q address: overlaps address 192.0.2.0/24 of pool 'p'\n");
+  BOOST_TEST(errors("pool q\naddress 2001:db8::/64\naddress 2001:db8::7\n..\n") == "f:3: pool q address: overlaps address 2001:db8::/64\n");
+  // what a subnet does not give away is free
+  BOOST_TEST(warnings("pool q\naddress 192.0.2.0/24\naddress 192.0.2.255\n..\n") == "");
+  BOOST_TEST(warnings("pool q\naddress 192.0.2.1\nnbns 2001:db8::1\n..\n") ==
+             "f:3: warning: pool q nbns: does not reach the client: IKEv2 tells IPv4 addresses of NBNS servers alone\n");
 }
 
 BOOST_AUTO_TEST_CASE(clear_text_may_not_leave_through_an_svti) {

@@ -81,7 +81,6 @@ const std::map<std::string, std::vector<std::string>> kIncomplete = {
      {"guide:4: vpn siteA-roadw ike-policy template: there is no ike-policy-template 'iketemp1'",
       "guide:8: vpn siteA-roadw ipsec-policy template: there is no ipsec-policy-template 'ipsectemp1'",
       "guide:10: vpn siteA-roadw remote-ca-certificate: there is no certificate-authority 'hq-authority'"}},
-    {"concentrator", {"guide:39: vpn siteA-roadw vip-pool: virtual addresses are not supported yet"}},
 };
 
 std::vector<std::string> block_names() {

@@ -235,9 +235,23 @@ BOOST_AUTO_TEST_CASE(authorities_and_pools) {
   BOOST_TEST(pool("10.3.0.0/24") == "10.3.0.1 254");
   BOOST_TEST(pool("10.3.0.0/32") == "10.3.0.0 1");
   BOOST_TEST(pool("10.3.0.250-10.3.1.9") == "10.3.0.250 16");
-  BOOST_TEST(pool("2001:db8::/64") == "2001:db8::1 2147483645");
-  BOOST_TEST(pool("10.3.0.9-10.3.0.1") ==
-             "invalid value for: addrs, config discarded ('10.3.0.9-10.3.0.1' is neither a subnet nor a range of addresses)");
+  BOOST_TEST(pool("2001:db8::/64") == "2001:db8::1 2147483647");
+  BOOST_TEST(pool("10.3.0.9-10.3.0.1") == "invalid value for: addrs, config discarded (a range that ends before it begins)");
+  BOOST_TEST(rig.service.overlay.pools.at("rw")->dns.at(0).to_string() == "192.0.2.53");
+  model::PoolState busy{"rw", IpAddress::parse("2001:db8::1").value(), 9, 1, 1, {}};
+  busy.leases = {{IpAddress::parse("2001:db8::1").value(), "user1@example.net", true},
+                 {IpAddress::parse("2001:db8::2").value(), "", false}};
+  rig.service.pool_states = {busy};
+  BOOST_TEST(rig.error("unload-pool", with({{"name", "rw"}})) == "pool 'rw' has 1 online lease, unable to unload");
+  const vici::Message shown = rig.call("get-pools", with({{"leases", "yes"}, {"name", "rw"}}));
+  const vici::Section* leases = shown.section("rw")->section("leases");
+  BOOST_TEST(leases->entries().size() == 2U);
+  BOOST_TEST(leases->section("0")->text("address") == "2001:db8::1");
+  BOOST_TEST(leases->section("0")->text("status") == "online");
+  BOOST_TEST(leases->section("1")->text("identity") == "%any");
+  BOOST_TEST(leases->section("1")->text("status") == "offline");
+  BOOST_TEST(rig.call("get-pools", with({{"leases", "yes"}, {"from", "1"}})).section("rw")->section("leases")->entries().size() == 1U);
+  rig.service.pool_states.clear();
   BOOST_TEST(rig.error("unload-pool", with({{"name", "rw"}})) == "");
   BOOST_TEST(rig.error("unload-pool", with({{"name", "rw"}})) == "pool 'rw' not found");
 }

@@ -178,7 +178,10 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
   BOOST_TEST(refused_option("rekey_time", "soon") ==
              "invalid value for: rekey_time, config discarded ('soon' is not a time such as 90s, 15m, 4h or 1d)");
   BOOST_TEST(refused_option("version", "1") == "not supported yet: version with this value, config discarded (IKEv1; expected 2)");
-  BOOST_TEST(refused_option("vips", "0.0.0.0") == "not supported yet: vips with this value, config discarded");
+  BOOST_TEST(refused_option("vips", "0.0.0.0, ::") == "");
+  BOOST_TEST(refused_option("vips", "0.0.0.0, 10.0.0.1") ==
+             "not supported yet: vips with this value, config discarded (expected at most one of each family)");
+  BOOST_TEST(refused_option("vips", "none") == "invalid value for: vips, config discarded ('none' is not an IPv4 or IPv6 address)");
   BOOST_TEST(refused_option("pools", "") == "");  // asks for nothing
   BOOST_TEST(refused_option("mediation", "no") == "");
   BOOST_TEST(refused_child_option("mode", "transport") == "not supported yet: mode with this value, config discarded (expected tunnel)");

@@ -100,6 +100,7 @@ model::RuntimeState full_state() {
   sa.remote_eap_id = "carol";
   sa.local_vips = {IpAddress::parse("10.9.0.1").value(), IpAddress::parse("2001:db8::9").value()};
   sa.remote_vips = {IpAddress::parse("10.9.0.2").value()};
+  sa.dns = sa.nbns = sa.dhcp = {IpAddress::parse("10.9.0.53").value()};
   sa.remote = {IpAddress::parse("2001:db8::1").value(), 4500};
   sa.transforms = {wire::transform(TransformType::Encryption, wire::EncryptionId::AesGcm16, 128),
                    wire::transform(TransformType::Prf, wire::PrfId::HmacSha256),
@@ -321,6 +322,7 @@ BOOST_AUTO_TEST_CASE(every_leaf_of_the_guide_is_in_the_schema) {
         "unique-id name version state local-address remote-address local-port remote-port initiator-spi responder-spi enc-alg auth-alg "
         "aead-alg "
         "prf-alg dh-group established-time rekey-time reauth-time udp-encap mobike local-id remote-id remote-eap-id local-vip remote-vip "
+        "dns nbns dhcp "
         "initiator");
   check("ike/ike-sa/child-sa/",
         "unique-id name state reqid protocol udp-encap mobike spi-in spi-out enc-alg auth-alg aead-alg dh-group esn bytes-in packets-in "

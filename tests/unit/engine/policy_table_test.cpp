@@ -131,6 +131,34 @@ BOOST_AUTO_TEST_CASE(two_svtis_that_want_one_destination_share_the_route_in_turn
   BOOST_TEST(brief(table.release(2)) == back, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_virtual_address_is_the_source_of_the_route_while_a_policy_leads_from_it) {
+  PolicyTable table = with_routes();
+  const IpAddress ours = *IpAddress::parse("192.168.99.1");
+  model::SetPolicy trap = outbound("192.168.0.0/24", 100, 1), own = outbound("192.168.0.0/24", 100, 2);
+  trap.id.source = *Prefix::parse("0.0.0.0/0");
+  own.id.source = Prefix::host(ours);
+  const auto sources = [](const PolicyTable::Requests& requests) {
+    Lines out;
+    for (const model::KernelRequest& request : requests) {
+      if (const auto* one = std::get_if<model::AddRoute>(&request)) out.push_back(one->source ? one->source->to_string() : "none");
+      if (std::holds_alternative<model::DeleteRoute>(request)) out.emplace_back("deleted");
+    }
+    return out;
+  };
+  BOOST_TEST(sources(table.claim(kTrap, {trap})) == Lines{"none"}, boost::test_tools::per_element());
+  table.add_address(ours);
+  BOOST_TEST(sources(table.claim(1, {own})) == Lines{"192.168.99.1"}, boost::test_tools::per_element());
+  BOOST_TEST(sources(table.claim(2, {own})).empty());  // rekeyed
+  BOOST_TEST(sources(table.release(1)).empty());
+  BOOST_TEST(sources(table.routes_through(100)) == Lines{"192.168.99.1"}, boost::test_tools::per_element());
+  BOOST_TEST(sources(table.release(2)) == Lines{"none"}, boost::test_tools::per_element());
+  table.remove_address(ours);
+  // an address of a host that is no virtual one is left to the kernel to choose
+  BOOST_TEST(sources(table.claim(3, {own})).empty());
+  BOOST_TEST(sources(table.release(3)).empty());
+  BOOST_TEST(sources(table.release(kTrap)) == Lines{"deleted"}, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(policies_without_an_svti_make_no_route) {
   PolicyTable table = with_routes();
   BOOST_TEST(brief(table.claim(1, {outbound("192.168.99.0/24", 0, 1)})) == Lines{"set 192.168.99.0/24 reqid 1"},

@@ -244,6 +244,32 @@ BOOST_AUTO_TEST_CASE(show_prints_what_the_daemon_streams) {
   BOOST_TEST(unknown.err == "ikectl: no VPN \"nobody\" is configured, and no SA of one is left\n");
 }
 
+BOOST_AUTO_TEST_CASE(pools_and_their_leases_are_shown_however_many_there_are) {
+  Rig rig;
+  model::PoolState vips{"user-vips", IpAddress::parse("10.0.0.1").value(), 65534, 0, 0, {}};
+  for (std::uint32_t i = 1; i <= 20'000; ++i) {
+    const bool online = i % 2 == 1;
+    vips.leases.push_back({IpAddress::v4(0x0a000000 + i), "user" + std::to_string(i) + "@example.net", online});
+    ++(online ? vips.online : vips.offline);
+  }
+  rig.service.pool_states = {vips, {"empty", IpAddress::parse("2001:db8::1").value(), UINT64_MAX, 0, 0, {}}};
+  const std::string text = rig.ikectl("show pools").out;
+  BOOST_TEST(text ==
+             "POOL       BASE           ONLINE   OFFLINE        SIZE\n"
+             "user-vips  10.0.0.1        10000     10000       65534\n"
+             "empty      2001:db8::1         0         0  2147483647\n");
+  const auto pools = nlohmann::json::parse(rig.ikectl("show pools --leases --json").out).at("pool");
+  BOOST_TEST(pools.size() == 2U);
+  BOOST_TEST(pools.at(0).at("leases").size() == 20'000U);
+  BOOST_TEST(pools.at(0).at("leases").at(19'999).at("identity") == "user20000@example.net");
+  BOOST_TEST(pools.at(1).at("leases").empty());
+  BOOST_TEST(
+      has(rig.ikectl("show pools user-vips --leases").out, "    10.0.0.2                                 offline  user2@example.net\n"));
+  const Outcome unknown = rig.ikectl("show pools nowhere");
+  BOOST_TEST(unknown.code == 1);
+  BOOST_TEST(unknown.err == "ikectl: there is no pool nowhere\n");
+}
+
 BOOST_AUTO_TEST_CASE(ten_thousand_sas_are_shown) {
   Rig rig;
   rig.service.current.ike_sas.assign(10000, test::guide_ike_sa());
@@ -461,7 +487,7 @@ BOOST_AUTO_TEST_CASE(without_a_daemon_the_error_says_how_to_start_it) {
 BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples_and_a_wrong_command_line_is_2) {
   Rig rig;
   for (const char* verb : {"", "check", "diff", "load", "confirm", "rollback", "set", "delete", "edit", "initiate", "terminate", "rekey",
-                           "show", "show config", "show state", "log", "version", "completion"}) {
+                           "show", "show config", "show state", "show pools", "log", "version", "completion"}) {
     const Outcome help = rig.ikectl(std::string(verb) + " --help");
     BOOST_TEST(help.code == 0, verb);
     BOOST_TEST(has(help.out, "Examples:\n  "), verb);

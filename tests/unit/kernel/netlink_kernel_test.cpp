@@ -177,6 +177,39 @@ BOOST_FIXTURE_TEST_CASE(rules_of_other_forms_are_not_ours, Fixture) {
   test::run("ip rule del pref 300; ip rule del pref 301");
 }
 
+BOOST_FIXTURE_TEST_CASE(virtual_addresses_come_and_go_beside_those_of_others, Fixture) {
+  test::run("ip addr add 192.0.2.9/32 dev lo && ip -6 addr add 2001:db8::9/128 dev lo nodad");  // somebody else's
+  const std::string before = output("ip -o addr show");
+  for (const char* text : {"192.168.99.1", "2001:db8:99::1"}) {
+    const model::AddressId id{address(text), 0};
+    for (int i = 0; i < 2; ++i) {
+      const Status status = ask(model::AddAddress{id});
+      BOOST_REQUIRE_MESSAGE(status, status.error().message);
+      BOOST_CHECK((inventory().addresses == std::vector{id}));
+    }
+    const std::string shown = output("ip -o addr show dev lo");
+    BOOST_TEST(shown.find(std::string(text) + (id.address.is_v4() ? "/32" : "/128")) != std::string::npos, shown);
+    BOOST_TEST(shown.find("tentative") == std::string::npos, shown);
+    // as the source of a route
+    if (id.address.is_v4()) test::run("ip route add 203.0.113.0/24 dev lo src 192.168.99.1 && ip route del 203.0.113.0/24");
+    for (int i = 0; i < 2; ++i) BOOST_TEST(ask(model::DeleteAddress{id}).has_value());
+    BOOST_TEST(inventory().addresses.empty());
+  }
+  for (const char* text : {"192.0.2.9", "2001:db8::9"}) {
+    const Status status = ask(model::AddAddress{{address(text), 0}});
+    BOOST_REQUIRE(!status);
+    BOOST_TEST(status.error().message ==
+               "add address " + std::string(text) + " on lo: the interface has it already, from somebody else, who keeps it");
+    BOOST_TEST(ask(model::DeleteAddress{{address(text), 0}}).has_value());
+  }
+  const Status nowhere = ask(model::AddAddress{{address("192.168.99.1"), 4711}});
+  BOOST_REQUIRE(!nowhere);
+  BOOST_TEST(nowhere.error().message == "add address 192.168.99.1 svti-id 4711: no interface with svti-id 4711");
+  BOOST_TEST(ask(model::DeleteAddress{{address("192.168.99.1"), 4711}}).has_value());
+  BOOST_TEST(output("ip -o addr show") == before);
+  test::run("ip addr del 192.0.2.9/32 dev lo && ip -6 addr del 2001:db8::9/128 dev lo");
+}
+
 BOOST_FIXTURE_TEST_CASE(policies_are_made_replaced_listed_and_deleted, Fixture) {
   test::run("ip xfrm policy add dir out src 10.7.0.0/16 dst 10.8.0.0/16 action block");  // somebody else's
   model::SetPolicy out = policy(model::Direction::Out, "10.1.0.0/16", "10.2.0.0/16");

@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "support.h"
+#include "wire/configuration.h"
 
 using namespace svti;
 using namespace svti::wire;
@@ -220,6 +221,13 @@ BOOST_AUTO_TEST_CASE(our_messages_are_those_that_tshark_has_judged) {
                         .exchange = ExchangeType::CreateChildSa,
                         .response = true,
                         .message_id = 9};
+  Configuration configuration;
+  configuration.addresses = {address("192.168.99.1"), address("2001:db8::5")};
+  configuration.dns = {address("192.168.3.99"), address("2001:db8::53")};
+  configuration.nbns = {address("192.168.3.98")};
+  configuration.dhcp = {address("192.168.3.97"), address("2001:db8::54")};
+  configuration.subnets = {prefix("10.0.0.0/9"), prefix("2001:db8:1::/48")};
+  configuration.asks_version = configuration.asks_supported = true;
   const std::map<std::string, Bytes> ours = {
       {"ike_sa_init", encode_message(init, {SaPayload{{{1, ProtocolId::Ike, {}, ike}, {2, ProtocolId::Ike, {}, aead}}},
                                             KePayload{KeGroup::Curve25519, Bytes(32, 0x77)}, NoncePayload{Bytes(32, 0x66)},
@@ -239,6 +247,10 @@ BOOST_AUTO_TEST_CASE(our_messages_are_those_that_tshark_has_judged) {
                        IdPayload{PayloadType::IdResponder, IdType::Rfc822Addr, to_bytes(as_bytes("gw@example.net"))},
                        AuthPayload{AuthMethod::SharedKeyMic, Bytes(32, 0x99)}, CertReqPayload{4, Bytes(20, 0x11)},
                        ConfigPayload{1, {{1, {}}, {8, {}}}}})},
+      {"ike_auth_configuration",
+       encode_message({.initiator_spi = 1, .responder_spi = 2, .exchange = ExchangeType::IkeAuth, .response = true, .message_id = 1},
+                      {IdPayload{PayloadType::IdResponder, IdType::Fqdn, to_bytes(as_bytes("gw.example.net"))},
+                       AuthPayload{AuthMethod::SharedKeyMic, Bytes(32, 0x99)}, write_configuration(ConfigType::Reply, configuration)})},
       {"informational", encode_message({.initiator_spi = 1, .responder_spi = 2, .exchange = ExchangeType::Informational, .message_id = 2},
                                        {DeletePayload{ProtocolId::Esp, {0xc0ffee01, 0xc0ffee02}}, DeletePayload{ProtocolId::Ike, {}},
                                         NotifyPayload{NotifyType::InvalidSyntax, ProtocolId::None, {}, {}}})},
