@@ -91,10 +91,9 @@ void Engine::submit(PolicyTable::Requests requests, std::uint64_t owner) {
   }
 }
 
-void Engine::perform(sa::InstallSa& install) {
-  model::KernelRequest request = std::move(install.sa);
+void Engine::submit_needed(model::KernelRequest request, std::uint32_t child) {
   const std::string what = model::describe(request);
-  kernel_.submit(std::move(request), [this, what, child = install.child](const Status& status) {
+  kernel_.submit(std::move(request), [this, what, child](const Status& status) {
     if (status) return;
     log(Subsystem::Kernel, 0, what + ": " + status.error().message);
     sa::Effects effects;
@@ -116,9 +115,11 @@ void Engine::perform(sa::Effects effects) {
     } else if (const auto* keepalive = std::get_if<sa::SendKeepalive>(&effect)) {
       (void)transport_.send_keepalive(keepalive->local, keepalive->remote);
     } else if (auto* install = std::get_if<sa::InstallSa>(&effect)) {
-      perform(*install);
+      submit_needed(std::move(install->sa), install->child);
     } else if (const auto* remove = std::get_if<sa::RemoveSa>(&effect)) {
       submit(model::DeleteSa{remove->id});
+    } else if (auto* move = std::get_if<sa::MoveSa>(&effect)) {
+      submit_needed(std::move(move->move), move->child);
     } else if (const auto* claim = std::get_if<sa::ClaimPolicies>(&effect)) {
       submit(policies_.claim(claim->owner, claim->policies), claim->owner);
     } else if (const auto* release = std::get_if<sa::ReleasePolicies>(&effect)) {
@@ -206,9 +207,12 @@ void Engine::on_expire(const model::SaId& id, bool hard) {
 }
 
 void Engine::on_mapping(const model::SaId& id, const Endpoint& now_from) {
-  log(Subsystem::Kernel, 1,
-      "ESP of SA " + id.destination.to_string() + " now comes from " + now_from.to_string() + ": following a NAT is not supported yet");
+  sa::Effects effects;
+  core_.mapping_moved(id, now_from, now(), effects);
+  perform(std::move(effects));
 }
+
+void Engine::on_paths() {}
 
 void Engine::on_svti(std::uint32_t svti_id, bool up) {
   log(Subsystem::Kernel, 2, "SVTI with svti-id " + std::to_string(svti_id) + (up ? " is up" : " is down"));

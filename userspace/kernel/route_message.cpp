@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 // the kernel's headers want libc's before them
 #include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -178,6 +179,37 @@ Result<IpAddress> decode_source_address(const MessageView& message) {
   const auto octets = attributes->find(RTA_PREFSRC);
   if (!octets) return system_error("the route has no source address");
   return IpAddress::from_bytes(*octets);
+}
+
+Bytes encode_dump_addresses() {
+  MessageBuilder message(RTM_GETADDR, kDump);
+  message.append(ifaddrmsg{});
+  return message.take();
+}
+
+Result<std::optional<AddressAnswer>> decode_address(const MessageView& message) {
+  if (message.type != RTM_NEWADDR)
+    return system_error("rtnetlink: message type " + std::to_string(message.type) + " where an address was due");
+  const auto header = read_struct<ifaddrmsg>(message.payload, "ifaddrmsg");
+  if (!header) return fail(header.error());
+  const auto attributes = Attributes::parse(behind(message.payload, sizeof(ifaddrmsg)));
+  if (!attributes) return fail(attributes.error());
+  const std::uint32_t flags = attributes->get<std::uint32_t>(IFA_FLAGS).value_or(header->ifa_flags);
+  const bool usable = header->ifa_scope == RT_SCOPE_UNIVERSE && (flags & (IFA_F_TENTATIVE | IFA_F_DEPRECATED | IFA_F_DADFAILED)) == 0;
+  if (!usable) return std::nullopt;
+  // on a point-to-point link IFA_ADDRESS is the other end's
+  const auto octets = attributes->find(IFA_LOCAL) ? attributes->find(IFA_LOCAL) : attributes->find(IFA_ADDRESS);
+  if (!octets) return system_error("rtnetlink: an address without octets");
+  const auto address = IpAddress::from_bytes(*octets);
+  if (!address) return fail(address.error());
+  return AddressAnswer{*address, static_cast<int>(header->ifa_index)};
+}
+
+bool is_path_event(const MessageView& message) {
+  if (message.type == RTM_NEWADDR || message.type == RTM_DELADDR) return true;
+  if (message.type != RTM_NEWROUTE && message.type != RTM_DELROUTE) return false;
+  const auto route = read_struct<rtmsg>(message.payload, "rtmsg");
+  return route && route->rtm_protocol != model::kRouteProtocol && (route->rtm_flags & RTM_F_CLONED) == 0;
 }
 
 Result<std::optional<LinkAnswer>> decode_link(const MessageView& message) {

@@ -27,6 +27,7 @@ Bytes encode_get_route(const IpAddress& destination);
 Bytes encode_dump_routes(IpFamily family);  // those of kRouteProtocol, from kernels that filter
 Bytes encode_dump_rules(IpFamily family);
 Bytes encode_dump_links();
+Bytes encode_dump_addresses();
 
 // A route of kRouteProtocol; none: another's, or a copy in the route cache
 struct RouteAnswer {
@@ -40,6 +41,15 @@ Result<std::optional<RouteAnswer>> decode_route(const MessageView& message);
 Result<std::optional<model::RuleId>> decode_rule(const MessageView& message);
 // the source address of an answer to encode_get_route
 Result<IpAddress> decode_source_address(const MessageView& message);
+
+// One of our addresses; none: not usable from elsewhere (scope host or link), tentative or deprecated
+struct AddressAnswer {
+  IpAddress address;
+  int ifindex = 0;
+};
+Result<std::optional<AddressAnswer>> decode_address(const MessageView& message);
+// an address or a route came or went, and it was not the daemon's own doing
+bool is_path_event(const MessageView& message);
 
 // What RTM_NEWLINK or RTM_DELLINK says of one link
 struct LinkAnswer {

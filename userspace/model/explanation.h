@@ -35,6 +35,7 @@ enum class Cause : std::uint8_t {
   ChildProposal,     // no esp-proposal in common
   PfsGroup,          // likewise, for want of a key exchange group in common
   TrafficSelectors,  // no security-policy covers what is asked for
+  Mode,              // transport mode or AH, where it cannot be or the peer does not do it
   Kernel,            // agreed on, and refused by the kernel
   Malformed,         // the peer breaks the protocol
   Refused,           // the peer answered with another error
@@ -44,7 +45,7 @@ enum class Cause : std::uint8_t {
   WrongSignature,    // the peer's AUTH was not made with the key of its certificate
   Signer,            // ours could not be signed
 };
-inline constexpr std::array<std::string_view, 26> kCauseNames = {"none",
+inline constexpr std::array<std::string_view, 27> kCauseNames = {"none",
                                                                  "no-route",
                                                                  "no-answer",
                                                                  "cookie",
@@ -62,6 +63,7 @@ inline constexpr std::array<std::string_view, 26> kCauseNames = {"none",
                                                                  "child-proposal",
                                                                  "pfs-group",
                                                                  "traffic-selectors",
+                                                                 "mode",
                                                                  "kernel",
                                                                  "malformed",
                                                                  "refused",

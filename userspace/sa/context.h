@@ -32,6 +32,8 @@ class ReqidTable {
   // `policies` as policies_for() makes them, whatever their reqid
   std::uint32_t acquire(const std::vector<model::SetPolicy>& policies);
   void release(std::uint32_t reqid);
+  // The policies of this reqid go on between other addresses: who acquires them so gets the same reqid.
+  void moved(std::uint32_t reqid, const std::vector<model::SetPolicy>& policies);
 
  private:
   struct Key {
@@ -40,9 +42,10 @@ class ReqidTable {
     auto operator<=>(const Key&) const = default;
   };
   struct Use {
-    Key key;
+    std::vector<Key> keys;  // more than one: it has moved
     std::uint32_t count = 0;
   };
+  static Key key_of(const std::vector<model::SetPolicy>& policies);
   std::uint32_t unused(const Key& key);
 
   std::map<Key, std::uint32_t> reqids_;

@@ -458,6 +458,12 @@ void Core::expire(const model::SaId& id, bool hard, TimePoint now, Effects& out)
   });
 }
 
+void Core::mapping_moved(const model::SaId& id, const Endpoint& from, TimePoint now, Effects& out) {
+  const auto owner = ctx_.sa_owners.find(id);
+  if (owner == ctx_.sa_owners.end()) return;
+  touch(owner->second.ike, now, out, [&](IkeSa& sa) { sa.mapping_moved(from, out); });
+}
+
 void Core::install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out) {
   for (const auto& [id, owner] : ctx_.sa_owners) {
     if (owner.child != child) continue;
@@ -549,10 +555,13 @@ Status Core::initiate(const std::string& name, const std::string& policy, const 
   const auto found = ctx_.config->vpns.find(name);
   if (found == ctx_.config->vpns.end()) return config_error("there is no VPN " + name);
   const VpnPtr& vpn = found->second;
-  if (!policy.empty() && vpn->find_policy(policy) == nullptr) return config_error("VPN " + name + " has no security-policy " + policy);
+  const model::SecurityPolicy* only = vpn->find_policy(policy);
+  if (!policy.empty() && only == nullptr) return config_error("VPN " + name + " has no security-policy " + policy);
+  if (only != nullptr && !only->negotiated())
+    return config_error("security-policy " + policy + " of VPN " + name + " passes or drops: there is nothing to negotiate");
   std::vector<std::string> policies;
   for (const model::SecurityPolicy& one : vpn->policies) {
-    if (policy.empty() || one.name == policy) policies.push_back(one.name);
+    if (one.negotiated() && (policy.empty() || one.name == policy)) policies.push_back(one.name);
   }
   const std::uint32_t id = usable(name, between);
   if (id == 0) return connect(vpn, std::move(policies), between, 1, now, out);
@@ -639,13 +648,13 @@ Status Core::install(const std::string& name, const std::string& policy, Effects
   if (found == ctx_.config->vpns.end()) return config_error("there is no VPN " + name);
   const VpnPtr& vpn = found->second;
   if (!policy.empty() && vpn->find_policy(policy) == nullptr) return config_error("VPN " + name + " has no security-policy " + policy);
-  if (!vpn->remote_address) return config_error("VPN " + name + " has no remote-address: it can only respond");
   bool any = false;
   for (const model::SecurityPolicy& one : vpn->policies) {
     if (!policy.empty() && one.name != policy) continue;
     set_trap(vpn, one, out);
     any |= traps_.contains({name, one.name});
   }
+  if (!any && !vpn->remote_address) return config_error("VPN " + name + " has no remote-address: it can only respond");
   if (!any) return config_error("VPN " + name + ": no trap could be set, the log says why");
   return {};
 }
@@ -738,12 +747,12 @@ void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& 
 }
 
 void Core::start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out) {
+  for (const model::SecurityPolicy& policy : vpn->policies) {
+    if (!policy.negotiated() || vpn->ipsec_of(policy).start_action != StartAction::None) set_trap(vpn, policy, out);
+  }
   if (!vpn->remote_address || vpn->version != 2) return;  // it responds
   for (const model::SecurityPolicy& policy : vpn->policies) {
-    if (vpn->ipsec_of(policy).start_action != StartAction::None) set_trap(vpn, policy, out);
-  }
-  for (const model::SecurityPolicy& policy : vpn->policies) {
-    if (vpn->ipsec_of(policy).start_action != StartAction::Start) continue;
+    if (!policy.negotiated() || vpn->ipsec_of(policy).start_action != StartAction::Start) continue;
     const Status status = initiate(vpn->name, policy.name, now, out);
     if (!status) return log(out, Subsystem::Ike, 0, vpn->name + ": " + status.error().message);
   }
@@ -760,7 +769,9 @@ void Core::stop_vpn(const std::string& name, const std::string& reason, TimePoin
 
 void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out) {
   const TrapKey key{vpn->name, policy.name};
-  if (traps_.contains(key) || !vpn->remote_address) return;
+  if (traps_.contains(key)) return;
+  if (!policy.negotiated()) return set_shunt(vpn, policy, out);
+  if (!vpn->remote_address || vpn->version != 2) return;
   const auto local = vpn->local_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
   if (!local)
     return log(out, Subsystem::Child, 0,
@@ -775,6 +786,27 @@ void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effe
   log(out, Subsystem::Child, 1, vpn->name + ": traffic of " + policy.name + " will bring it up");
   trap_of_reqid_[trap.reqid] = key;
   traps_.emplace(key, std::move(trap));
+}
+
+// A policy that passes or drops stands as long as its VPN is configured: it is a trap that nothing falls into.
+void Core::set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out) {
+  const auto local = vpn->local_address || !vpn->remote_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
+  const auto dynamic = [](const std::vector<model::SelectorConfig>& selectors) {
+    return std::any_of(selectors.begin(), selectors.end(), [](const auto& one) { return !one.subnet; });
+  };
+  const auto give_up = [&](const std::string& why) {
+    log(out, Subsystem::Child, 0, vpn->name + ": " + policy.name + " is not in force: " + why);
+  };
+  if (dynamic(policy.local_ts) && !local) return give_up("its local-ts has no subnet, and no local address is known");
+  if (dynamic(policy.remote_ts) && !vpn->remote_address) return give_up("its remote-ts has no subnet, and there is no remote-address");
+  const IpAddress here = local.value_or(IpAddress{}), there = vpn->remote_address.value_or(IpAddress{});
+  auto policies = policies_for(selectors_of(policy.local_ts, here), selectors_of(policy.remote_ts, there), {&policy, here, there, 0});
+  if (policies.empty()) return give_up("its selectors make no policy, or too many");
+  Trap trap{next_trap_++, 0, vpn->name, policy.name};
+  out.emplace_back(ClaimPolicies{trap.owner, std::move(policies)});
+  log(out, Subsystem::Child, 1,
+      vpn->name + ": traffic of " + policy.name + (policy.action == model::PolicyAction::Pass ? " passes in clear" : " is dropped"));
+  traps_.emplace(TrapKey{vpn->name, policy.name}, std::move(trap));
 }
 
 void Core::release_trap(const TrapKey& key, Effects& out) {

@@ -47,6 +47,8 @@ class Core {
   // from the kernel
   void acquire(std::uint32_t reqid, TimePoint now, Effects& out);
   void expire(const model::SaId& id, bool hard, TimePoint now, Effects& out);
+  // ESP of this inbound SA now comes from elsewhere
+  void mapping_moved(const model::SaId& id, const Endpoint& from, TimePoint now, Effects& out);
   void install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
   // the answers to the effects Sign and VerifyCertificate
@@ -150,6 +152,7 @@ class Core {
   Status connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
                  Effects& out);
   void set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
+  void set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
   void release_trap(const TrapKey& key, Effects& out);
   void start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out);
   void stop_vpn(const std::string& vpn, const std::string& reason, TimePoint now, Effects& out);

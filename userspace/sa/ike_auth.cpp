@@ -49,9 +49,12 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   }
 
   AuthRequest request;
-  if (wanted_.empty() && !vpn_->policies.empty()) wanted_.push_back(vpn_->policies.front().name);  // IKE_AUTH always asks for one
+  if (wanted_.empty()) {  // IKE_AUTH always asks for one
+    const auto first = std::find_if(vpn_->policies.begin(), vpn_->policies.end(), [](const auto& one) { return one.negotiated(); });
+    if (first != vpn_->policies.end()) wanted_.push_back(first->name);
+  }
   if (!wanted_.empty()) {
-    request.child = make_offer({Job::Kind::CreateChild, wanted_.front(), 0, {}, 0}, true, out);
+    request.child = make_offer({Job::Kind::CreateChild, wanted_.front(), 0, {}, {}, 0}, true, out);
     if (request.child) {
       for (wire::Payload& payload : offer_payloads(*request.child, true)) payloads.push_back(std::move(payload));
     }
@@ -121,7 +124,7 @@ void IkeSa::refuse_responder(model::Explanation why, TimePoint now, Effects& out
   notice(out, Notice::Kind::IkeFailed, reason);
   set_phase(IkeSaPhase::Deleting, out);
   jobs_.clear();
-  enqueue({Job::Kind::AuthenticationFailed, {}, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::AuthenticationFailed, {}, 0, {}, {}, 0}, now, out);
 }
 
 void IkeSa::accept_responder(TimePoint now, Effects& out) {
@@ -138,6 +141,7 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
       offer_failed(*request.child, refused_offer(*request.child, *error, now), now, out);
     } else if (const auto selection = accept_answer(*request.child, payloads, KeyExchangeUse::Ignore); !selection) {
       offer_failed(*request.child, offer_failure(*request.child, Cause::Malformed, selection.error().message, now), now, out);
+      refuse_made(*request.child);
     } else {
       ChildPlan plan{selection->policy,         selection->choice, request.child->spi,
                      spi_of(selection->choice), selection->local,  selection->remote};
@@ -148,7 +152,7 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
     }
   }
   init_.reset();
-  for (const std::string& policy : wanted_) jobs_.push_back({Job::Kind::CreateChild, policy, 0, {}, 0});
+  for (const std::string& policy : wanted_) jobs_.push_back({Job::Kind::CreateChild, policy, 0, {}, {}, 0});
   wanted_.clear();
 }
 

@@ -262,14 +262,7 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   }
   // RFC 7296 2.4: only what is fresh proves that the peer is alive; an old message may be anybody's replay
   last_heard_ = now;
-  // RFC 7296 2.23: the answer goes to where the request came from. The port may move to 4500; behind a NAT the address may move too,
-  // and only a protected message that is new can say so.
-  const bool may_move = phase_ == IkeSaPhase::Connecting || peer_behind_nat_ || datagram.remote.address == remote_.address;
-  if (!header.response && may_move && (datagram.remote != remote_ || datagram.local != local_)) {
-    log(out, Subsystem::Network, 2, "peer now at " + datagram.remote.to_string() + ", was " + remote_.to_string());
-    local_ = datagram.local;
-    remote_ = datagram.remote;
-  }
+  follow(datagram, header.response, out);
   const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
   count_message(header.exchange, header.response, true);
   if (!payloads) {
@@ -437,9 +430,12 @@ void IkeSa::begin(Job job, TimePoint now, Effects& out) {
     case Job::Kind::DeleteChild: {
       ChildSa* child = find_child(job.child);
       if (child == nullptr) return;
-      const wire::DeletePayload payload{wire::ProtocolId::Esp, {child->inbound.spi}};
+      const wire::DeletePayload payload{child->inbound.protocol, {child->inbound.spi}};
       return send_request(ExchangeType::Informational, {payload}, DeleteChildRequest{job.child}, now, out);
     }
+    case Job::Kind::RefuseChild:
+      return send_request(ExchangeType::Informational, {wire::DeletePayload{job.refused.protocol, {job.refused.spi}}}, LivenessRequest{},
+                          now, out);
     case Job::Kind::DeleteIke:
       return send_request(ExchangeType::Informational, {wire::DeletePayload{wire::ProtocolId::Ike, {}}}, DeleteIkeRequest{}, now, out);
     case Job::Kind::AuthenticationFailed:
@@ -525,7 +521,7 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
   if (dead_) return;
   // Any request will do as a sign of life (RFC 7296 2.4): one of its own is sent only when there is no other.
   const bool quiet = vpn_->ike.dpd_delay.count() > 0 && last_heard_ + vpn_->ike.dpd_delay <= now;
-  if (quiet && !request_) enqueue({Job::Kind::Liveness, {}, 0, {}, 0}, now, out);
+  if (quiet && !request_) enqueue({Job::Kind::Liveness, {}, 0, {}, {}, 0}, now, out);
   if (we_behind_nat_ && last_sent_ + kKeepalive <= now) {
     last_sent_ = now;
     out.emplace_back(SendKeepalive{local_, remote_});
@@ -592,13 +588,13 @@ void IkeSa::want_child(const std::string& policy, TimePoint now, Effects& out) {
     if (std::find(wanted_.begin(), wanted_.end(), policy) == wanted_.end()) wanted_.push_back(policy);
     return;
   }
-  enqueue({Job::Kind::CreateChild, policy, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::CreateChild, policy, 0, {}, {}, 0}, now, out);
 }
 
 void IkeSa::rekey(TimePoint now, Effects& out) {
   rekey_at_.reset();
   if (!established() || requesting<RekeyIkeRequest>() || queued(Job::Kind::RekeyIke) || being_handed_over()) return;
-  enqueue({Job::Kind::RekeyIke, {}, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::RekeyIke, {}, 0, {}, {}, 0}, now, out);
 }
 
 void IkeSa::rekey_child(std::uint32_t child, TimePoint now, Effects& out) {
@@ -606,7 +602,7 @@ void IkeSa::rekey_child(std::uint32_t child, TimePoint now, Effects& out) {
   if (old == nullptr) return;
   old->rekey_at.reset();
   if (old->phase != model::ChildSaPhase::Installed || queued(Job::Kind::RekeyChild, child)) return;
-  enqueue({Job::Kind::RekeyChild, {}, child, {}, 0}, now, out);
+  enqueue({Job::Kind::RekeyChild, {}, child, {}, {}, 0}, now, out);
 }
 
 void IkeSa::delete_child(std::uint32_t unique_id, const std::string& reason, TimePoint now, Effects& out) {
@@ -616,7 +612,7 @@ void IkeSa::delete_child(std::uint32_t unique_id, const std::string& reason, Tim
   child->phase = model::ChildSaPhase::Deleting;
   child->rekey_at.reset();
   child->dies_at.reset();
-  enqueue({Job::Kind::DeleteChild, {}, unique_id, {}, 0}, now, out);
+  enqueue({Job::Kind::DeleteChild, {}, unique_id, {}, {}, 0}, now, out);
 }
 
 void IkeSa::delete_ike(const std::string& reason, TimePoint now, Effects& out) {
@@ -629,7 +625,7 @@ void IkeSa::delete_ike(const std::string& reason, TimePoint now, Effects& out) {
   if (was_up) notice(out, Notice::Kind::IkeDown, reason);
   jobs_.clear();
   delayed_.clear();
-  enqueue({Job::Kind::DeleteIke, {}, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::DeleteIke, {}, 0, {}, {}, 0}, now, out);
 }
 
 bool IkeSa::crosses(const IkeSa& other) const {
@@ -644,7 +640,7 @@ void IkeSa::delete_duplicate(const std::string& reason, TimePoint now, Effects& 
   notice(out, Notice::Kind::IkeDown, reason);
   jobs_.clear();
   delayed_.clear();
-  enqueue({Job::Kind::DeleteIke, {}, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::DeleteIke, {}, 0, {}, {}, 0}, now, out);
 }
 
 void IkeSa::destroy(const std::string& reason, TimePoint now, Effects& out) {
@@ -712,6 +708,7 @@ model::IkeSaState IkeSa::state(TimePoint now) const {
     one.phase = child->phase;
     one.reqid = child->reqid;
     one.mode = child->policy->mode;
+    one.protocol = child->inbound.protocol;
     one.udp_encap = child->udp_encap;
     one.spi_in = child->inbound.spi;
     one.spi_out = child->outbound.spi;

@@ -5,7 +5,8 @@
 //                  └──────────────┴────► Deleting ─► (dead)
 //
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
-// each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), child_sa.cpp (CHILD SAs and the kernel).
+// each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), child_sa.cpp (CHILD SAs and the kernel),
+// endpoints.cpp (where the two ends are, and how they move).
 #pragma once
 
 #include <deque>
@@ -64,6 +65,8 @@ class IkeSa {
   // the answers to Sign and VerifyCertificate; one that nobody waits for any more is ignored
   void on_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out);
   void on_verified(std::uint64_t number, crypto::Verification chain, TimePoint now, Effects& out);
+  // The kernel says that ESP of this inbound SA now comes from elsewhere: the peer's NAT has another mapping (RFC 7296 2.23).
+  void mapping_moved(const Endpoint& from, Effects& out);
   // the kernel could not install, or gave up, an SA of this CHILD SA
   void child_lost(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
@@ -110,10 +113,11 @@ class IkeSa {
 
   // What is waiting to be requested.
   struct Job {
-    enum class Kind : std::uint8_t { CreateChild, RekeyChild, DeleteChild, RekeyIke, DeleteIke, AuthenticationFailed, Liveness };
+    enum class Kind : std::uint8_t { CreateChild, RekeyChild, DeleteChild, RefuseChild, RekeyIke, DeleteIke, AuthenticationFailed, Liveness };
     Kind kind{};
     std::string policy;        // CreateChild
     std::uint32_t child = 0;   // RekeyChild, DeleteChild
+    model::SaId refused = {};  // RefuseChild: our inbound half of what the peer has made of our offer, and we cannot take
     wire::KeGroup group{};     // CreateChild, RekeyChild, RekeyIke: asked for by INVALID_KE_PAYLOAD; None: our first
     std::uint32_t rounds = 0;  // how often it was begun
   };
@@ -130,6 +134,7 @@ class IkeSa {
     std::uint32_t spi = 0;     // inbound
     std::vector<wire::Proposal> proposals;
     Selectors local, remote;
+    bool transport = false;
     Bytes nonce;                              // empty in IKE_AUTH
     std::unique_ptr<crypto::KeyExchange> ke;  // null without PFS
     bool crossed = false;                     // the peer made one of the same policy meanwhile
@@ -251,6 +256,7 @@ class IkeSa {
   // ike_sa_init.cpp
   void send_init(TimePoint now, Effects& out);
   void on_init_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  bool forced_encapsulation() const;
   void add_nat_detection(Payloads& payloads) const;
   void detect_nat(const Payloads& payloads, const model::Datagram& datagram, Effects& out);
   void fail_connect(model::Explanation why, TimePoint now, Effects& out, bool retry);
@@ -298,6 +304,7 @@ class IkeSa {
   void on_create_child_response(CreateChildRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
   void on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
   void offer_failed(const ChildOffer& offer, model::Explanation why, TimePoint now, Effects& out);
+  void refuse_made(const ChildOffer& offer);
   bool try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now,
                        Effects& out);
   IkeSa* make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now,
@@ -307,8 +314,14 @@ class IkeSa {
 
   // informational.cpp
   void on_informational_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
-  void on_delete_payload(const wire::DeletePayload& payload, std::vector<std::uint32_t>& answer, TimePoint now, Effects& out);
+  void on_delete_payload(const wire::DeletePayload& payload, wire::DeletePayload& answer, TimePoint now, Effects& out);
   void close_children(const std::string& reason, bool peer_dead, TimePoint now, Effects& out);
+
+  // endpoints.cpp
+  void follow(const model::Datagram& datagram, bool response, Effects& out);
+  void move_to(const Endpoint& local, const Endpoint& remote, Effects& out);
+  void move_child(ChildSa& child, Effects& out);
+  std::optional<model::UdpEncapsulation> encapsulation(bool inbound) const;
 
   // child_sa.cpp
   struct ChildPlan {
@@ -330,7 +343,9 @@ class IkeSa {
   void remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out);
   void child_notice(const ChildSa& child, Notice::Kind kind, std::string reason, Effects& out) const;
   ChildSa* find_child(std::uint32_t unique_id) const;
-  ChildSa* find_child_by_spi_out(std::uint32_t spi) const;
+  ChildSa* find_child_by_spi_out(wire::ProtocolId protocol, std::uint32_t spi) const;
+  // why a CHILD SA of this policy cannot be in the mode or of the protocol that it demands; empty: it can
+  std::string hindrance(const model::SecurityPolicy& policy, const Selectors& local, const Selectors& remote) const;
   // answers the peer's SA, TSi and TSr: which of our policies, narrowed how, with which proposal
   struct Selection {
     const model::SecurityPolicy* policy = nullptr;

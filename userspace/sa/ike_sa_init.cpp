@@ -68,11 +68,14 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   send_request(ExchangeType::IkeSaInit, payloads, InitRequest{}, now, out);
 }
 
+bool IkeSa::forced_encapsulation() const {
+  return vpn_ ? vpn_->ike.udp_encap : ctx_.index.forces_encapsulation(local_.address, remote_.address);
+}
+
 void IkeSa::add_nat_detection(Payloads& payloads) const {
   // udp-encap: a source hash that cannot match makes the peer see a NAT (the guide's "udp-encap")
-  const bool forced = vpn_ && vpn_->ike.udp_encap;
   payloads.push_back(
-      status(NotifyType::NatDetectionSourceIp, forced ? ctx_.entropy.bytes(20) : nat_detection_hash(spi_i_, spi_r_, local_)));
+      status(NotifyType::NatDetectionSourceIp, forced_encapsulation() ? ctx_.entropy.bytes(20) : nat_detection_hash(spi_i_, spi_r_, local_)));
   payloads.push_back(status(NotifyType::NatDetectionDestinationIp, nat_detection_hash(spi_i_, spi_r_, remote_)));
 }
 
@@ -94,7 +97,7 @@ void IkeSa::detect_nat(const Payloads& payloads, const model::Datagram& datagram
     }
   }
   peer_behind_nat_ = source_seen && !source_matches;
-  const bool forced = vpn_ && vpn_->ike.udp_encap;
+  const bool forced = forced_encapsulation();
   we_behind_nat_ = (destination_seen && !destination_matches) || (forced && destination_seen);
   if (peer_behind_nat_) log(out, Subsystem::Ike, 1, "the peer is behind a NAT");
   if (we_behind_nat_) log(out, Subsystem::Ike, 1, forced ? "UDP encapsulation as configured" : "we are behind a NAT");

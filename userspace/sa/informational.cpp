@@ -66,22 +66,23 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
     give_up_at_ = now + seconds(10);
     return;
   }
-  std::vector<std::uint32_t> answer;
+  Payloads response;
   for (const wire::Payload& payload : payloads) {
-    if (const auto* one = std::get_if<wire::DeletePayload>(&payload)) on_delete_payload(*one, answer, now, out);
+    if (const auto* one = std::get_if<wire::DeletePayload>(&payload)) {
+      wire::DeletePayload answer{one->protocol, {}};
+      on_delete_payload(*one, answer, now, out);
+      if (!answer.spis.empty()) response.push_back(std::move(answer));
+    }
     if (const auto* notify = std::get_if<wire::NotifyPayload>(&payload)) {
       log(out, Subsystem::Ike, 1, "the peer notifies " + wire::to_string(notify->type));
     }
   }
-  Payloads response;
-  if (!answer.empty()) response.push_back(wire::DeletePayload{ProtocolId::Esp, std::move(answer)});
   send_response(header, response, out);
 }
 
-void IkeSa::on_delete_payload(const wire::DeletePayload& payload, std::vector<std::uint32_t>& answer, TimePoint now, Effects& out) {
-  if (payload.protocol != ProtocolId::Esp) return;
+void IkeSa::on_delete_payload(const wire::DeletePayload& payload, wire::DeletePayload& answer, TimePoint now, Effects& out) {
   for (const std::uint32_t spi : payload.spis) {
-    ChildSa* child = find_child_by_spi_out(spi);
+    ChildSa* child = find_child_by_spi_out(payload.protocol, spi);
     if (child == nullptr) {
       log(out, Subsystem::Child, 1, "the peer deletes a CHILD SA that is not there");
       if (requesting<CreateChildRequest>()) std::get<CreateChildRequest>(*request_).offer.deleted.push_back(spi);
@@ -89,7 +90,7 @@ void IkeSa::on_delete_payload(const wire::DeletePayload& payload, std::vector<st
     }
     // RFC 7296 1.4.1: when both ends delete the same pair, neither answers with its SPI
     const auto* ours = requesting<DeleteChildRequest>() ? &std::get<DeleteChildRequest>(*request_) : nullptr;
-    if (ours == nullptr || ours->child != child->unique_id) answer.push_back(child->inbound.spi);
+    if (ours == nullptr || ours->child != child->unique_id) answer.spis.push_back(child->inbound.spi);
     // The loser of a collision goes, which we took for the one that stays because our own answer is still under way.
     for (const auto& other : children_) {
       if (other->replaced_by != child->unique_id) continue;

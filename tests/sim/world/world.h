@@ -89,7 +89,8 @@ enum class Probe {
   Delivered,
   Held,   // no SA: an acquire was raised
   Lost,   // the peer could not receive it
-  Clear,  // no policy: outside an SVTI it would go in clear
+  Clear,  // no policy, or one that passes: outside an SVTI it would go in clear
+  Dropped,  // a policy that drops
 };
 
 class World {
@@ -112,7 +113,7 @@ class World {
   // nothing passes between these two until `joined` again
   void part(const Node& a, const Node& b) { parted_.insert({&a, &b}); }
   void join() { parted_.clear(); }
-  // `node` is behind a NAT that shows `outside` to the world
+  // `node` is behind a NAT that shows `outside` to the world; again: the NAT forgets its mappings
   void put_behind_nat(const Node& node, const IpAddress& outside);
 
   // `action` happens after `delay`
@@ -144,6 +145,7 @@ class World {
     model::AddSa sa;  // as the sender has it
     Packet packet;
     std::function<void(Probe)> then;
+    Endpoint from;  // as the world sees it; port 0: not in UDP
   };
   struct Flight {
     model::Datagram datagram;  // local: the sender
@@ -156,6 +158,8 @@ class World {
   void send(Node& from, const model::Datagram& datagram);
   void deliver(Flight& flight);
   Probe receive_esp(const Esp& esp);
+  Endpoint translate(const Endpoint& from);
+  std::optional<Endpoint> translate_back(const Endpoint& to) const;
   Node* node_at(const IpAddress& address);
   void check(Node& node);
   void check_message_id(const Node& from, const wire::Header& header, const model::Datagram& datagram);
@@ -173,6 +177,7 @@ class World {
     std::map<Endpoint, std::uint16_t> ports;  // inside -> outside
   };
   std::map<IpAddress, Nat> nats_;  // by the inside address
+  std::uint16_t nat_port_ = 20000;
   // what was sent under a message id of an IKE SA: its hash
   struct Slot {
     wire::IkeSpi spi_i, spi_r;

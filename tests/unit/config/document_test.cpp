@@ -476,23 +476,31 @@ BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used)
   BOOST_TEST(warnings("ike-policy-template i remote-auth-method eap-radius\n" +
                       vpn_text("", "    ike-policy remote-auth-method pre-shared-key\n")) == "");
   BOOST_TEST(errors(vpn_text("", "    version 1\n")) == "f:9: vpn v version: IKEv1 is not supported yet: expected 2\n");
-  BOOST_TEST(errors(vpn_text("        action ah\n")) == "f:8: vpn v security-policy s action: ah is not supported yet: expected esp\n");
-  BOOST_TEST(errors(vpn_text("        mode transport\n")) ==
-             "f:8: vpn v security-policy s mode: transport is not supported yet: expected tunnel\n");
   BOOST_TEST(errors(vpn_text("", "    vip-request 0.0.0.0\n")) == "f:9: vpn v vip-request: virtual addresses are not supported yet\n");
-  BOOST_TEST(errors(vpn_text("        action drop\n")) ==
-             "f:8: vpn v security-policy s action: drop is not supported yet without an svti-id\n");
+}
+
+BOOST_AUTO_TEST_CASE(actions_and_modes_say_what_they_need) {
+  const auto policy = [](const std::string& text) {
+    return load(text).resolved()->vrfs.at("main").ike->vpns.at("v")->policies.at(0);
+  };
+  BOOST_TEST(errors(vpn_text("        action ah\n")).find("vpn v: needs an ah-proposal, in its ipsec-policy or in the template of that") !=
+             std::string::npos);
+  const std::string ah = "    ipsec-policy ah-proposal 3 auth-alg hmac-sha256 esn true esn false\n";
+  BOOST_TEST(warnings(vpn_text("        action ah\n", ah)) == "");
+  BOOST_TEST((policy(vpn_text("        action ah\n", ah)).action == model::PolicyAction::Ah));
+  const std::string transport = "        mode transport\n";
+  const std::string refusal = errors(vpn_text("        local-ts subnet 10.0.0.0/8\n" + transport));
+  BOOST_TEST(refusal.find("transport is for the traffic of the two ends themselves") != std::string::npos, refusal);
+  BOOST_TEST(warnings(vpn_text("        action drop\n")) == "");
+  BOOST_TEST((policy(vpn_text("        action drop\n")).action == model::PolicyAction::Drop));
 }
 
 BOOST_AUTO_TEST_CASE(clear_text_may_not_leave_through_an_svti) {
   BOOST_TEST(
       errors(vpn_text("        action pass\n        svti-id-in 1\n        svti-id-out 1\n")) ==
       "f:8: vpn v security-policy s action: pass cannot stand with an svti-id: what is routed into an SVTI would leave it unprotected\n");
-  BOOST_TEST(warnings(vpn_text("        action pass\n")) ==
-             "f:8: warning: vpn v security-policy s action: pass has no effect yet: the policy is left out\n");
-  BOOST_TEST(load(vpn_text("        action pass\n")).resolved()->vrfs.at("main").ike->vpns.at("v")->policies.empty());
-  BOOST_TEST(warnings(vpn_text("        action drop\n        svti-id-in 1\n        svti-id-out 1\n")).find("drop has no effect yet") !=
-             std::string::npos);
+  BOOST_TEST(warnings(vpn_text("        action pass\n")) == "");
+  BOOST_TEST(warnings(vpn_text("        action drop\n        svti-id-in 1\n        svti-id-out 1\n")) == "");
 }
 
 BOOST_AUTO_TEST_CASE(doubtful_vpns_are_told) {
