@@ -21,8 +21,7 @@ namespace {
 wire::Proposal ah_proposal(std::string_view integrity, std::vector<EsnId> esn = {EsnId::None}) {
   wire::Proposal out = esp_proposal("aes128-cbc/" + std::string(integrity));
   out.protocol = wire::ProtocolId::Ah;
-  std::erase_if(out.transforms,
-                [](const auto& one) { return one.type == TransformType::Encryption || one.type == TransformType::Esn; });
+  std::erase_if(out.transforms, [](const auto& one) { return one.type == TransformType::Encryption || one.type == TransformType::Esn; });
   for (const EsnId id : esn) out.transforms.push_back(wire::transform(TransformType::Esn, id));
   return out;
 }
@@ -185,10 +184,10 @@ BOOST_AUTO_TEST_CASE(transport_mode_is_refused_for_addresses_behind_the_ends) {
   // a peer that asks for it all the same
   World world(3);
   Node& node = world.add("right", address(kRight), configuration({.vpns = {[&] {
-                           model::Vpn vpn = right_vpn();
-                           wide(vpn);
-                           return vpn;
-                         }()}}));
+                                                                    model::Vpn vpn = right_vpn();
+                                                                    wide(vpn);
+                                                                    return vpn;
+                                                                  }()}}));
   SeededEntropy entropy(9);
   ScriptedPeer peer(entropy, {address(kLeft), 500}, {address(kRight), 500});
   BOOST_TEST_REQUIRE(peer.accept_init(node.inject(peer.init()).at(0).payload));
@@ -216,8 +215,8 @@ const std::vector<Esn> kEsn = {
     {{EsnId::Esn, EsnId::None}, {EsnId::None, EsnId::Esn}, 0},
     {{EsnId::None, EsnId::Esn}, {EsnId::Esn, EsnId::None}, 1},
 };
-BOOST_DATA_TEST_CASE(esn_is_required_refused_or_either_in_order, boost::unit_test::data::make(kEsn) * boost::unit_test::data::make({false, true}), esn,
-                     ah) {
+BOOST_DATA_TEST_CASE(esn_is_required_refused_or_either_in_order,
+                     boost::unit_test::data::make(kEsn) * boost::unit_test::data::make({false, true}), esn, ah) {
   const auto with = [ah](std::vector<EsnId> ids) {
     return [=](model::Vpn& vpn) {
       if (ah) {
@@ -299,8 +298,8 @@ BOOST_AUTO_TEST_CASE(several_selectors_with_protocols_and_ports_are_narrowed_one
         vpn.policies[0].remote_ts = {selector("10.2.0.0/16"), selector("2001:db8:2::/48")};
       },
       [&](model::Vpn& vpn) {
-        vpn.policies[0].local_ts = {selector("10.2.0.0/24", 6, 80, 80), selector("10.2.1.0/24", 17, 5000, 5007), selector("10.2.2.0/24", 1, 0x0800, 0x08ff),
-                                    selector("2001:db8:2::/48")};
+        vpn.policies[0].local_ts = {selector("10.2.0.0/24", 6, 80, 80), selector("10.2.1.0/24", 17, 5000, 5007),
+                                    selector("10.2.2.0/24", 1, 0x0800, 0x08ff), selector("2001:db8:2::/48")};
         vpn.policies[0].remote_ts = {selector("10.1.0.0/24"), selector("2001:db8:1::/48")};
       });
   BOOST_TEST_REQUIRE(pair.left.initiate("right").has_value());

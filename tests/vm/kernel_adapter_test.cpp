@@ -584,7 +584,9 @@ BOOST_FIXTURE_TEST_CASE(an_sa_moves_to_other_ports_and_addresses_and_goes_on, Fi
     const model::SaId id = sa.id;
     must(std::move(sa));
     test::run("ping -n -c 3 -i 0.2 -W 1 10.2.0.9 >/dev/null; true");
-    const auto hex = [&] { return std::stoul(output(show + " | sed -n 's/.*[^-]oseq 0x\\([0-9a-f]*\\).*/\\1/p' | tail -n 1"), nullptr, 16); };
+    const auto hex = [&] {
+      return std::stoul(output(show + " | sed -n 's/.*[^-]oseq 0x\\([0-9a-f]*\\).*/\\1/p' | tail -n 1"), nullptr, 16);
+    };
     BOOST_TEST(hex() == 3U);
 
     // ports: in place
@@ -628,7 +630,9 @@ BOOST_FIXTURE_TEST_CASE(an_sa_moves_to_other_ports_and_addresses_and_goes_on, Fi
 BOOST_FIXTURE_TEST_CASE(addresses_and_routes_that_come_and_go_are_told_once_and_listed, Fixture) {
   const auto addresses = kernel->local_addresses();
   BOOST_REQUIRE(addresses);
-  const auto has = [](const std::vector<IpAddress>& all, const char* one) { return std::find(all.begin(), all.end(), address(one)) != all.end(); };
+  const auto has = [](const std::vector<IpAddress>& all, const char* one) {
+    return std::find(all.begin(), all.end(), address(one)) != all.end();
+  };
   BOOST_TEST(has(*addresses, "192.0.2.1"));
   BOOST_TEST(has(*addresses, "2001:db8::1"));
   BOOST_TEST(!has(*addresses, "127.0.0.1"));

@@ -137,6 +137,8 @@ const Setters<GlobalOptions>& global_setters() {
       {"retransmit-timeout",
        [](GlobalOptions& global, Value value) { global.retransmit_timeout = milliseconds(std::llround(number<double>(value) * 1000)); }},
       {"retransmit-base", [](GlobalOptions& global, Value value) { global.retransmit_base = number<double>(value); }},
+      {"make-before-break", [](GlobalOptions& global, Value value) { global.make_before_break = truth(value); }},
+      {"mobike-prefer-best-path", [](GlobalOptions& global, Value value) { global.mobike_prefer_best_path = truth(value); }},
       {"delete-rekeyed-delay", [](GlobalOptions& global, Value value) { global.delete_rekeyed_delay = as_seconds(value); }},
   };
   return kSetters;
@@ -494,11 +496,14 @@ class VpnResolver {
     if (policy.mode != model::Mode::Transport) return;
     const Node* leaf = child_named(node, "mode");
     if (!policy.negotiated()) return warning(leaf, "transport has no meaning for what passes or is dropped");
-    const auto is_host = [](const model::SelectorConfig& one) { return !one.subnet || one.subnet->length() == one.subnet->address().bits(); };
+    const auto is_host = [](const model::SelectorConfig& one) {
+      return !one.subnet || one.subnet->length() == one.subnet->address().bits();
+    };
     if (!is_host(policy.local_ts.front()) || !is_host(policy.remote_ts.front()))
       return error(leaf, "transport is for the traffic of the two ends themselves: leave local-ts subnet and remote-ts subnet unset");
     if (policy.svti_id_in != 0 || policy.svti_id_out != 0)
-      warning(leaf, "transport with an svti-id: the way to the peer has to lead through the SVTI for its traffic, and not for what leaves it");
+      warning(leaf,
+              "transport with an svti-id: the way to the peer has to lead through the SVTI for its traffic, and not for what leaves it");
   }
 
   model::AuthMethod auth_method(const Node* leaf) {

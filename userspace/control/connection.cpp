@@ -190,13 +190,6 @@ Taken hw_offload(ChildDraft&, const Values& values) {
 
 Taken tfc_padding(ChildDraft&, const Values& values) { return as_text(values) == "0" ? Taken() : Taken(unsupported("expected 0")); }
 
-Taken ignored_spread(ChildDraft& draft, std::string_view name, const Values& values) {
-  const auto amount = parse_amount(as_text(values));
-  if (!amount) return invalid(amount.error().message);
-  if (*amount != 0) draft.warn(fmt::format("{} is not supported yet: a rekey comes at the limit itself", name));
-  return {};
-}
-
 const std::vector<Option<ChildDraft>>& child_options() {
   using Draft = ChildDraft;
   static const std::vector<Option<Draft>> kOptions = {
@@ -210,10 +203,10 @@ const std::vector<Option<ChildDraft>>& child_options() {
       {"rand_time", [](Draft& draft, const Values& values) { return store(parse_time(as_text(values)), draft.ipsec.rand_time); }},
       {"rekey_bytes", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.rekey_bytes); }},
       {"life_bytes", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.life_bytes); }},
-      {"rand_bytes", [](Draft& draft, const Values& values) { return ignored_spread(draft, "rand_bytes", values); }},
+      {"rand_bytes", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.rand_bytes); }},
       {"rekey_packets", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.rekey_packets); }},
       {"life_packets", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.life_packets); }},
-      {"rand_packets", [](Draft& draft, const Values& values) { return ignored_spread(draft, "rand_packets", values); }},
+      {"rand_packets", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.rand_packets); }},
       {"updown", only_empty<Draft>},
       {"hostaccess", either<Draft>},  // has a meaning for updown scripts alone
       {"mode", mode},
@@ -367,7 +360,6 @@ Taken unique(ConnectionDraft& draft, const Values& values) {
     draft.vpn.ike.unique_sa = model::UniqueSa::Replace;
   else
     return invalid("expected no, never, keep or replace");
-  if (text == "keep" || text == "replace") draft.warnings.push_back("unique = " + text + " has no effect yet: taken as no");
   return {};
 }
 
@@ -375,7 +367,6 @@ Taken mobike(ConnectionDraft& draft, const Values& values) {
   const auto wanted = parse_yes_no(as_text(values));
   if (!wanted) return invalid(wanted.error().message);
   draft.vpn.ike.mobike = *wanted;
-  if (*wanted) draft.warnings.emplace_back("mobike = yes has no effect yet: the IKE SA stays with its addresses");
   return {};
 }
 
@@ -383,7 +374,6 @@ Taken reauth_time(ConnectionDraft& draft, const Values& values) {
   const auto time = parse_time(as_text(values));
   if (!time) return invalid(time.error().message);
   draft.vpn.ike.reauth_time = *time;
-  if (time->count() != 0) draft.warnings.emplace_back("reauth_time has no effect yet: the IKE SA is rekeyed, see rekey_time");
   return {};
 }
 

@@ -32,6 +32,12 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
             }),
       timer_(loop) {
   if (place_.ids != nullptr) core_.share_ids(*place_.ids);
+  core_.set_local_addresses([this] {
+    auto addresses = kernel_.local_addresses();
+    if (addresses) return std::move(*addresses);
+    log(Subsystem::Kernel, 1, addresses.error().message);
+    return std::vector<IpAddress>{};
+  });
   kernel_.set_events(this);
   transport_.set_receive([this](const model::Datagram& datagram) {
     sa::Effects effects;
@@ -212,7 +218,11 @@ void Engine::on_mapping(const model::SaId& id, const Endpoint& now_from) {
   perform(std::move(effects));
 }
 
-void Engine::on_paths() {}
+void Engine::on_paths() {
+  sa::Effects effects;
+  core_.paths_changed(now(), effects);
+  perform(std::move(effects));
+}
 
 void Engine::on_svti(std::uint32_t svti_id, bool up) {
   log(Subsystem::Kernel, 2, "SVTI with svti-id " + std::to_string(svti_id) + (up ? " is up" : " is down"));
@@ -552,7 +562,7 @@ void Engine::terminate(const Target& target, milliseconds timeout, LogSink progr
 
 void Engine::rekey(const Target& target, const Service::Done& done) {
   sa::Effects effects;
-  const Status begun = core_.rekey({target.vpn, target.policy, target.ike_id, target.child_id}, now(), effects);
+  const Status begun = core_.rekey({target.vpn, target.policy, target.ike_id, target.child_id, target.reauthenticate}, now(), effects);
   perform(std::move(effects));
   done(begun);
 }

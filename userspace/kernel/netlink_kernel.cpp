@@ -47,8 +47,8 @@ bool is_delete(const model::KernelRequest& request) {
 
 bool is_xfrm(const model::KernelRequest& request) {
   return std::holds_alternative<model::AddSa>(request) || std::holds_alternative<model::DeleteSa>(request) ||
-         std::holds_alternative<model::MoveSa>(request) || std::holds_alternative<model::SetPolicy>(request) || std::holds_alternative<model::DeletePolicy>(request) ||
-         std::holds_alternative<model::SetPolicyHash>(request);
+         std::holds_alternative<model::MoveSa>(request) || std::holds_alternative<model::SetPolicy>(request) ||
+         std::holds_alternative<model::DeletePolicy>(request) || std::holds_alternative<model::SetPolicyHash>(request);
 }
 
 // Such a request looks at what the ones before it left, so those must have been sent.

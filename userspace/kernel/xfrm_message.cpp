@@ -18,7 +18,7 @@ namespace svti::kernel {
 namespace {
 
 constexpr std::uint16_t kAcknowledged = NLM_F_REQUEST | NLM_F_ACK;
-constexpr std::size_t kSaMessageSize = 2048;  // fixed part 248, algorithms up to 3 * 200, replay bitmap up to 540
+constexpr std::size_t kSaMessageSize = 2048;   // fixed part 248, algorithms up to 3 * 200, replay bitmap up to 540
 constexpr std::uint16_t kSaDirAttribute = 33;  // XFRMA_SA_DIR, which the headers of 6.1 lack
 constexpr std::uint32_t kLargestReplayWindow = XFRMA_REPLAY_ESN_MAX;
 constexpr std::uint32_t kLegacyReplayWindow = 32;  // bits of xfrm_replay_state.bitmap
@@ -352,8 +352,8 @@ constexpr std::uint32_t kSequenceGap = 1U << 16;
 
 // what a new SA takes over from the one it continues; the rest the kernel makes anew
 constexpr std::uint16_t kKeptAttributes[] = {
-    XFRMA_ALG_AEAD,        XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_CRYPT, XFRMA_ALG_COMP, XFRMA_TFCPAD,      XFRMA_MARK,       XFRMA_SEC_CTX,
-    XFRMA_SA_EXTRA_FLAGS,  XFRMA_SET_MARK,       XFRMA_SET_MARK_MASK, XFRMA_IF_ID, XFRMA_OFFLOAD_DEV, kSaDirAttribute,
+    XFRMA_ALG_AEAD,       XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_CRYPT,     XFRMA_ALG_COMP, XFRMA_TFCPAD,      XFRMA_MARK,      XFRMA_SEC_CTX,
+    XFRMA_SA_EXTRA_FLAGS, XFRMA_SET_MARK,       XFRMA_SET_MARK_MASK, XFRMA_IF_ID,    XFRMA_OFFLOAD_DEV, kSaDirAttribute,
 };
 
 // sequence numbers and replay window as they are; `gap` is added to the outbound number

@@ -65,7 +65,7 @@ struct IkePolicy {
 struct IpsecPolicy {
   std::vector<wire::Proposal> esp_proposals;  // protocol ESP; a KeyExchange transform asks for PFS; ESN transforms always present
   std::vector<ProposalLabel> esp_labels;      // of `esp_proposals`; may be shorter
-  std::vector<wire::Proposal> ah_proposals;  // protocol AH, otherwise the same
+  std::vector<wire::Proposal> ah_proposals;   // protocol AH, otherwise the same
   std::vector<ProposalLabel> ah_labels;
   StartAction start_action = StartAction::Trap;
   StartAction close_action = StartAction::Trap;
@@ -78,7 +78,10 @@ struct IpsecPolicy {
   std::optional<seconds> life_time;
   std::optional<std::uint64_t> life_bytes;
   std::optional<std::uint64_t> life_packets;
-  std::optional<seconds> rand_time;  // a rekey comes up to this much earlier; none: a tenth of rekey_time
+  // a rekey comes up to this much earlier; none: a tenth
+  std::optional<seconds> rand_time;
+  std::optional<std::uint64_t> rand_bytes;
+  std::optional<std::uint64_t> rand_packets;
   bool encap_copy_dscp = true;
   bool decap_copy_dscp = false;
   bool encap_copy_df = true;

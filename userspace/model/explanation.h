@@ -45,33 +45,15 @@ enum class Cause : std::uint8_t {
   WrongSignature,    // the peer's AUTH was not made with the key of its certificate
   Signer,            // ours could not be signed
 };
-inline constexpr std::array<std::string_view, 27> kCauseNames = {"none",
-                                                                 "no-route",
-                                                                 "no-answer",
-                                                                 "cookie",
-                                                                 "limit",
-                                                                 "version",
-                                                                 "no-vpn",
-                                                                 "ike-proposal",
-                                                                 "key-exchange-group",
-                                                                 "remote-id",
-                                                                 "local-id",
-                                                                 "auth-method",
-                                                                 "no-key",
-                                                                 "wrong-key",
-                                                                 "authentication",
-                                                                 "child-proposal",
-                                                                 "pfs-group",
-                                                                 "traffic-selectors",
-                                                                 "mode",
-                                                                 "kernel",
-                                                                 "malformed",
-                                                                 "refused",
-                                                                 "closed",
-                                                                 "no-certificate",
-                                                                 "certificate",
-                                                                 "wrong-signature",
-                                                                 "signer"};
+inline constexpr std::array<std::string_view, 27> kCauseNames = {"none",           "no-route",        "no-answer",
+                                                                 "cookie",         "limit",           "version",
+                                                                 "no-vpn",         "ike-proposal",    "key-exchange-group",
+                                                                 "remote-id",      "local-id",        "auth-method",
+                                                                 "no-key",         "wrong-key",       "authentication",
+                                                                 "child-proposal", "pfs-group",       "traffic-selectors",
+                                                                 "mode",           "kernel",          "malformed",
+                                                                 "refused",        "closed",          "no-certificate",
+                                                                 "certificate",    "wrong-signature", "signer"};
 
 enum class Verdict : std::uint8_t {
   Fits,

@@ -146,8 +146,8 @@ struct SetAcquireTimeout {
   seconds value{165};
 };
 
-using KernelRequest =
-    std::variant<AddSa, DeleteSa, MoveSa, SetPolicy, DeletePolicy, AddRoute, DeleteRoute, AddRule, DeleteRule, SetPolicyHash, SetAcquireTimeout>;
+using KernelRequest = std::variant<AddSa, DeleteSa, MoveSa, SetPolicy, DeletePolicy, AddRoute, DeleteRoute, AddRule, DeleteRule,
+                                   SetPolicyHash, SetAcquireTimeout>;
 
 // "add SA 192.0.2.1 esp c0ffee01", for logs
 std::string describe(const KernelRequest& request);

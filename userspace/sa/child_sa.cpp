@@ -38,9 +38,8 @@ ChildSa* IkeSa::find_child(std::uint32_t unique_id) const {
 }
 
 ChildSa* IkeSa::find_child_by_spi_out(wire::ProtocolId protocol, std::uint32_t spi) const {
-  const auto found = std::find_if(children_.begin(), children_.end(), [&](const auto& child) {
-    return child->outbound.spi == spi && child->outbound.protocol == protocol;
-  });
+  const auto found = std::find_if(children_.begin(), children_.end(),
+                                  [&](const auto& child) { return child->outbound.spi == spi && child->outbound.protocol == protocol; });
   return found == children_.end() ? nullptr : found->get();
 }
 
@@ -207,6 +206,9 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   child->unique_id = ctx_.ids->next_child++;
   child->vpn = vpn_;
   child->policy = plan.policy;
+  // What it replaces may still be between other addresses (RFC 4555): the reqid stays, so that either SA serves.
+  if (plan.rekeyed != nullptr && plan.rekeyed->local == plan.local && plan.rekeyed->remote == plan.remote)
+    ctx_.reqids.moved(plan.rekeyed->reqid, policies);
   child->reqid = ctx_.reqids.acquire(policies);
   for (model::SetPolicy& policy : policies) policy.reqid = child->reqid;
   child->choice = plan.choice;
@@ -244,9 +246,9 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
     sa.copy_df = ipsec.encap_copy_df;
     // The core's own timer rekeys; the kernel's hard limit holds even when nobody is there to keep it.
     sa.hard_time = life_of(ipsec);
-    sa.soft_bytes = ipsec.rekey_bytes;
+    sa.soft_bytes = ctx_.jittered(ipsec.rekey_bytes, ipsec.rand_bytes);
     sa.hard_bytes = ipsec.life_bytes.value_or(tenth_more(ipsec.rekey_bytes));
-    sa.soft_packets = ipsec.rekey_packets;
+    sa.soft_packets = ctx_.jittered(ipsec.rekey_packets, ipsec.rand_packets);
     sa.hard_packets = ipsec.life_packets.value_or(tenth_more(ipsec.rekey_packets));
     return sa;
   };
@@ -273,10 +275,11 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   why.succeeded = true;
   const std::string proposal = cell(to_string(made->choice)), local = cell(made->local), remote = cell(made->remote);
   why.reason = "CHILD SA " + std::string(why.rekey ? "rekeyed" : "established") + " with " + proposal;
-  why.tables.push_back({"agreed on",
-                        {{plan.policy->action == model::PolicyAction::Ah ? "AH proposal" : "ESP proposal", proposal, proposal, model::Verdict::Fits},
-                         {"local selector", local, local, model::Verdict::Fits},
-                         {"remote selector", remote, remote, model::Verdict::Fits}}});
+  why.tables.push_back(
+      {"agreed on",
+       {{plan.policy->action == model::PolicyAction::Ah ? "AH proposal" : "ESP proposal", proposal, proposal, model::Verdict::Fits},
+        {"local selector", local, local, model::Verdict::Fits},
+        {"remote selector", remote, remote, model::Verdict::Fits}}});
   out.emplace_back(Explained{told(exchange, plan.initiator, std::move(why), now)});
   child_notice(*made, plan.rekeyed == nullptr ? Notice::Kind::ChildUp : Notice::Kind::ChildRekeyed, {}, out);
   if (plan.rekeyed != nullptr) std::get<Notice>(out.back()).former = plan.rekeyed->unique_id;

@@ -98,6 +98,11 @@ void Context::count(model::Counter counter, const model::Vpn* vpn) {
   if (vpn != nullptr) ++vpn_counters[vpn->name][counter];
 }
 
+std::uint64_t Context::jittered(std::uint64_t amount, std::optional<std::uint64_t> spread) {
+  const std::uint64_t most = std::min(spread.value_or(amount / 10), amount == 0 ? 0 : amount - 1);
+  return amount - (most == 0 ? 0 : entropy.below(most + 1));
+}
+
 Duration Context::jittered(seconds time, std::optional<seconds> spread) {
   const Duration whole = time;
   const Duration most = spread ? std::min(Duration(*spread), whole) : whole / 10;

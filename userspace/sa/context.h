@@ -62,13 +62,14 @@ struct SaOwner {
 
 // what the Core has to do about a VPN after the IKE SA at hand is done with the message
 struct FollowUp {
-  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry };
+  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry, Reauthenticate };
   Kind kind{};
   std::string vpn;
-  std::string policy;                 // Start, Trap
-  std::uint32_t ike = 0;              // InitialContact: the IKE SA that stays; Unique: one that came up, or has a new CHILD SA
-  std::uint32_t attempt = 0;          // Retry: how many attempts were made
-  std::vector<std::string> policies;  // Retry
+  std::string policy;         // Start, Trap
+  std::uint32_t ike = 0;      // InitialContact: the IKE SA that stays; Unique: one that came up, or has a new CHILD SA; Retry: the one it
+                              // is to replace; Reauthenticate: the old one
+  std::uint32_t attempt = 0;  // Retry: how many attempts were made
+  std::vector<std::string> policies;  // Retry, Reauthenticate
 };
 
 // The next unique ids. Several Cores may draw from the same.
@@ -113,6 +114,7 @@ struct Context {
 
   Entropy& entropy;
   SourceAddress source_address;  // the address that would be sent from to reach a destination
+  std::function<std::vector<IpAddress>()> local_addresses = [] { return std::vector<IpAddress>{}; };
   model::ConfigurationPtr config = std::make_shared<model::Configuration>();
   VpnIndex index;
   auth::PskStore psks;
@@ -149,6 +151,8 @@ struct Context {
   // a random part of at most a tenth, so that the ends do not rekey at the same moment
   // `time`, less a random part of up to `spread`; none: a tenth
   Duration jittered(seconds time, std::optional<seconds> spread = {});
+  // the same for octets and packets
+  std::uint64_t jittered(std::uint64_t amount, std::optional<std::uint64_t> spread);
 };
 
 }  // namespace svti::sa

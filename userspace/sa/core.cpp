@@ -167,9 +167,13 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
     }
     case FollowUp::Kind::Unique:
       give_way_to(note.ike, now, out);
-      return keep_unique(note.ike, now, out);
+      keep_unique(note.ike, now, out);
+      return finish_reauthentication(note.ike, now, out);
+    case FollowUp::Kind::Reauthenticate:
+      if (configured != ctx_.config->vpns.end()) reauthenticate(configured->second, note, now, out);
+      return;
     case FollowUp::Kind::Retry:
-      if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out);
+      if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out, note.ike);
       return;
     case FollowUp::Kind::Start:
       if (configured != ctx_.config->vpns.end() && configured->second->find_policy(note.policy) != nullptr)
@@ -180,6 +184,29 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       if (const auto* policy = configured->second->find_policy(note.policy)) set_trap(configured->second, *policy, out);
       return;
   }
+}
+
+// RFC 7296 2.8.3: a new IKE SA from the beginning, with CHILD SAs of its own; then, or before, the old one goes.
+void Core::reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out) {
+  if (ctx_.config->global.make_before_break) {
+    (void)connect(vpn, note.policies, {}, 1, now, out, note.ike);
+    return;
+  }
+  // no packet leaves in clear while there is no CHILD SA
+  for (const std::string& name : note.policies) {
+    if (const auto* policy = vpn->find_policy(name)) set_trap(vpn, *policy, out);
+  }
+  touch(note.ike, now, out, [&](IkeSa& sa) { sa.restart(note.policies, now, out); });
+}
+
+// The new IKE SA has a CHILD SA for each that the old one has.
+void Core::finish_reauthentication(std::uint32_t id, TimePoint now, Effects& out) {
+  const IkeSa* fresh = find(id);
+  const IkeSa* old = fresh != nullptr && fresh->established() ? find(fresh->replaces()) : nullptr;
+  if (old == nullptr || !old->established()) return;
+  const std::vector<std::string> served = old->served();
+  if (!std::all_of(served.begin(), served.end(), [&](const auto& one) { return fresh->serves(one); })) return;
+  touch(old->id(), now, out, [&](IkeSa& sa) { sa.delete_duplicate("reauthenticated", now, out); });
 }
 
 // The peer's IKE SA stands, and one of ours to the same peer has not got an answer yet: the peer was first, and ours is not needed.
@@ -451,7 +478,7 @@ void Core::expire(const model::SaId& id, bool hard, TimePoint now, Effects& out)
   const std::uint32_t child = owner->second.child;
   touch(owner->second.ike, now, out, [&](IkeSa& sa) {
     if (hard) {
-      sa.delete_child(child, "its kernel SA reached the end of its life", now, out);
+      sa.end_child(child, "its kernel SA reached the end of its life", now, out);
     } else {
       sa.rekey_child(child, now, out);
     }
@@ -461,7 +488,13 @@ void Core::expire(const model::SaId& id, bool hard, TimePoint now, Effects& out)
 void Core::mapping_moved(const model::SaId& id, const Endpoint& from, TimePoint now, Effects& out) {
   const auto owner = ctx_.sa_owners.find(id);
   if (owner == ctx_.sa_owners.end()) return;
-  touch(owner->second.ike, now, out, [&](IkeSa& sa) { sa.mapping_moved(from, out); });
+  touch(owner->second.ike, now, out, [&](IkeSa& sa) { sa.mapping_moved(from, now, out); });
+}
+
+void Core::paths_changed(TimePoint now, Effects& out) {
+  std::vector<std::uint32_t> all;
+  for (const auto& [id, sa] : sas_) all.push_back(id);
+  for (const std::uint32_t id : all) touch(id, now, out, [&](IkeSa& sa) { sa.paths_changed(now, out); });
 }
 
 void Core::install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out) {
@@ -506,7 +539,7 @@ Status check_address(const model::Vpn& vpn, const char* leaf, const std::optiona
 }  // namespace
 
 Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
-                     Effects& out) {
+                     Effects& out, std::uint32_t replaces) {
   if (Status status = check_address(*vpn, "local-address", vpn->local_address, between.local); !status) return status;
   if (Status status = check_address(*vpn, "remote-address", vpn->remote_address, between.remote); !status) return status;
   const auto remote = between.remote ? between.remote : vpn->remote_address;
@@ -531,6 +564,7 @@ Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const
   }
   auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*remote, model::kIkePort}, now);
   const std::uint32_t id = born->id();
+  born->set_replaces(replaces);
   adopt(std::move(born));
   touch(id, now, out, [&](IkeSa& sa) { sa.start(std::move(policies), attempt, now, out); });
   return {};
@@ -635,6 +669,7 @@ Status Core::rekey(const Selection& which, TimePoint now, Effects& out) {
     if (one == nullptr || !one->established() || one->awaits_hand_over()) continue;
     any = true;
     touch(id, now, out, [&](IkeSa& sa) {
+      if (which.reauthenticate) return sa.reauthenticate(now, out);
       if (!which.of_children()) return sa.rekey(now, out);
       for (const std::uint32_t child : selected_children(sa, which)) sa.rekey_child(child, now, out);
     });

@@ -353,11 +353,22 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->fragmentation_ = fragmentation_;  // agreed on in IKE_SA_INIT alone, so for all that follow from it
   successor->we_behind_nat_ = we_behind_nat_;
   successor->peer_behind_nat_ = peer_behind_nat_;
+  successor->reply_local_ = reply_local_;
+  successor->reply_remote_ = reply_remote_;
+  successor->mobike_ = mobike_;
+  successor->mobike_initiator_ = mobike_initiator_;
+  successor->announced_ = announced_;
+  successor->peer_addresses_ = peer_addresses_;
+  successor->replaces_ = replaces_;
   successor->phase_ = IkeSaPhase::Established;
   successor->established_at_ = now;
   successor->retire_at_ = retire_at_;
   successor->retire_reason_ = retire_reason_;
   successor->begin_lifetime(now);
+  // a rekey does not prolong an authentication
+  successor->reauth_at_ = reauth_at_;
+  successor->authentication_ends_ = authentication_ends_;
+  if (authentication_ends_) successor->dies_at_ = std::min(successor->dies_at_.value_or(*authentication_ends_), *authentication_ends_);
   ctx_.count(role == Role::Initiator ? model::Counter::IkeRekeyInit : model::Counter::IkeRekeyResp, vpn_.get());
   log(out, Subsystem::Ike, 0, "IKE SA rekeyed, now [" + std::to_string(successor->id_) + "]");
   successor->notice(out, Notice::Kind::IkeRekeyed);
@@ -367,18 +378,18 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   return ctx_.newborn.back().get();
 }
 
-void IkeSa::hand_over(IkeSa& successor, Effects& out) {
+void IkeSa::hand_over(IkeSa& successor, TimePoint now, Effects& out) {
   log(out, Subsystem::Ike, 2, std::to_string(children_.size()) + " CHILD SAs handed over to [" + std::to_string(successor.id_) + "]");
   for (auto& child : children_) {
     ctx_.sa_owners[child->inbound] = ctx_.sa_owners[child->outbound] = {successor.id_, child->unique_id};
     successor.children_.push_back(std::move(child));
-    successor.move_child(*successor.children_.back(), out);  // the peer may have moved meanwhile
+    successor.move_child(*successor.children_.back(), now, out);  // the peer may have moved meanwhile
   }
   children_.clear();
   for (Job& job : jobs_) {
-    const bool about_children =
-        job.kind == Job::Kind::CreateChild || job.kind == Job::Kind::RekeyChild || job.kind == Job::Kind::DeleteChild;
-    if (about_children) successor.jobs_.push_back(std::move(job));
+    const bool only_here = job.kind == Job::Kind::RekeyIke || job.kind == Job::Kind::DeleteIke ||
+                           job.kind == Job::Kind::AuthenticationFailed || job.kind == Job::Kind::Liveness;
+    if (!only_here) successor.jobs_.push_back(std::move(job));
   }
   jobs_.clear();
   for (DelayedJob& delayed : delayed_) {
@@ -398,6 +409,10 @@ void IkeSa::hand_over(IkeSa& successor, Effects& out) {
       successor.jobs_.push_back({Job::Kind::DeleteChild, {}, removal->child, {}, {}, 0});
       request_.reset();
       window_.finish();
+    } else if (std::holds_alternative<UpdateAddressesRequest>(*request_)) {
+      successor.jobs_.push_back({Job::Kind::UpdateAddresses, {}, 0, {}, {}, 0});
+      request_.reset();
+      window_.finish();
     }
   }
   successor.predecessor_ = 0;
@@ -408,6 +423,7 @@ void IkeSa::hand_over(IkeSa& successor, Effects& out) {
 void IkeSa::lose_collision(TimePoint now, Effects& out) {
   predecessor_ = 0;
   rekey_at_.reset();
+  reauth_at_.reset();
   dies_at_.reset();
   if (!established()) return;
   set_phase(IkeSaPhase::Rekeyed, out);
@@ -529,7 +545,7 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
     }
     peer_rekey_.reset();
   }
-  hand_over(*successor, out);
+  hand_over(*successor, now, out);
   set_phase(IkeSaPhase::Rekeyed, out);
   jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, {}, 0});
   successor->pump(now, out);

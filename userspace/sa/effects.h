@@ -95,8 +95,8 @@ struct VerifyCertificate {
   model::Revocation revocation{};
 };
 
-using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, MoveSa, ClaimPolicies, ReleasePolicies, Notice, Explained, Sign,
-                            VerifyCertificate, LogLine>;
+using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, MoveSa, ClaimPolicies, ReleasePolicies, Notice, Explained,
+                            Sign, VerifyCertificate, LogLine>;
 using Effects = std::vector<Effect>;
 
 }  // namespace svti::sa

@@ -24,34 +24,41 @@ std::optional<model::UdpEncapsulation> IkeSa::encapsulation(bool inbound) const 
 
 // A protected message that is new has come. RFC 7296 2.23: the answer goes to where the request came from. The port may move to 4500;
 // behind a NAT the address may move too, and only such a message can say so.
-void IkeSa::follow(const model::Datagram& datagram, bool response, Effects& out) {
+void IkeSa::follow(const model::Datagram& datagram, bool response, TimePoint now, Effects& out) {
+  reply_local_ = datagram.local;
+  reply_remote_ = datagram.remote;
   if (datagram.remote == remote_ && datagram.local == local_) return;
+  if (mobike_ && phase_ != IkeSaPhase::Connecting) return;  // RFC 4555 3.5: there addresses change when that is asked for
   const bool same_address = datagram.remote.address == remote_.address && datagram.local.address == local_.address;
   const bool may_move = phase_ == IkeSaPhase::Connecting ? !response : peer_behind_nat_ || (same_address && !response);
-  if (may_move) move_to(datagram.local, datagram.remote, out);
+  if (may_move) move_to(datagram.local, datagram.remote, now, out);
 }
 
-void IkeSa::mapping_moved(const Endpoint& from, Effects& out) {
+void IkeSa::mapping_moved(const Endpoint& from, TimePoint now, Effects& out) {
   if (!established() || !peer_behind_nat_ || from == remote_ || from.address.family() != remote_.address.family()) return;
-  move_to(local_, from, out);
+  move_to(local_, from, now, out);
 }
 
-void IkeSa::move_to(const Endpoint& local, const Endpoint& remote, Effects& out) {
+void IkeSa::move_to(const Endpoint& local, const Endpoint& remote, TimePoint now, Effects& out) {
+  if (local == local_ && remote == remote_) return;
   log(out, Subsystem::Network, phase_ == IkeSaPhase::Connecting ? 2 : 1,
       "peer now at " + remote.to_string() + ", was " + remote_.to_string() +
           (local == local_ ? std::string() : "; we are at " + local.to_string() + ", were at " + local_.to_string()));
   local_ = local;
   remote_ = remote;
   window_.move(local, remote);
-  for (const auto& child : children_) move_child(*child, out);
+  for (const auto& child : children_) move_child(*child, now, out);
 }
 
 // The kernel's SAs and policies go on between the ends of the IKE SA.
-void IkeSa::move_child(ChildSa& child, Effects& out) {
+void IkeSa::move_child(ChildSa& child, TimePoint now, Effects& out) {
   const bool moved = child.local_at != local_ || child.remote_at != remote_ || child.udp_encap != encapsulate();
   // without UDP encapsulation it has no ports
   if (!moved || (!encapsulate() && !child.udp_encap && same_addresses(child, local_, remote_))) return;
   const bool addresses = !same_addresses(child, local_, remote_);
+  const bool bound =
+      child.policy->mode == model::Mode::Transport ? addresses : child.policy->action == model::PolicyAction::Ah && encapsulate();
+  if (bound) return delete_child(child.unique_id, "it cannot move to other addresses, or into UDP", now, out);
   const model::SaId inbound{local_.address, child.inbound.spi, child.inbound.protocol};
   const model::SaId outbound{remote_.address, child.outbound.spi, child.outbound.protocol};
   child.local_at = local_;

@@ -213,7 +213,8 @@ OwnProposals OwnProposals::ike(const model::Vpn& vpn) {
 
 OwnProposals OwnProposals::child(const model::Vpn& vpn, const model::SecurityPolicy& policy, KeyExchangeUse ke) {
   const model::IpsecPolicy& ipsec = vpn.ipsec_of(policy);
-  if (policy.action == model::PolicyAction::Ah) return {"vpn " + vpn.name + " ipsec-policy ah-proposal", ipsec.ah_proposals, ipsec.ah_labels, ke};
+  if (policy.action == model::PolicyAction::Ah)
+    return {"vpn " + vpn.name + " ipsec-policy ah-proposal", ipsec.ah_proposals, ipsec.ah_labels, ke};
   return {"vpn " + vpn.name + " ipsec-policy esp-proposal", ipsec.esp_proposals, ipsec.esp_labels, ke};
 }
 
@@ -246,8 +247,8 @@ void explain_refused_proposals(const OwnProposals& ours, Explanation& out) {
   }
   out.advice = {Side::Either, ours.path,
                 child ? "make it and the peer's proposals have one in common; the peer's log has both"
-                    : "make it and the peer's IKE proposals have one in common; the peer's log has both, and says whether it knows our "
-                      "address at all"};
+                      : "make it and the peer's IKE proposals have one in common; the peer's log has both, and says whether it knows our "
+                        "address at all"};
 }
 
 void explain_group(const OwnProposals& ours, wire::KeGroup wanted, Explanation& out) {

@@ -59,6 +59,7 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
       for (wire::Payload& payload : offer_payloads(*request.child, true)) payloads.push_back(std::move(payload));
     }
   }
+  if (vpn_->ike.mobike) offer_mobike(payloads);
   if (!proof.certificate) log(out, Subsystem::Ike, 1, "authenticating as " + local_id_.to_string() + " with a pre-shared key");
   send_request(ExchangeType::IkeAuth, payloads, std::move(request), now, out);
 }
@@ -75,6 +76,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
   give_up_at_.reset();
   set_phase(IkeSaPhase::Established, out);
   begin_lifetime(now);
+  begin_authentication_lifetime(now);
   log(out, Subsystem::Ike, 0,
       "IKE SA established between " + local_.address.to_string() + " [" + local_id_.to_string() + "] and " + remote_.address.to_string() +
           " [" + remote_id_.to_string() + "], " + to_string(choice_));
@@ -134,6 +136,8 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
   const auto* error = find_error(payloads);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
+  learn_mobike(payloads);
+  learn_auth_lifetime(payloads, now);
   if (request.child) {
     std::erase(wanted_, request.child->policy);
     if (error != nullptr) {
@@ -206,6 +210,9 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   answer.push_back(proof.auth);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
+  learn_mobike(payloads);
+  if (mobike_) offer_mobike(answer);
+  add_auth_lifetime(answer);
   if (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never) {
     ctx_.follow_ups.push_back({FollowUp::Kind::InitialContact, vpn_->name, {}, id_, 0, {}});
   }

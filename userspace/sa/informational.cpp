@@ -26,11 +26,11 @@ bool deletes_ike_sa(const Payloads& payloads) {
 
 // The peer speaks on the new IKE SA before its Delete of the old one came: it has moved the CHILD SAs, and so do we. Unless what it
 // says is that the new one goes, as the loser of a collision does.
-void IkeSa::take_over_from_predecessor(const Payloads& payloads, Effects& out) {
+void IkeSa::take_over_from_predecessor(const Payloads& payloads, TimePoint now, Effects& out) {
   if (predecessor_ == 0 || deletes_ike_sa(payloads)) return;
   IkeSa* predecessor = ctx_.find_ike(predecessor_);
   predecessor_ = 0;
-  if (predecessor != nullptr && !predecessor->dead()) predecessor->hand_over(*this, out);
+  if (predecessor != nullptr && !predecessor->dead()) predecessor->hand_over(*this, now, out);
 }
 
 void IkeSa::on_informational_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
@@ -49,7 +49,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
     send_response(header, {}, out);
     IkeSa* successor = peer_rekey_ ? ctx_.find_ike(peer_rekey_->successor) : nullptr;
     if (successor != nullptr && successor->established()) {
-      hand_over(*successor, out);
+      hand_over(*successor, now, out);
       successor->pump(now, out);
       set_phase(IkeSaPhase::Rekeyed, out);
     } else if (established() && predecessor_ == 0) {
@@ -77,6 +77,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
       log(out, Subsystem::Ike, 1, "the peer notifies " + wire::to_string(notify->type));
     }
   }
+  on_mobike_request(payloads, response, now, out);
   send_response(header, response, out);
 }
 

@@ -104,8 +104,8 @@ const FakeKernel::Sa* FakeKernel::outbound(const model::SetPolicy& policy) const
   for (const auto& [id, entry] : sad_) {
     const bool usable = entry.sa.direction == model::Direction::Out && entry.sa.reqid == policy.reqid &&
                         id.destination == policy.tunnel_destination &&
-                        (id.protocol == wire::ProtocolId::Ah) == (policy.action == model::PolicyAction::Ah) && entry.sa.source == policy.tunnel_source &&
-                        entry.sa.if_id == policy.id.if_id;
+                        (id.protocol == wire::ProtocolId::Ah) == (policy.action == model::PolicyAction::Ah) &&
+                        entry.sa.source == policy.tunnel_source && entry.sa.if_id == policy.id.if_id;
     if (usable && (best == nullptr || entry.order > best->order)) best = &entry;
   }
   return best;

@@ -35,7 +35,7 @@ std::string to_string(const wire::Header& header) {
 // --- Node -------------------------------------------------------------------------------------------------------------------
 
 Node::Node(World& world, std::string name, const IpAddress& address, std::uint64_t seed)
-    : world_(world), name_(std::move(name)), address_(address), entropy_(seed) {
+    : world_(world), name_(std::move(name)), address_(address), addresses_{address}, entropy_(seed) {
   be_born();
 }
 
@@ -43,7 +43,11 @@ void Node::be_born() {
   notices_.clear();
   explanations_.clear();
   log_.clear();
-  core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress&) { return std::optional(address_); });
+  core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress&) -> std::optional<IpAddress> {
+    if (addresses_.empty()) return std::nullopt;
+    return addresses_.front();
+  });
+  core_->set_local_addresses([this] { return addresses_; });
 }
 
 std::size_t Node::count(sa::Notice::Kind kind) const {
@@ -60,6 +64,16 @@ void Node::act(const std::function<void(sa::Core&, TimePoint, Effects&)>& input)
   input(*core_, world_.now(), effects);
   world_.perform(*this, std::move(effects));
 }
+
+void Node::set_addresses(std::vector<IpAddress> addresses) {
+  addresses_ = std::move(addresses);
+  std::string all;
+  for (const IpAddress& one : addresses_) all += " " + one.to_string();
+  world_.note(name_, "*** has the addresses" + all);
+  act([](sa::Core& core, TimePoint now, Effects& out) { core.paths_changed(now, out); });
+}
+
+bool Node::has(const IpAddress& address) const { return std::find(addresses_.begin(), addresses_.end(), address) != addresses_.end(); }
 
 void Node::apply(model::ConfigurationPtr configuration) {
   configuration_ = std::move(configuration);
@@ -142,11 +156,13 @@ void World::violation(std::string text) {
   violations_.push_back(std::move(text));
 }
 
-void World::put_behind_nat(const Node& node, const IpAddress& outside) {
-  Nat& nat = nats_[node.address()];
+void World::put_behind_nat(std::string_view inside, const IpAddress& outside) { put_behind_nat(IpAddress::parse(inside).value(), outside); }
+
+void World::put_behind_nat(const IpAddress& inside, const IpAddress& outside) {
+  Nat& nat = nats_[inside];
   nat.outside = outside;
   nat.ports.clear();
-  note("network", node.name() + " is behind " + outside.to_string() + ", with new ports");
+  note("network", inside.to_string() + " is behind " + outside.to_string() + ", with new ports");
 }
 
 Endpoint World::translate(const Endpoint& from) {
@@ -170,7 +186,7 @@ std::optional<Endpoint> World::translate_back(const Endpoint& to) const {
 void World::after(Duration delay, std::function<void()> action) { actions_.emplace(now_ + delay, std::move(action)); }
 
 Node* World::node_at(const IpAddress& address) {
-  const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node->address() == address; });
+  const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node->has(address); });
   return found == nodes_.end() ? nullptr : found->get();
 }
 
@@ -255,6 +271,8 @@ void World::send(Node& from, const model::Datagram& datagram) {
   const auto header = wire::parse_header(datagram.payload);
   if (!header) return violation(from.name() + " sends what is no IKE message");
   check_message_id(from, *header, datagram);
+  if (!from.has(datagram.local.address) || blocked(datagram.local.address, datagram.remote.address))
+    return note("network", to_string(*header) + " of " + from.name() + " goes nowhere from " + datagram.local.to_string());
   Flight flight{datagram, nullptr};
   flight.datagram.local = translate(datagram.local);
   if (lose && lose(from, *header, datagram)) return note("network", "loses " + to_string(*header) + " of " + from.name() + " (as told)");
@@ -345,6 +363,7 @@ void World::send_packet(Node& from, const Packet& packet, std::function<void(Pro
     return then(Probe::Held);
   }
   const model::AddSa& sa = outbound->sa;
+  if (!from.has(sa.source) || blocked(sa.source, sa.id.destination)) return then(Probe::Lost);
   model::AddSa copy;
   copy.id = sa.id;
   copy.source = sa.source;
@@ -369,7 +388,8 @@ Probe World::receive_esp(const Esp& esp) {
     note("network", std::string("ESP packet with SPI ") + spi + " to " + esp.sa.id.destination.to_string() + " lost: " + why);
     return Probe::Lost;
   };
-  const auto inside = translate_back({esp.sa.id.destination, esp.sa.encapsulation ? esp.sa.encapsulation->destination_port : std::uint16_t{0}});
+  const auto inside =
+      translate_back({esp.sa.id.destination, esp.sa.encapsulation ? esp.sa.encapsulation->destination_port : std::uint16_t{0}});
   if (!inside) return lost("the NAT has no mapping for it");
   const IpAddress to = inside->address;
   Node* receiver = node_at(to);

@@ -439,18 +439,16 @@ BOOST_AUTO_TEST_SUITE(not_yet)
 
 BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
   const std::string text =
-      "ike\n    ike-policy-template a\n        reauth-time 1h\n        aggressive true\n        ..\n    ike-policy-template b\n        "
-      "reauth-time 2h\n"
-      "        aggressive false\n        ..\n    ..\n";
+      "ike\n    global-options\n        snmp true\n        ..\n    ike-policy-template a\n        aggressive true\n        ..\n    "
+      "ike-policy-template b\n        aggressive true\n        ..\n    ..\n";
   BOOST_TEST(printed(text) == text);
   BOOST_TEST(
       warnings(text) ==
-      "f:3: warning: ike-policy-template a reauth-time: has no effect yet: this version keeps and shows it, and does nothing with it\n"
-      "f:4: warning: ike-policy-template a aggressive: has no effect yet: this version keeps and shows it, and does nothing with it\n");
-  for (const char* leaf : {"global-options snmp true", "global-options make-before-break true", "ike-policy-template t mobike true",
-                           "ike-policy-template t aggressive true", "pool p address 192.0.2.1-192.0.2.9", "eap-key k secret x",
-                           "eap-radius", "vpn v local-eap-id a", "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2",
-                           "global-options sa-table-size 2"}) {
+      "f:3: warning: global-options snmp: has no effect yet: this version keeps and shows it, and does nothing with it\n"
+      "f:6: warning: ike-policy-template a aggressive: has no effect yet: this version keeps and shows it, and does nothing with it\n");
+  for (const char* leaf : {"global-options snmp true", "global-options delete-rekeyed true", "ike-policy-template t aggressive true",
+                           "pool p address 192.0.2.1-192.0.2.9", "eap-key k secret x", "eap-radius", "vpn v local-eap-id a",
+                           "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2", "global-options sa-table-size 2"}) {
     BOOST_TEST_CONTEXT(leaf) {
       const auto parsed = Document::parse(leaf, "f");
       if (!parsed) {
@@ -460,7 +458,7 @@ BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
       BOOST_TEST(warnings(leaf).find("has no effect yet") != std::string::npos);
     }
   }
-  BOOST_TEST(warnings("global-options snmp false\nike-policy-template t reauth-time 0s\n") == "");
+  BOOST_TEST(warnings("global-options snmp false\nike-policy-template t aggressive false\n") == "");
 }
 
 BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used) {
@@ -480,9 +478,7 @@ BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used)
 }
 
 BOOST_AUTO_TEST_CASE(actions_and_modes_say_what_they_need) {
-  const auto policy = [](const std::string& text) {
-    return load(text).resolved()->vrfs.at("main").ike->vpns.at("v")->policies.at(0);
-  };
+  const auto policy = [](const std::string& text) { return load(text).resolved()->vrfs.at("main").ike->vpns.at("v")->policies.at(0); };
   BOOST_TEST(errors(vpn_text("        action ah\n")).find("vpn v: needs an ah-proposal, in its ipsec-policy or in the template of that") !=
              std::string::npos);
   const std::string ah = "    ipsec-policy ah-proposal 3 auth-alg hmac-sha256 esn true esn false\n";
