@@ -48,7 +48,11 @@ void IkeSa::learn_auth_lifetime(const Payloads& payloads, TimePoint now) {
 
 void IkeSa::reauthenticate(TimePoint now, Effects& out) {
   reauth_at_.reset();
-  if (!established() || awaits_hand_over()) return;
+  if (!established()) return;
+  if (awaits_hand_over()) {
+    reauth_at_ = now + kTryAgain;
+    return;
+  }
   if (!vpn_->remote_address) return log(out, Subsystem::Ike, 1, "it cannot be reauthenticated from here: its VPN has no remote-address");
   log(out, Subsystem::Ike, 1, "reauthenticating");
   reauth_at_ = now + kTryAgain;
