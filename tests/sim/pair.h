@@ -55,6 +55,7 @@ struct Pair {
         });
       }
     }
+    world.run_for(milliseconds(100));  // the last ones arrive
   }
   // one IKE SA with one CHILD SA at each end, the same, carrying traffic, and nothing else
   void check_one_pair() {

@@ -77,6 +77,7 @@ struct Recorder final : model::KernelEvents {
   void on_expire(const model::SaId& id, bool hard) override { expired.push_back({id, hard}); }
   void on_mapping(const model::SaId& id, const Endpoint& now_from) override { mapped.push_back({id, now_from}); }
   void on_svti(std::uint32_t svti_id, bool up) override { svtis.push_back({svti_id, up}); }
+  void on_paths() override { ++paths; }
   void on_overrun() override { ++overruns; }
 
   std::vector<Acquired> acquired;
@@ -84,6 +85,7 @@ struct Recorder final : model::KernelEvents {
   std::vector<Mapped> mapped;
   std::vector<SvtiState> svtis;
   int overruns = 0;
+  int paths = 0;
 };
 
 struct Fixture {

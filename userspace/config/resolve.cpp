@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -137,6 +138,8 @@ const Setters<GlobalOptions>& global_setters() {
       {"retransmit-timeout",
        [](GlobalOptions& global, Value value) { global.retransmit_timeout = milliseconds(std::llround(number<double>(value) * 1000)); }},
       {"retransmit-base", [](GlobalOptions& global, Value value) { global.retransmit_base = number<double>(value); }},
+      {"make-before-break", [](GlobalOptions& global, Value value) { global.make_before_break = truth(value); }},
+      {"mobike-prefer-best-path", [](GlobalOptions& global, Value value) { global.mobike_prefer_best_path = truth(value); }},
       {"delete-rekeyed-delay", [](GlobalOptions& global, Value value) { global.delete_rekeyed_delay = as_seconds(value); }},
   };
   return kSetters;
@@ -309,7 +312,11 @@ void overlay(const Node* node, IpsecPolicy& out) {
     out.esp_proposals = std::move(own);
     out.esp_labels = std::move(labels);
   }
-  if (auto own = proposals_of(node, wire::ProtocolId::Ah, nullptr); !own.empty()) out.ah_proposals = std::move(own);
+  labels.clear();
+  if (auto own = proposals_of(node, wire::ProtocolId::Ah, &labels); !own.empty()) {
+    out.ah_proposals = std::move(own);
+    out.ah_labels = std::move(labels);
+  }
 }
 
 // where a policy begins before anything is written: the defaults of templates
@@ -473,13 +480,12 @@ class VpnResolver {
     policy.svti_id_out = number<std::uint32_t>(node->value("svti-id-out"));
     check_policy(node, policy);
     has_policy_ = true;
-    // what cannot be carried out must not be taken for an ESP policy by anybody
-    if (policy.action == PolicyAction::Esp) out_.policies.push_back(std::move(policy));
+    out_.policies.push_back(std::move(policy));
   }
 
   void check_policy(const Node* node, const model::SecurityPolicy& policy) {
     check_action(node, policy);
-    if (policy.mode == model::Mode::Transport) error(child_named(node, "mode"), "transport is not supported yet: expected tunnel");
+    check_mode(node, policy);
     const auto& local = policy.local_ts.front().subnet;
     const auto& remote = policy.remote_ts.front().subnet;
     if (local && remote && local->family() != remote->family()) error(node, "local-ts and remote-ts must both be IPv4 or both be IPv6");
@@ -490,21 +496,25 @@ class VpnResolver {
   }
 
   void check_action(const Node* node, const model::SecurityPolicy& policy) {
-    const Node* leaf = child_named(node, "action");
     const bool has_svti = policy.svti_id_in != 0 || policy.svti_id_out != 0;
-    switch (policy.action) {
-      case PolicyAction::Esp:
-        return;
-      case PolicyAction::Ah:
-        return error(leaf, "ah is not supported yet: expected esp");
-      case PolicyAction::Pass:
-        if (has_svti) return error(leaf, "pass cannot stand with an svti-id: what is routed into an SVTI would leave it unprotected");
-        return warning(leaf, "pass has no effect yet: the policy is left out");
-      case PolicyAction::Drop:
-        // an SVTI drops what no policy matches; without one, clear traffic that was to be dropped would pass
-        if (!has_svti) return error(leaf, "drop is not supported yet without an svti-id");
-        return warning(leaf, "drop has no effect yet: the policy is left out; an SVTI drops what no other policy matches");
-    }
+    if (policy.action == PolicyAction::Pass && has_svti)
+      error(child_named(node, "action"), "pass cannot stand with an svti-id: what is routed into an SVTI would leave it unprotected");
+    if (!policy.negotiated() && !policy.remote_ts.front().subnet && !node_->child("remote-address"))
+      error(node, "without remote-address its remote-ts needs a subnet");
+  }
+
+  void check_mode(const Node* node, const model::SecurityPolicy& policy) {
+    if (policy.mode != model::Mode::Transport) return;
+    const Node* leaf = child_named(node, "mode");
+    if (!policy.negotiated()) return warning(leaf, "transport has no meaning for what passes or is dropped");
+    const auto is_host = [](const model::SelectorConfig& one) {
+      return !one.subnet || one.subnet->length() == one.subnet->address().bits();
+    };
+    if (!is_host(policy.local_ts.front()) || !is_host(policy.remote_ts.front()))
+      return error(leaf, "transport is for the traffic of the two ends themselves: leave local-ts subnet and remote-ts subnet unset");
+    if (policy.svti_id_in != 0 || policy.svti_id_out != 0)
+      warning(leaf,
+              "transport with an svti-id: the way to the peer has to lead through the SVTI for its traffic, and not for what leaves it");
   }
 
   model::AuthMethod auth_method(const Node* leaf) {
@@ -573,10 +583,16 @@ class VpnResolver {
 
   void check_proposals() {
     if (out_.ike.proposals.empty()) error(node_, "needs an ike-proposal, in its ike-policy or in the template of that");
-    if (out_.policies.empty()) return;
-    if (out_.ipsec.esp_proposals.empty()) error(node_, "needs an esp-proposal, in its ipsec-policy or in the template of that");
-    // RFC 4303 3.3.3 asks for no window, Linux does: it refuses an SA with ESN and none
-    if (out_.ipsec.replay_window == 0 && offers_esn(out_.ipsec.esp_proposals)) error(node_, "esn true needs a replay-window of at least 1");
+    const auto uses = [&](PolicyAction action) {
+      return std::any_of(out_.policies.begin(), out_.policies.end(), [&](const auto& policy) { return policy.action == action; });
+    };
+    for (const auto& [action, proposals, list] : {std::tuple(PolicyAction::Esp, &out_.ipsec.esp_proposals, "an esp-proposal"),
+                                                  std::tuple(PolicyAction::Ah, &out_.ipsec.ah_proposals, "an ah-proposal")}) {
+      if (!uses(action)) continue;
+      if (proposals->empty()) error(node_, std::string("needs ") + list + ", in its ipsec-policy or in the template of that");
+      // RFC 4303 3.3.3 asks for no window, Linux does: it refuses an SA with ESN and none
+      if (out_.ipsec.replay_window == 0 && offers_esn(*proposals)) error(node_, "esn true needs a replay-window of at least 1");
+    }
   }
 
   const Node* node_;

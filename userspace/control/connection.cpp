@@ -146,13 +146,23 @@ Taken dpd_action(ChildDraft& draft, const Values& values) {
   return {};
 }
 
-Taken mode(ChildDraft&, const Values& values) {
+Taken mode(ChildDraft& draft, const Values& values) {
   const std::string text = as_text(values);
-  if (text == "tunnel") return {};
-  for (const std::string_view known : {"transport", "transport_proxy", "beet", "pass", "drop", "iptfs"}) {
-    if (text == known) return unsupported("expected tunnel");
+  if (text == "tunnel") {
+    draft.policy.mode = model::Mode::Tunnel;
+  } else if (text == "transport") {
+    draft.policy.mode = model::Mode::Transport;
+  } else if (text == "pass") {
+    draft.policy.action = model::PolicyAction::Pass;
+  } else if (text == "drop") {
+    draft.policy.action = model::PolicyAction::Drop;
+  } else {
+    for (const std::string_view known : {"transport_proxy", "beet", "iptfs"}) {
+      if (text == known) return unsupported("expected tunnel, transport, pass or drop");
+    }
+    return invalid("expected tunnel, transport, pass or drop");
   }
-  return invalid("expected tunnel");
+  return {};
 }
 
 Taken copy_dscp(ChildDraft& draft, const Values& values) {
@@ -167,6 +177,11 @@ Taken esp_proposals(ChildDraft& draft, const Values& values) {
   return store(parse_proposals(split_at_commas(values), wire::ProtocolId::Esp), draft.ipsec.esp_proposals);
 }
 
+Taken ah_proposals(ChildDraft& draft, const Values& values) {
+  if (as_text(values).empty()) return {};
+  return store(parse_proposals(split_at_commas(values), wire::ProtocolId::Ah), draft.ipsec.ah_proposals);
+}
+
 Taken hw_offload(ChildDraft&, const Values& values) {
   const std::string text = as_text(values);
   if (text == "no" || text == "auto") return {};
@@ -175,17 +190,10 @@ Taken hw_offload(ChildDraft&, const Values& values) {
 
 Taken tfc_padding(ChildDraft&, const Values& values) { return as_text(values) == "0" ? Taken() : Taken(unsupported("expected 0")); }
 
-Taken ignored_spread(ChildDraft& draft, std::string_view name, const Values& values) {
-  const auto amount = parse_amount(as_text(values));
-  if (!amount) return invalid(amount.error().message);
-  if (*amount != 0) draft.warn(fmt::format("{} is not supported yet: a rekey comes at the limit itself", name));
-  return {};
-}
-
 const std::vector<Option<ChildDraft>>& child_options() {
   using Draft = ChildDraft;
   static const std::vector<Option<Draft>> kOptions = {
-      {"ah_proposals", only_empty<Draft>},
+      {"ah_proposals", ah_proposals},
       {"esp_proposals", esp_proposals},
       {"sha256_96", only_off<Draft>},
       {"local_ts", [](Draft& draft, const Values& values) { return selectors(values, draft.policy.local_ts); }},
@@ -195,10 +203,10 @@ const std::vector<Option<ChildDraft>>& child_options() {
       {"rand_time", [](Draft& draft, const Values& values) { return store(parse_time(as_text(values)), draft.ipsec.rand_time); }},
       {"rekey_bytes", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.rekey_bytes); }},
       {"life_bytes", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.life_bytes); }},
-      {"rand_bytes", [](Draft& draft, const Values& values) { return ignored_spread(draft, "rand_bytes", values); }},
+      {"rand_bytes", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.rand_bytes); }},
       {"rekey_packets", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.rekey_packets); }},
       {"life_packets", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.life_packets); }},
-      {"rand_packets", [](Draft& draft, const Values& values) { return ignored_spread(draft, "rand_packets", values); }},
+      {"rand_packets", [](Draft& draft, const Values& values) { return store(parse_amount(as_text(values)), draft.ipsec.rand_packets); }},
       {"updown", only_empty<Draft>},
       {"hostaccess", either<Draft>},  // has a meaning for updown scripts alone
       {"mode", mode},
@@ -352,7 +360,6 @@ Taken unique(ConnectionDraft& draft, const Values& values) {
     draft.vpn.ike.unique_sa = model::UniqueSa::Replace;
   else
     return invalid("expected no, never, keep or replace");
-  if (text == "keep" || text == "replace") draft.warnings.push_back("unique = " + text + " has no effect yet: taken as no");
   return {};
 }
 
@@ -360,7 +367,6 @@ Taken mobike(ConnectionDraft& draft, const Values& values) {
   const auto wanted = parse_yes_no(as_text(values));
   if (!wanted) return invalid(wanted.error().message);
   draft.vpn.ike.mobike = *wanted;
-  if (*wanted) draft.warnings.emplace_back("mobike = yes has no effect yet: the IKE SA stays with its addresses");
   return {};
 }
 
@@ -368,7 +374,6 @@ Taken reauth_time(ConnectionDraft& draft, const Values& values) {
   const auto time = parse_time(as_text(values));
   if (!time) return invalid(time.error().message);
   draft.vpn.ike.reauth_time = *time;
-  if (time->count() != 0) draft.warnings.emplace_back("reauth_time has no effect yet: the IKE SA is rekeyed, see rekey_time");
   return {};
 }
 
@@ -516,9 +521,17 @@ Status parse_child(const vici::Entry& entry, ConnectionDraft& connection) {
     if (is_section(option)) return unknown(option.name);
     if (const Status taken = take_option(option, child_options(), draft); !taken) return taken;
   }
+  if (!draft.ipsec.ah_proposals.empty()) {
+    if (!draft.ipsec.esp_proposals.empty()) return complain("ah_proposals", invalid("beside esp_proposals: a child has one of the two"));
+    if (draft.policy.negotiated()) draft.policy.action = model::PolicyAction::Ah;
+  }
+  const bool has_svti = draft.policy.svti_id_in != 0 || draft.policy.svti_id_out != 0;
+  if (draft.policy.action == model::PolicyAction::Pass && has_svti)
+    return complain("mode", invalid("pass cannot stand with an if_id: what is routed into the interface would leave it unprotected"));
   if (draft.ipsec.esp_proposals.empty()) draft.ipsec.esp_proposals = *parse_proposals({}, wire::ProtocolId::Esp);
   const wire::Transform esn = wire::transform(wire::TransformType::Esn, wire::EsnId::Esn);
-  const bool offers_esn = std::any_of(draft.ipsec.esp_proposals.begin(), draft.ipsec.esp_proposals.end(), [&](const wire::Proposal& one) {
+  const auto& in_use = draft.policy.action == model::PolicyAction::Ah ? draft.ipsec.ah_proposals : draft.ipsec.esp_proposals;
+  const bool offers_esn = std::any_of(in_use.begin(), in_use.end(), [&](const wire::Proposal& one) {
     return std::find(one.transforms.begin(), one.transforms.end(), esn) != one.transforms.end();
   });
   // Linux refuses an SA with ESN and no window

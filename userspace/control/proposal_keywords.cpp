@@ -155,6 +155,13 @@ Result<std::vector<Transform>> parse_proposal(std::string_view text, ProtocolId 
   for (const std::string_view word : split(text, '-')) {
     if (const Status added = add_keyword(text, word, transforms); !added) return fail(added.error());
   }
+  if (protocol == ProtocolId::Ah) {
+    if (has(transforms, TransformType::Encryption)) return refuse(text, "AH has no encryption: expected integrity alone, such as sha256");
+    if (!has(transforms, TransformType::Integrity)) return refuse(text, "an integrity algorithm is missing, such as sha256");
+    complete_esp(transforms);
+    std::stable_sort(transforms.begin(), transforms.end(), [](const Transform& a, const Transform& b) { return a.type < b.type; });
+    return transforms;
+  }
   if (!has(transforms, TransformType::Encryption)) return refuse(text, "an encryption algorithm is missing, such as aes256");
   if (any_aead(transforms) && any_plain(transforms)) {
     return refuse(text, "an AEAD algorithm cannot stand beside one that is none: write two proposals");
@@ -175,6 +182,7 @@ Result<std::vector<Transform>> parse_proposal(std::string_view text, ProtocolId 
 
 // What `default` stands for: everything of today's strength that we negotiate, AEAD first.
 std::vector<std::string_view> default_proposals(ProtocolId protocol) {
+  if (protocol == ProtocolId::Ah) return {"sha256-sha384-sha512"};
   if (protocol == ProtocolId::Esp) {
     return {"aes128gcm16-aes192gcm16-aes256gcm16", "aes128-aes192-aes256-sha256-sha384-sha512"};
   }

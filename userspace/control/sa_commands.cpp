@@ -209,11 +209,12 @@ Reply terminate(const Call& call) {
 }
 
 Reply rekey(const Call& call) {
-  const Result<Target> target = find_target(call);
+  Result<Target> target = find_target(call);
   if (!target) return failure(target.error().message);
   const auto reauth = call.parameters.flag("reauth", false);
   if (!reauth) return failure(reauth.error().message);
-  if (*reauth) return failure("reauthentication is not supported yet: terminate and initiate the VPN");
+  if (*reauth && (!target->policy.empty() || target->child_id != 0)) return failure("reauth is for an IKE SA: expected ike or ike-id");
+  target->reauthenticate = *reauth;
   const std::size_t matches = call.service.matching(*target);
   if (matches == 0) return no_sa("rekey");
   call.service.rekey(*target, answer_with_outcome(call, {{"matches", matches}}));

@@ -35,6 +35,12 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
       timer_(loop),
       expiry_timer_(loop) {
   if (place_.ids != nullptr) core_.share_ids(*place_.ids);
+  core_.set_local_addresses([this] {
+    auto addresses = kernel_.local_addresses();
+    if (addresses) return std::move(*addresses);
+    log(Subsystem::Kernel, 1, addresses.error().message);
+    return std::vector<IpAddress>{};
+  });
   kernel_.set_events(this);
   transport_.set_receive([this](const model::Datagram& datagram) {
     sa::Effects effects;
@@ -94,10 +100,9 @@ void Engine::submit(PolicyTable::Requests requests, std::uint64_t owner) {
   }
 }
 
-void Engine::perform(sa::InstallSa& install) {
-  model::KernelRequest request = std::move(install.sa);
+void Engine::submit_needed(model::KernelRequest request, std::uint32_t child) {
   const std::string what = model::describe(request);
-  kernel_.submit(std::move(request), [this, what, child = install.child](const Status& status) {
+  kernel_.submit(std::move(request), [this, what, child](const Status& status) {
     if (status) return;
     log(Subsystem::Kernel, 0, what + ": " + status.error().message);
     sa::Effects effects;
@@ -119,9 +124,11 @@ void Engine::perform(sa::Effects effects) {
     } else if (const auto* keepalive = std::get_if<sa::SendKeepalive>(&effect)) {
       (void)transport_.send_keepalive(keepalive->local, keepalive->remote);
     } else if (auto* install = std::get_if<sa::InstallSa>(&effect)) {
-      perform(*install);
+      submit_needed(std::move(install->sa), install->child);
     } else if (const auto* remove = std::get_if<sa::RemoveSa>(&effect)) {
       submit(model::DeleteSa{remove->id});
+    } else if (auto* move = std::get_if<sa::MoveSa>(&effect)) {
+      submit_needed(std::move(move->move), move->child);
     } else if (const auto* claim = std::get_if<sa::ClaimPolicies>(&effect)) {
       submit(policies_.claim(claim->owner, claim->policies), claim->owner);
     } else if (const auto* release = std::get_if<sa::ReleasePolicies>(&effect)) {
@@ -222,8 +229,15 @@ void Engine::on_expire(const model::SaId& id, bool hard) {
 }
 
 void Engine::on_mapping(const model::SaId& id, const Endpoint& now_from) {
-  log(Subsystem::Kernel, 1,
-      "ESP of SA " + id.destination.to_string() + " now comes from " + now_from.to_string() + ": following a NAT is not supported yet");
+  sa::Effects effects;
+  core_.mapping_moved(id, now_from, now(), effects);
+  perform(std::move(effects));
+}
+
+void Engine::on_paths() {
+  sa::Effects effects;
+  core_.paths_changed(now(), effects);
+  perform(std::move(effects));
 }
 
 void Engine::on_svti(std::uint32_t svti_id, bool up) {
@@ -630,7 +644,7 @@ void Engine::terminate(const Target& target, milliseconds timeout, LogSink progr
 
 void Engine::rekey(const Target& target, const Service::Done& done) {
   sa::Effects effects;
-  const Status begun = core_.rekey({target.vpn, target.policy, target.ike_id, target.child_id}, now(), effects);
+  const Status begun = core_.rekey({target.vpn, target.policy, target.ike_id, target.child_id, target.reauthenticate}, now(), effects);
   perform(std::move(effects));
   done(begun);
 }

@@ -81,6 +81,7 @@ class Engine final : private model::KernelEvents {
                   const wire::TrafficSelector& destination) override;
   void on_expire(const model::SaId& id, bool hard) override;
   void on_mapping(const model::SaId& id, const Endpoint& now_from) override;
+  void on_paths() override;
   void on_svti(std::uint32_t svti_id, bool up) override;
   void on_overrun() override;
 
@@ -88,7 +89,8 @@ class Engine final : private model::KernelEvents {
   void add_kernel_counts(const model::IkeSaState& ike, model::ChildSaState& child);
   void log(Subsystem subsystem, LogLevel level, std::string text);
   void perform(sa::Effects effects);
-  void perform(sa::InstallSa& install);
+  // an SA that a CHILD SA needs: a failure is told to the core
+  void submit_needed(model::KernelRequest request, std::uint32_t child);
   void perform(sa::Sign question);
   void perform(sa::VerifyCertificate question);
   void submit(PolicyTable::Requests requests, std::uint64_t owner);

@@ -30,6 +30,7 @@ struct Target {
   std::uint32_t child_id = 0;
   // initiate() alone: addresses for a VPN that leaves them open; nothing: as configured
   std::optional<IpAddress> local{}, remote{};
+  bool reauthenticate = false;  // rekey() of an IKE SA: begun anew instead
 };
 
 struct LoadOptions {

@@ -161,12 +161,6 @@ Bytes encode_dump_links_with_counters() {
   return message.take();
 }
 
-Bytes encode_dump_addresses() {
-  MessageBuilder message(RTM_GETADDR, kDump);
-  message.append(ifaddrmsg{});
-  return message.take();
-}
-
 Bytes encode_get_link(const std::string& name) {
   MessageBuilder message(RTM_GETLINK, NLM_F_REQUEST);
   message.append(ifinfomsg{});
@@ -215,22 +209,6 @@ Result<std::optional<LinkDetails>> decode_link_details(const MessageView& messag
   }
   if (const Status read = read_svti(*attributes, out); !read) return fail(read.error());
   return out;
-}
-
-Result<std::optional<std::pair<std::uint32_t, model::InterfaceAddress>>> decode_address(const MessageView& message) {
-  if (message.type != RTM_NEWADDR) return std::nullopt;
-  const auto header = read_struct<ifaddrmsg>(message.payload, "ifaddrmsg");
-  if (!header) return fail(header.error());
-  if (header->ifa_family != AF_INET && header->ifa_family != AF_INET6) return std::nullopt;
-  const auto attributes = Attributes::parse(behind(message.payload, sizeof(ifaddrmsg)));
-  if (!attributes) return fail(attributes.error());
-  auto octets = attributes->find(IFA_LOCAL);
-  if (!octets) octets = attributes->find(IFA_ADDRESS);
-  if (!octets) return std::nullopt;
-  const auto address = IpAddress::from_bytes(*octets);
-  if (!address) return fail(address.error());
-  if (header->ifa_prefixlen > address->bits()) return system_error("rtnetlink: prefix length " + std::to_string(header->ifa_prefixlen));
-  return std::pair{header->ifa_index, model::InterfaceAddress{*address, header->ifa_prefixlen}};
 }
 
 Result<std::optional<std::int32_t>> decode_nsid(const MessageView& message) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The messages of NETLINK_ROUTE that make, change and tell SVTI links and their addresses. No socket here.
+// The messages of NETLINK_ROUTE that make, change and tell SVTI links, and give them addresses. No socket here.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,6 @@ Bytes encode_set_flags(std::uint32_t ifindex, std::uint32_t flags, std::uint32_t
 Bytes encode_address(std::uint32_t ifindex, const model::InterfaceAddress& address, bool add);
 
 Bytes encode_dump_links_with_counters();
-Bytes encode_dump_addresses();
 Bytes encode_get_link(const std::string& name);
 // the number that the socket's namespace has for the one behind `descriptor`: asked for, or given if it has none
 Bytes encode_get_nsid(int descriptor);
@@ -39,8 +38,6 @@ struct LinkDetails {
 };
 // none: not about a link as a whole
 Result<std::optional<LinkDetails>> decode_link_details(const MessageView& message);
-// an address and the interface that has it; none: of a family that is not ours
-Result<std::optional<std::pair<std::uint32_t, model::InterfaceAddress>>> decode_address(const MessageView& message);
 // none: no number is assigned
 Result<std::optional<std::int32_t>> decode_nsid(const MessageView& message);
 

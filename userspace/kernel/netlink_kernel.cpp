@@ -37,6 +37,7 @@ constexpr int kDatagramsPerTurn = 64;
 constexpr int kDatagramsToCatchUp = 4096;
 constexpr auto kRetryDelay = std::chrono::milliseconds(20);
 constexpr int kLoopback = 1;  // ifindex of lo, in every namespace
+constexpr auto kPathPause = std::chrono::milliseconds(200);
 constexpr const char* kAcquireTimeoutFile = "/proc/sys/net/core/xfrm_acq_expires";
 
 bool is_transient(int error) { return error == EAGAIN || error == ENOBUFS || error == ENOMEM; }
@@ -49,8 +50,8 @@ bool is_delete(const model::KernelRequest& request) {
 
 bool is_xfrm(const model::KernelRequest& request) {
   return std::holds_alternative<model::AddSa>(request) || std::holds_alternative<model::DeleteSa>(request) ||
-         std::holds_alternative<model::SetPolicy>(request) || std::holds_alternative<model::DeletePolicy>(request) ||
-         std::holds_alternative<model::SetPolicyHash>(request);
+         std::holds_alternative<model::MoveSa>(request) || std::holds_alternative<model::SetPolicy>(request) ||
+         std::holds_alternative<model::DeletePolicy>(request) || std::holds_alternative<model::SetPolicyHash>(request);
 }
 
 // Such a request looks at what the ones before it left, so those must have been sent.
@@ -59,6 +60,9 @@ bool looks_first(const model::KernelRequest& request) {
          std::holds_alternative<model::AddAddress>(request) || std::holds_alternative<model::DeleteAddress>(request) ||
          std::holds_alternative<model::SetAcquireTimeout>(request);
 }
+
+// It looks as well, at one SA, which other moves leave alone: those of a CHILD SA travel together, for a gap as short as can be.
+bool is_move(const model::KernelRequest& request) { return std::holds_alternative<model::MoveSa>(request); }
 
 void wipe_keys(model::KernelRequest& request) {
   if (auto* sa = std::get_if<model::AddSa>(&request)) {
@@ -92,7 +96,7 @@ class NetworkSetting {
 
 class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(asio::io_context& loop, LogSink log) : loop_(loop), log_(std::move(log)), retry_(loop) {}
+  Impl(asio::io_context& loop, LogSink log) : loop_(loop), log_(std::move(log)), retry_(loop), path_pause_(loop) {}
   ~Impl();
 
   Status open();
@@ -101,6 +105,7 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
   Result<model::KernelInventory> inventory();
   Result<model::SaStatus> query(const model::SaId& id);
   Result<IpAddress> source_address(const IpAddress& destination);
+  Result<std::vector<IpAddress>> local_addresses();
   void set_events(model::KernelEvents* events) { events_ = events; }
 
  private:
@@ -133,6 +138,7 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
 
   bool send_next();
   Result<std::optional<Bytes>> prepare(const model::KernelRequest& request);
+  Result<Bytes> prepare_move(const model::MoveSa& request);
   Result<std::optional<Bytes>> prepare_route(const model::AddRoute& request);
   Result<std::optional<Bytes>> prepare_route(const model::DeleteRoute& request);
   Result<std::optional<Bytes>> prepare_address(const model::KernelRequest& request);
@@ -150,6 +156,7 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
   void read_xfrm_events();
   void dispatch(const XfrmEvent& event);
   void read_link_events();
+  void read_path_events();
   void drain_link_events(int datagrams);
   void learn(const LinkAnswer& link);
   Status reload_links();
@@ -177,6 +184,9 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
 
   std::unique_ptr<Watched> xfrm_events_;
   std::unique_ptr<Watched> link_events_;
+  std::unique_ptr<Watched> path_events_;
+  asio::steady_timer path_pause_;
+  bool paths_changed_ = false;
   NetworkSetting acquire_timeout_{kAcquireTimeoutFile};
   std::optional<NetlinkSocket> xfrm_questions_;
   std::optional<NetlinkSocket> route_questions_;
@@ -201,6 +211,8 @@ Status NetlinkKernel::Impl::open() {
   if (!xfrm_events) return fail(xfrm_events.error());
   auto link_events = watched(NETLINK_ROUTE, {RTNLGRP_LINK});
   if (!link_events) return fail(link_events.error());
+  auto path_events = watched(NETLINK_ROUTE, {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE});
+  if (!path_events) return fail(path_events.error());
 
   // Now, not when they are needed: the thread may be in another namespace then.
   for (const auto& [protocol, questions] : {std::pair(NETLINK_XFRM, &xfrm_questions_), std::pair(NETLINK_ROUTE, &route_questions_)}) {
@@ -213,6 +225,7 @@ Status NetlinkKernel::Impl::open() {
   route_requests_.channel = std::move(*route_requests);
   xfrm_events_ = std::move(*xfrm_events);
   link_events_ = std::move(*link_events);
+  path_events_ = std::move(*path_events);
   batch_.reserve(kBatchOctets + kMessageOctets);  // never reallocated: it holds keys
   owner_number_ = static_cast<std::uint32_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   // Listening began before: what changes during the dump is told again.
@@ -221,6 +234,7 @@ Status NetlinkKernel::Impl::open() {
   watch(*route_requests_.channel, &Impl::read_route_answers);
   watch(*xfrm_events_, &Impl::read_xfrm_events);
   watch(*link_events_, &Impl::read_link_events);
+  watch(*path_events_, &Impl::read_path_events);
   return {};
 }
 
@@ -271,7 +285,7 @@ bool NetlinkKernel::Impl::send_next() {
   while (count < queue_.size() && count < room && batch_.size() < kBatchOctets) {
     const model::KernelRequest& request = queue_[count].request;
     Requests* const wanted = is_xfrm(request) ? &xfrm_requests_ : &route_requests_;
-    if (count > 0 && (wanted != target || looks_first(request))) break;
+    if (count > 0 && (wanted != target || looks_first(request) || (is_move(request) && !is_move(queue_[count - 1].request)))) break;
     auto message = prepare(request);
     if (!message || !*message) {
       if (count > 0) break;
@@ -323,6 +337,7 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare(const model::KernelReq
   };
   if (const auto* sa = std::get_if<model::AddSa>(&request)) return some(encode(*sa));
   if (const auto* sa = std::get_if<model::DeleteSa>(&request)) return some(encode(*sa));
+  if (const auto* move = std::get_if<model::MoveSa>(&request)) return some(prepare_move(*move));
   if (const auto* policy = std::get_if<model::SetPolicy>(&request)) {
     return some(encode(*policy, make_owner_index(owner_number_++, policy->id.direction)));
   }
@@ -344,6 +359,18 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare(const model::KernelReq
   if (!present) return fail(present.error());
   if (*present == add) return std::nullopt;
   return some(add ? encode(std::get<model::AddRule>(request)) : encode(std::get<model::DeleteRule>(request)));
+}
+
+Result<Bytes> NetlinkKernel::Impl::prepare_move(const model::MoveSa& request) {
+  Result<Bytes> out = system_error("the kernel said nothing about it");
+  const Status status = ask(
+      xfrm_questions_, encode_get_sa(request.id), [] {},
+      [&](const MessageView& message) -> Status {
+        out = encode(request, message);
+        return {};
+      });
+  if (!status) return fail(status.error());
+  return out;
 }
 
 Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_route(const model::AddRoute& request) {
@@ -528,6 +555,35 @@ void NetlinkKernel::Impl::dispatch(const XfrmEvent& event) {
 
 void NetlinkKernel::Impl::read_link_events() { drain_link_events(kDatagramsPerTurn); }
 
+// Addresses and routes: what changed does not matter here, only that something did. Told when it has been quiet for a moment.
+void NetlinkKernel::Impl::read_path_events() {
+  bool changed = false;
+  for (int i = 0; i < kDatagramsPerTurn; ++i) {
+    const auto received = path_events_->socket.receive();
+    if (received.error == EAGAIN) break;
+    if (received.error != 0) {
+      changed = true;
+      if (received.error == ENOBUFS) continue;
+      log(1, "cannot read events of addresses and routes: " + to_string(Ack{received.error, {}}));
+      break;
+    }
+    const Status status = for_each_message(received.datagram, [&](const MessageView& message) -> Status {
+      changed |= is_path_event(message);
+      return {};
+    });
+    if (!status) log(1, status.error().message);
+  }
+  if (!changed || paths_changed_) return;
+  paths_changed_ = true;
+  path_pause_.expires_after(kPathPause);
+  path_pause_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (!self || error) return;
+    self->paths_changed_ = false;
+    if (self->events_ != nullptr) self->events_->on_paths();
+  });
+}
+
 // learns from at most `datagrams` of what waits
 void NetlinkKernel::Impl::drain_link_events(int datagrams) {
   for (int i = 0; i < datagrams; ++i) {
@@ -694,6 +750,18 @@ Result<IpAddress> NetlinkKernel::Impl::source_address(const IpAddress& destinati
   return *out;
 }
 
+Result<std::vector<IpAddress>> NetlinkKernel::Impl::local_addresses() {
+  drain_link_events(kDatagramsToCatchUp);
+  const auto present = addresses();
+  if (!present) return fail(present.error());
+  std::vector<IpAddress> out;
+  for (const AddressAnswer& one : *present) {
+    // a virtual address, whatever interface it is on, is of the inside
+    if (one.usable && !one.ours && !svtis_.contains(one.ifindex)) out.push_back(one.address);
+  }
+  return out;
+}
+
 // ---- the outside
 
 NetlinkKernel::NetlinkKernel(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -710,6 +778,7 @@ void NetlinkKernel::flush() { impl_->flush(); }
 Result<model::KernelInventory> NetlinkKernel::inventory() { return impl_->inventory(); }
 Result<model::SaStatus> NetlinkKernel::query(const model::SaId& id) { return impl_->query(id); }
 Result<IpAddress> NetlinkKernel::source_address(const IpAddress& destination) { return impl_->source_address(destination); }
+Result<std::vector<IpAddress>> NetlinkKernel::local_addresses() { return impl_->local_addresses(); }
 void NetlinkKernel::set_events(model::KernelEvents* events) { impl_->set_events(events); }
 
 }  // namespace svti::kernel

@@ -32,6 +32,7 @@ class NetlinkKernel final : public model::Kernel {
   // Asked of rtnetlink rather than of a connected UDP socket: connect() also consults the IPsec policies, so that a trap policy
   // for the destination would raise an acquire, and a block policy refuse, and it cannot say why there is no route.
   Result<IpAddress> source_address(const IpAddress& destination) override;
+  Result<std::vector<IpAddress>> local_addresses() override;
   void set_events(model::KernelEvents* events) override;
 
  private:

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "kernel/link_message.h"
+#include "kernel/route_message.h"
 
 namespace svti::kernel {
 
@@ -125,8 +126,8 @@ Result<std::vector<model::LinkStatus>> NetlinkLinks::list(const std::vector<mode
         const auto address = decode_address(message);
         if (!address) return fail(address.error());
         if (!*address) return {};
-        if (const auto link = found.find((*address)->first); link != found.end())
-          link->second.status.addresses.push_back((*address)->second);
+        if (const auto link = found.find(static_cast<std::uint32_t>((*address)->ifindex)); link != found.end())
+          link->second.status.addresses.push_back({(*address)->address, (*address)->prefix_length});
         return {};
       });
   if (!read) return fail(read.error());

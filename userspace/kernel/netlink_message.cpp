@@ -5,6 +5,7 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>
@@ -119,8 +120,13 @@ Bytes MessageBuilder::take() const {
   return out;
 }
 
-void set_sequence(std::span<std::uint8_t> message, std::uint32_t sequence) {
-  std::memcpy(message.data() + offsetof(nlmsghdr, nlmsg_seq), &sequence, sizeof(sequence));
+void set_sequence(std::span<std::uint8_t> messages, std::uint32_t sequence) {
+  for (std::size_t at = 0; at + sizeof(nlmsghdr) <= messages.size();) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, messages.data() + at + offsetof(nlmsghdr, nlmsg_len), sizeof(length));
+    std::memcpy(messages.data() + at + offsetof(nlmsghdr, nlmsg_seq), &sequence, sizeof(sequence));
+    at += std::max<std::size_t>(NLMSG_ALIGN(length), sizeof(nlmsghdr));
+  }
 }
 
 }  // namespace svti::kernel

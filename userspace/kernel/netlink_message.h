@@ -104,6 +104,7 @@ class MessageBuilder {
   std::unique_ptr<nl_msg, Free> message_;
 };
 
-void set_sequence(std::span<std::uint8_t> message, std::uint32_t sequence);
+// of each of the messages
+void set_sequence(std::span<std::uint8_t> messages, std::uint32_t sequence);
 
 }  // namespace svti::kernel

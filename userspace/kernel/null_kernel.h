@@ -19,6 +19,7 @@ class NullKernel final : public model::Kernel {
   Result<model::KernelInventory> inventory() override { return model::KernelInventory{}; }
   Result<model::SaStatus> query(const model::SaId& id) override;
   Result<IpAddress> source_address(const IpAddress& destination) override;  // the loopback address of its family
+  Result<std::vector<IpAddress>> local_addresses() override { return std::vector<IpAddress>{}; }
   void set_events(model::KernelEvents*) override {}
 
  private:

@@ -177,7 +177,12 @@ Result<std::optional<AddressAnswer>> decode_address(const MessageView& message) 
   if (!octets) return system_error("rtnetlink: an address without an address");
   const auto address = IpAddress::from_bytes(*octets);
   if (!address || address->family() != *to_family(header->ifa_family)) return system_error("rtnetlink: bad address");
-  return AddressAnswer{*address, static_cast<int>(header->ifa_index), attributes->get<std::uint8_t>(IFA_PROTO) == model::kRouteProtocol};
+  if (header->ifa_prefixlen > address->bits()) return system_error("rtnetlink: prefix length " + std::to_string(header->ifa_prefixlen));
+  AddressAnswer out{*address, header->ifa_prefixlen, static_cast<int>(header->ifa_index)};
+  out.ours = attributes->get<std::uint8_t>(IFA_PROTO) == model::kRouteProtocol;
+  const std::uint32_t flags = attributes->get<std::uint32_t>(IFA_FLAGS).value_or(header->ifa_flags);
+  out.usable = header->ifa_scope == RT_SCOPE_UNIVERSE && (flags & (IFA_F_TENTATIVE | IFA_F_DEPRECATED | IFA_F_DADFAILED)) == 0;
+  return out;
 }
 
 Result<std::optional<RouteAnswer>> decode_route(const MessageView& message) {
@@ -229,6 +234,13 @@ Result<IpAddress> decode_source_address(const MessageView& message) {
   const auto octets = attributes->find(RTA_PREFSRC);
   if (!octets) return system_error("the route has no source address");
   return IpAddress::from_bytes(*octets);
+}
+
+bool is_path_event(const MessageView& message) {
+  if (message.type == RTM_NEWADDR || message.type == RTM_DELADDR) return true;
+  if (message.type != RTM_NEWROUTE && message.type != RTM_DELROUTE) return false;
+  const auto route = read_struct<rtmsg>(message.payload, "rtmsg");
+  return route && route->rtm_protocol != model::kRouteProtocol && (route->rtm_flags & RTM_F_CLONED) == 0;
 }
 
 Result<std::optional<LinkAnswer>> decode_link(const MessageView& message) {

@@ -43,8 +43,10 @@ Result<std::optional<RouteAnswer>> decode_route(const MessageView& message);
 // An address of an interface, whoever put it there.
 struct AddressAnswer {
   IpAddress address;
+  std::uint8_t prefix_length = 0;
   int ifindex = 0;
-  bool ours = false;  // IFA_PROTO is kRouteProtocol; kernels before 5.18 do not tell
+  bool ours = false;    // IFA_PROTO is kRouteProtocol; kernels before 5.18 do not tell
+  bool usable = false;  // from elsewhere: of global scope, neither tentative nor deprecated
 };
 // none: of another family
 Result<std::optional<AddressAnswer>> decode_address(const MessageView& message);
@@ -52,6 +54,9 @@ Result<std::optional<AddressAnswer>> decode_address(const MessageView& message);
 Result<std::optional<model::RuleId>> decode_rule(const MessageView& message);
 // the source address of an answer to encode_get_route
 Result<IpAddress> decode_source_address(const MessageView& message);
+
+// an address or a route came or went, and it was not the daemon's own doing
+bool is_path_event(const MessageView& message);
 
 // What RTM_NEWLINK or RTM_DELLINK says of one link
 struct LinkAnswer {

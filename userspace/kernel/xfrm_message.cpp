@@ -18,7 +18,8 @@ namespace svti::kernel {
 namespace {
 
 constexpr std::uint16_t kAcknowledged = NLM_F_REQUEST | NLM_F_ACK;
-constexpr std::size_t kSaMessageSize = 2048;  // fixed part 248, algorithms up to 3 * 200, replay bitmap up to 540
+constexpr std::size_t kSaMessageSize = 2048;   // fixed part 248, algorithms up to 3 * 200, replay bitmap up to 540
+constexpr std::uint16_t kSaDirAttribute = 33;  // XFRMA_SA_DIR, which the headers of 6.1 lack
 constexpr std::uint32_t kLargestReplayWindow = XFRMA_REPLAY_ESN_MAX;
 constexpr std::uint32_t kLegacyReplayWindow = 32;  // bits of xfrm_replay_state.bitmap
 
@@ -294,6 +295,15 @@ Result<XfrmEvent> decode_mapping(ByteView payload) {
   return Mapping{*id, mapping->reqid, Endpoint{*from, ntohs(mapping->new_sport)}};
 }
 
+void put_encapsulation(MessageBuilder& message, const std::optional<model::UdpEncapsulation>& wanted) {
+  if (!wanted) return;
+  xfrm_encap_tmpl encapsulation{};
+  encapsulation.encap_type = UDP_ENCAP_ESPINUDP;
+  encapsulation.encap_sport = htons(wanted->source_port);
+  encapsulation.encap_dport = htons(wanted->destination_port);
+  message.attribute(XFRMA_ENCAP, encapsulation);
+}
+
 }  // namespace
 
 Result<Bytes> encode(const model::AddSa& request) {
@@ -329,15 +339,77 @@ Result<Bytes> encode(const model::AddSa& request) {
   if (Status status = put_algorithms(message, request); !status) return fail(status.error());
   if (!replay->empty()) message.attribute(XFRMA_REPLAY_ESN_VAL, ByteView(*replay));
   if (request.if_id != 0) message.attribute(XFRMA_IF_ID, request.if_id);
-  if (request.encapsulation) {
-    xfrm_encap_tmpl encapsulation{};
-    encapsulation.encap_type = UDP_ENCAP_ESPINUDP;
-    encapsulation.encap_sport = htons(request.encapsulation->source_port);
-    encapsulation.encap_dport = htons(request.encapsulation->destination_port);
-    message.attribute(XFRMA_ENCAP, encapsulation);
-  }
+  put_encapsulation(message, request.encapsulation);
   if (!request.copy_dscp_out) message.attribute(XFRMA_SA_EXTRA_FLAGS, std::uint32_t{XFRM_SA_XFLAG_DONT_ENCAP_DSCP});
   return message.take();
+}
+
+namespace {
+
+// Outbound sequence numbers that an SA which moves to another destination skips: what the old one still sends meanwhile stays below.
+// An AEAD must never protect two packets with one number (RFC 4106 3.1).
+constexpr std::uint32_t kSequenceGap = 1U << 16;
+
+// what a new SA takes over from the one it continues; the rest the kernel makes anew
+constexpr std::uint16_t kKeptAttributes[] = {
+    XFRMA_ALG_AEAD,       XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_CRYPT,     XFRMA_ALG_COMP, XFRMA_TFCPAD,      XFRMA_MARK,      XFRMA_SEC_CTX,
+    XFRMA_SA_EXTRA_FLAGS, XFRMA_SET_MARK,       XFRMA_SET_MARK_MASK, XFRMA_IF_ID,    XFRMA_OFFLOAD_DEV, kSaDirAttribute,
+};
+
+// sequence numbers and replay window as they are; `gap` is added to the outbound number
+void put_replay(MessageBuilder& message, const Attributes& attributes, std::uint32_t gap) {
+  if (const auto octets = attributes.find(XFRMA_REPLAY_ESN_VAL); octets && octets->size() >= sizeof(xfrm_replay_state_esn)) {
+    Bytes copy = to_bytes(*octets);
+    xfrm_replay_state_esn state;
+    std::memcpy(&state, copy.data(), sizeof(state));
+    if (state.oseq + gap < state.oseq) ++state.oseq_hi;
+    state.oseq += gap;
+    std::memcpy(copy.data(), &state, sizeof(state));
+    message.attribute(XFRMA_REPLAY_ESN_VAL, ByteView(copy));
+  } else if (auto state_of_32 = attributes.get<xfrm_replay_state>(XFRMA_REPLAY_VAL)) {
+    // without extended numbers the end of them is the end of the SA
+    state_of_32->oseq = state_of_32->oseq > UINT32_MAX - gap ? UINT32_MAX : state_of_32->oseq + gap;
+    message.attribute(XFRMA_REPLAY_VAL, *state_of_32);
+  }
+}
+
+}  // namespace
+
+Result<Bytes> encode(const model::MoveSa& request, const MessageView& current) {
+  const auto present = read_struct<xfrm_usersa_info>(current.payload, "xfrm_usersa_info");
+  if (!present) return fail(present.error());
+  const auto attributes = Attributes::parse(behind(current.payload, sizeof(xfrm_usersa_info)));
+  if (!attributes) return fail(attributes.error());
+  if (request.source.family() != request.destination.family()) return system_error("an SA cannot move to addresses of two families");
+  xfrm_usersa_info info = *present;
+  info.id.daddr = to_xfrm(request.destination);
+  info.saddr = to_xfrm(request.source);
+  info.family = to_af(request.source.family());
+  const bool same_id = request.destination == request.id.destination;
+  const auto old_source = to_address(present->saddr, present->family);
+  const bool in_place = same_id && old_source && *old_source == request.source &&
+                        attributes->find(XFRMA_ENCAP).has_value() == request.encapsulation.has_value();
+
+  MessageBuilder message(in_place ? XFRM_MSG_UPDSA : XFRM_MSG_NEWSA,
+                         in_place ? kAcknowledged : static_cast<std::uint16_t>(kAcknowledged | NLM_F_CREATE | NLM_F_EXCL), kSaMessageSize);
+  message.append(info);
+  for (const std::uint16_t type : kKeptAttributes) {
+    if (const auto value = attributes->find(type)) message.attribute(type, *value);
+  }
+  put_encapsulation(message, request.encapsulation);
+  // In place the kernel takes the ports and leaves what it counts alone; ESN demands the attribute all the same.
+  put_replay(message, *attributes, in_place ? 0 : kSequenceGap);
+  if (!in_place) message.attribute(XFRMA_LTIME_VAL, present->curlft);
+  Bytes made = message.take();
+  if (in_place || !same_id) return made;
+  // Of one destination and SPI there is one SA at a time: the old one goes in the same breath.
+  MessageBuilder removal(XFRM_MSG_DELSA, NLM_F_REQUEST);
+  removal.append(to_usersa_id(request.id));
+  Bytes both = removal.take();
+  both.reserve(both.size() + made.size());
+  both.insert(both.end(), made.begin(), made.end());
+  wipe(made);
+  return both;
 }
 
 Bytes encode(const model::DeleteSa& request) {

@@ -15,6 +15,9 @@ namespace svti::kernel {
 // Requests that the kernel acknowledges. Those with keys are the taker's to wipe.
 Result<Bytes> encode(const model::AddSa& request);
 Bytes encode(const model::DeleteSa& request);
+// `current`: the kernel's answer to encode_get_sa() of that SA. One message, or two that are to be sent together: then only the second is
+// acknowledged, and either may yield an error.
+Result<Bytes> encode(const model::MoveSa& request, const MessageView& current);
 // A policy that passes or drops has no template, hence no reqid that would say whose it is. `owner_index` (see make_owner_index)
 // becomes its index instead; unused for others.
 Result<Bytes> encode(const model::SetPolicy& request, std::uint32_t owner_index);

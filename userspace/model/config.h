@@ -28,6 +28,8 @@ enum class PolicyAction : std::uint8_t { Esp, Ah, Pass, Drop };
 enum class Mode : std::uint8_t { Tunnel, Transport };
 enum class UniqueSa : std::uint8_t { No, Never, Keep, Replace };
 
+constexpr bool is_negotiated(PolicyAction action) { return action == PolicyAction::Esp || action == PolicyAction::Ah; }
+
 // One side of a security-policy. Without a prefix the selector is dynamic: the outer address, or the virtual IP.
 struct SelectorConfig {
   std::optional<Prefix> subnet;
@@ -64,7 +66,8 @@ struct IkePolicy {
 struct IpsecPolicy {
   std::vector<wire::Proposal> esp_proposals;  // protocol ESP; a KeyExchange transform asks for PFS; ESN transforms always present
   std::vector<ProposalLabel> esp_labels;      // of `esp_proposals`; may be shorter
-  std::vector<wire::Proposal> ah_proposals;
+  std::vector<wire::Proposal> ah_proposals;   // protocol AH, otherwise the same
+  std::vector<ProposalLabel> ah_labels;
   StartAction start_action = StartAction::Trap;
   StartAction close_action = StartAction::Trap;
   DpdAction dpd_action = DpdAction::Restart;
@@ -76,7 +79,10 @@ struct IpsecPolicy {
   std::optional<seconds> life_time;
   std::optional<std::uint64_t> life_bytes;
   std::optional<std::uint64_t> life_packets;
-  std::optional<seconds> rand_time;  // a rekey comes up to this much earlier; none: a tenth of rekey_time
+  // a rekey comes up to this much earlier; none: a tenth
+  std::optional<seconds> rand_time;
+  std::optional<std::uint64_t> rand_bytes;
+  std::optional<std::uint64_t> rand_packets;
   bool encap_copy_dscp = true;
   bool decap_copy_dscp = false;
   bool encap_copy_df = true;
@@ -95,6 +101,7 @@ struct SecurityPolicy {
   std::uint32_t svti_id_out = 0;
   std::shared_ptr<const IpsecPolicy> ipsec;  // where it differs from the VPN's; null: the VPN's
 
+  bool negotiated() const { return is_negotiated(action); }  // not: it passes or drops, and no peer hears of it
   bool operator==(const SecurityPolicy& other) const;
 };
 
@@ -115,6 +122,10 @@ struct Vpn {
 
   const SecurityPolicy* find_policy(std::string_view policy_name) const;
   const IpsecPolicy& ipsec_of(const SecurityPolicy& policy) const { return policy.ipsec ? *policy.ipsec : ipsec; }
+  // those of the policy's protocol, ESP or AH
+  const std::vector<wire::Proposal>& proposals_of(const SecurityPolicy& policy) const {
+    return policy.action == PolicyAction::Ah ? ipsec_of(policy).ah_proposals : ipsec_of(policy).esp_proposals;
+  }
   bool operator==(const Vpn&) const = default;
 };
 
@@ -146,6 +157,8 @@ struct GlobalOptions {
   milliseconds retransmit_timeout{4000};
   double retransmit_base = 1.8;
   seconds delete_rekeyed_delay{5};
+  bool make_before_break = false;        // reauthentication: the new IKE SA first, then the old one goes
+  bool mobike_prefer_best_path = false;  // move to the path that routing prefers even when the one in use still works
   // IP datagram beyond which a protected IKE message goes in fragments (RFC 7383 2.5.1); 0: fragmentation is not offered. Not configurable.
   std::uint32_t fragment_size = 1280;
 

@@ -35,6 +35,7 @@ enum class Cause : std::uint8_t {
   ChildProposal,     // no esp-proposal in common
   PfsGroup,          // likewise, for want of a key exchange group in common
   TrafficSelectors,  // no security-policy covers what is asked for
+  Mode,              // transport mode or AH, where it cannot be or the peer does not do it
   Kernel,            // agreed on, and refused by the kernel
   Malformed,         // the peer breaks the protocol
   Refused,           // the peer answered with another error
@@ -45,32 +46,15 @@ enum class Cause : std::uint8_t {
   Signer,            // ours could not be signed
   VirtualAddress,    // none is left in the pools, or none was asked for, or assigned
 };
-inline constexpr std::array<std::string_view, 27> kCauseNames = {"none",
-                                                                 "no-route",
-                                                                 "no-answer",
-                                                                 "cookie",
-                                                                 "limit",
-                                                                 "version",
-                                                                 "no-vpn",
-                                                                 "ike-proposal",
-                                                                 "key-exchange-group",
-                                                                 "remote-id",
-                                                                 "local-id",
-                                                                 "auth-method",
-                                                                 "no-key",
-                                                                 "wrong-key",
-                                                                 "authentication",
-                                                                 "child-proposal",
-                                                                 "pfs-group",
-                                                                 "traffic-selectors",
-                                                                 "kernel",
-                                                                 "malformed",
-                                                                 "refused",
-                                                                 "closed",
-                                                                 "no-certificate",
-                                                                 "certificate",
-                                                                 "wrong-signature",
-                                                                 "signer",
+inline constexpr std::array<std::string_view, 28> kCauseNames = {"none",           "no-route",        "no-answer",
+                                                                 "cookie",         "limit",           "version",
+                                                                 "no-vpn",         "ike-proposal",    "key-exchange-group",
+                                                                 "remote-id",      "local-id",        "auth-method",
+                                                                 "no-key",         "wrong-key",       "authentication",
+                                                                 "child-proposal", "pfs-group",       "traffic-selectors",
+                                                                 "mode",           "kernel",          "malformed",
+                                                                 "refused",        "closed",          "no-certificate",
+                                                                 "certificate",    "wrong-signature", "signer",
                                                                  "virtual-address"};
 
 enum class Verdict : std::uint8_t {

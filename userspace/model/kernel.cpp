@@ -66,6 +66,12 @@ std::string text_of(const AddressId& id) { return id.address.to_string() + (id.s
 struct Describe {
   std::string operator()(const AddSa& request) const { return "add SA " + text_of(request.id) + bound_to(request.if_id); }
   std::string operator()(const DeleteSa& request) const { return "delete SA " + text_of(request.id); }
+  std::string operator()(const MoveSa& request) const {
+    return "move SA " + text_of(request.id) + " to " + request.source.to_string() + " => " + request.destination.to_string() +
+           (request.encapsulation ? " UDP ports " + std::to_string(request.encapsulation->source_port) + " and " +
+                                        std::to_string(request.encapsulation->destination_port)
+                                  : std::string());
+  }
   std::string operator()(const SetPolicy& request) const { return "set policy " + text_of(request.id); }
   std::string operator()(const DeletePolicy& request) const { return "delete policy " + text_of(request.id); }
   std::string operator()(const AddRoute& request) const { return "add route " + text_of(request.id); }

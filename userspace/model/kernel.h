@@ -66,6 +66,16 @@ struct DeleteSa {
   SaId id;
 };
 
+// An SA goes on between other addresses or ports, with its keys, sequence numbers, replay window and lifetimes. With another destination
+// it is another SA, made beside the one there is, which the caller deletes when no policy needs it any more; its outbound sequence
+// numbers begin far above the other's, so that the two never protect two packets under one number. Otherwise it is changed in place.
+struct MoveSa {
+  SaId id;
+  IpAddress destination;  // the new one, or that of `id`
+  IpAddress source;
+  std::optional<UdpEncapsulation> encapsulation;
+};
+
 // Names a policy within its direction.
 struct PolicyId {
   Direction direction = Direction::Out;
@@ -151,7 +161,7 @@ struct SetAcquireTimeout {
   seconds value{165};
 };
 
-using KernelRequest = std::variant<AddSa, DeleteSa, SetPolicy, DeletePolicy, AddRoute, DeleteRoute, AddRule, DeleteRule, AddAddress,
+using KernelRequest = std::variant<AddSa, DeleteSa, MoveSa, SetPolicy, DeletePolicy, AddRoute, DeleteRoute, AddRule, DeleteRule, AddAddress,
                                    DeleteAddress, SetPolicyHash, SetAcquireTimeout>;
 
 // "add SA 192.0.2.1 esp c0ffee01", for logs
@@ -175,6 +185,8 @@ class KernelEvents {
   virtual void on_mapping(const SaId& id, const Endpoint& now_from) = 0;
   // the interface with this svti-id came up, went down, appeared or vanished (then up is false)
   virtual void on_svti(std::uint32_t svti_id, bool up) = 0;
+  // An address or a route came or went: the way to a peer may be another. Bursts are told once.
+  virtual void on_paths() = 0;
   // messages were lost (ENOBUFS): whatever was learned from events may be stale
   virtual void on_overrun() = 0;
 };
@@ -219,6 +231,8 @@ class Kernel {
   virtual Result<SaStatus> query(const SaId& id) = 0;
   // the address that the kernel would send from to reach `destination`
   virtual Result<IpAddress> source_address(const IpAddress& destination) = 0;
+  // our addresses of global scope that are usable now, those of SVTIs left out; in no particular order
+  virtual Result<std::vector<IpAddress>> local_addresses() = 0;
   virtual void set_events(KernelEvents* events) = 0;  // not owned; null: none
 };
 

@@ -37,13 +37,26 @@ ChildSa* IkeSa::find_child(std::uint32_t unique_id) const {
   return found == children_.end() ? nullptr : found->get();
 }
 
-ChildSa* IkeSa::find_child_by_spi_out(std::uint32_t spi) const {
-  const auto found = std::find_if(children_.begin(), children_.end(), [&](const auto& child) { return child->outbound.spi == spi; });
+ChildSa* IkeSa::find_child_by_spi_out(wire::ProtocolId protocol, std::uint32_t spi) const {
+  const auto found = std::find_if(children_.begin(), children_.end(),
+                                  [&](const auto& child) { return child->outbound.spi == spi && child->outbound.protocol == protocol; });
   return found == children_.end() ? nullptr : found->get();
 }
 
 void IkeSa::child_notice(const ChildSa& child, Notice::Kind kind, std::string reason, Effects& out) const {
   out.emplace_back(Notice{kind, vpn_->name, child.policy->name, id_, child.unique_id, child.reqid, std::move(reason)});
+}
+
+// Transport mode is between the two outer addresses themselves (RFC 4301 4.1), and AH signs them, so that no NAT may change them.
+std::string IkeSa::hindrance(const model::SecurityPolicy& policy, const Selectors& local, const Selectors& remote) const {
+  if (policy.action == model::PolicyAction::Ah && encapsulate()) return "AH cannot pass a NAT, nor be encapsulated in UDP";
+  if (policy.mode != model::Mode::Transport) return {};
+  const auto is_host = [](const Selectors& selectors, const IpAddress& host) {
+    return std::all_of(selectors.begin(), selectors.end(), [&](const auto& one) { return one.start == host && one.end == host; });
+  };
+  if (is_host(local, local_.address) && is_host(remote, remote_.address)) return {};
+  return "transport mode is for traffic between " + local_.address.to_string() + " and " + remote_.address.to_string() +
+         " alone: local-ts and remote-ts must name no other address (behind a NAT they do)";
 }
 
 tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payloads& payloads, KeyExchangeUse ke,
@@ -58,23 +71,50 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, std::move(why)});
   }
   if (auto refusal = address_refusal()) return tl::unexpected(std::move(*refusal));
+  const bool transport = find_notify(payloads, NotifyType::UseTransportMode) != nullptr;
   Selection best;
+  std::optional<Refusal> refusal;  // the first of a policy that has the selectors
+  const auto refuse = [&](model::Explanation why) {
+    if (!refusal) refusal = Refusal{NotifyType::NoProposalChosen, {}, std::move(why)};
+  };
   for (const model::SecurityPolicy& policy : vpn_->policies) {
-    if (!only_policy.empty() && policy.name != only_policy) continue;
+    if (!policy.negotiated() || (!only_policy.empty() && policy.name != only_policy)) continue;
     Selection one;
     one.policy = &policy;
     one.local = narrow(local_selectors(policy), ts_r->selectors);
     one.remote = narrow(remote_selectors(policy), ts_i->selectors);
     if (!vips_.theirs.empty()) pair_families(one.local, one.remote);
     if (one.local.empty() || one.remote.empty()) continue;
-    const std::vector<wire::Proposal>& ours = vpn_->ipsec_of(policy).esp_proposals;
+    if (policy.mode == model::Mode::Transport) {
+      const std::string why_not = transport ? hindrance(policy, one.local, one.remote) : "the peer asks for tunnel mode";
+      if (!why_not.empty()) {
+        model::Explanation why;
+        why.cause = model::Cause::Mode;
+        why.policy = policy.name;
+        why.reason = why_not;
+        why.advice = {model::Side::Either, "vpn " + vpn_->name + " security-policy " + policy.name + " mode",
+                      "set the same mode here and at the peer"};
+        refuse(std::move(why));
+        continue;
+      }
+    }
+    const std::vector<wire::Proposal>& ours = vpn_->proposals_of(policy);
     const auto choice = choose_proposal(ours, sa->proposals, ke);
     if (!choice) {
       model::Explanation why;
       why.policy = policy.name;
       why.reason = "no proposal fits: " + explain_mismatch(ours, sa->proposals, ke);
-      explain_proposals(OwnProposals::esp(*vpn_, policy, ke), sa->proposals, why);
-      return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, std::move(why)});
+      explain_proposals(OwnProposals::child(*vpn_, policy, ke), sa->proposals, why);
+      refuse(std::move(why));
+      continue;
+    }
+    if (const std::string why_not = hindrance(policy, one.local, one.remote); !why_not.empty()) {
+      model::Explanation why;
+      why.cause = model::Cause::Mode;
+      why.policy = policy.name;
+      why.reason = why_not;
+      refuse(std::move(why));
+      continue;
     }
     one.choice = *choice;
     const auto chosen =
@@ -93,6 +133,7 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     if (best.policy == nullptr) best = std::move(one);
   }
   if (best.policy != nullptr) return best;
+  if (refusal) return tl::unexpected(std::move(*refusal));
   model::Explanation why;
   why.policy = only_policy;
   why.reason = "no security-policy covers local " + to_string(ts_r->selectors) + " and remote " + to_string(ts_i->selectors);
@@ -110,6 +151,8 @@ Payloads IkeSa::child_answer(const Selection& selection, std::uint32_t spi_in) c
   out.push_back(wire::SaPayload{{std::move(proposal)}});
   out.push_back(wire::TsPayload{PayloadType::TsInitiator, selection.remote});
   out.push_back(wire::TsPayload{PayloadType::TsResponder, selection.local});
+  if (selection.policy->mode == model::Mode::Transport)
+    out.push_back(wire::NotifyPayload{NotifyType::UseTransportMode, wire::ProtocolId::None, {}, {}});
   return out;
 }
 
@@ -127,6 +170,9 @@ Result<IkeSa::Selection> IkeSa::accept_answer(const ChildOffer& offer, const Pay
   if (!narrower)
     return peer_error("the peer answered traffic selectors that were not offered: " + to_string(ts_i->selectors) + " and " +
                       to_string(ts_r->selectors));
+  // RFC 7296 1.3.1: a peer that does not take it up makes a tunnel, which we did not ask for
+  if (offer.transport && find_notify(payloads, NotifyType::UseTransportMode) == nullptr)
+    return peer_error("the peer does not agree to transport mode");
   Selection out;
   out.policy = vpn_->find_policy(offer.policy);
   if (out.policy == nullptr) return config_error("its security-policy is no longer configured");
@@ -168,16 +214,22 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   child->unique_id = ctx_.ids->next_child++;
   child->vpn = vpn_;
   child->policy = plan.policy;
+  // What it replaces may still be between other addresses (RFC 4555): the reqid stays, so that either SA serves.
+  if (plan.rekeyed != nullptr && plan.rekeyed->local == plan.local && plan.rekeyed->remote == plan.remote)
+    ctx_.reqids.moved(plan.rekeyed->reqid, policies);
   child->reqid = ctx_.reqids.acquire(policies);
   for (model::SetPolicy& policy : policies) policy.reqid = child->reqid;
   child->choice = plan.choice;
   child->local = plan.local;
   child->remote = plan.remote;
+  child->local_at = local_;
+  child->remote_at = remote_;
   child->udp_encap = encapsulate();
-  child->inbound = {local_.address, plan.spi_in, wire::ProtocolId::Esp};
-  child->outbound = {remote_.address, plan.spi_out, wire::ProtocolId::Esp};
+  child->inbound = {local_.address, plan.spi_in, plan.choice.protocol};
+  child->outbound = {remote_.address, plan.spi_out, plan.choice.protocol};
 
   const model::IpsecPolicy& ipsec = vpn_->ipsec_of(*plan.policy);
+  const wire::Transform* encryption = find_transform(plan.choice, TransformType::Encryption);
   const wire::Transform* integrity = find_transform(plan.choice, TransformType::Integrity);
   const wire::Transform* esn = find_transform(plan.choice, TransformType::Esn);
   const auto make = [&](bool inbound) {
@@ -190,13 +242,11 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
     sa.mode = plan.policy->mode;
     sa.reqid = child->reqid;
     sa.if_id = inbound ? plan.policy->svti_id_in : plan.policy->svti_id_out;
-    sa.encryption = *find_transform(plan.choice, TransformType::Encryption);
+    if (encryption != nullptr) sa.encryption = *encryption;
     if (integrity != nullptr) sa.integrity = *integrity;
     sa.encryption_key = std::move(initiators ? keys->encryption_i : keys->encryption_r);
     sa.integrity_key = std::move(initiators ? keys->integrity_i : keys->integrity_r);
-    if (child->udp_encap) {
-      sa.encapsulation = inbound ? model::UdpEncapsulation{remote_.port, local_.port} : model::UdpEncapsulation{local_.port, remote_.port};
-    }
+    sa.encapsulation = encapsulation(inbound);
     sa.esn = esn != nullptr && esn->id != 0;
     sa.replay_window = ipsec.replay_window;
     sa.copy_dscp_out = ipsec.encap_copy_dscp;
@@ -204,9 +254,9 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
     sa.copy_df = ipsec.encap_copy_df;
     // The core's own timer rekeys; the kernel's hard limit holds even when nobody is there to keep it.
     sa.hard_time = life_of(ipsec);
-    sa.soft_bytes = ipsec.rekey_bytes;
+    sa.soft_bytes = ctx_.jittered(ipsec.rekey_bytes, ipsec.rand_bytes);
     sa.hard_bytes = ipsec.life_bytes.value_or(tenth_more(ipsec.rekey_bytes));
-    sa.soft_packets = ipsec.rekey_packets;
+    sa.soft_packets = ctx_.jittered(ipsec.rekey_packets, ipsec.rand_packets);
     sa.hard_packets = ipsec.life_packets.value_or(tenth_more(ipsec.rekey_packets));
     return sa;
   };
@@ -233,10 +283,11 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   why.succeeded = true;
   const std::string proposal = cell(to_string(made->choice)), local = cell(made->local), remote = cell(made->remote);
   why.reason = "CHILD SA " + std::string(why.rekey ? "rekeyed" : "established") + " with " + proposal;
-  why.tables.push_back({"agreed on",
-                        {{"ESP proposal", proposal, proposal, model::Verdict::Fits},
-                         {"local selector", local, local, model::Verdict::Fits},
-                         {"remote selector", remote, remote, model::Verdict::Fits}}});
+  why.tables.push_back(
+      {"agreed on",
+       {{plan.policy->action == model::PolicyAction::Ah ? "AH proposal" : "ESP proposal", proposal, proposal, model::Verdict::Fits},
+        {"local selector", local, local, model::Verdict::Fits},
+        {"remote selector", remote, remote, model::Verdict::Fits}}});
   out.emplace_back(Explained{told(exchange, plan.initiator, std::move(why), now)});
   child_notice(*made, plan.rekeyed == nullptr ? Notice::Kind::ChildUp : Notice::Kind::ChildRekeyed, {}, out);
   if (plan.rekeyed != nullptr) std::get<Notice>(out.back()).former = plan.rekeyed->unique_id;

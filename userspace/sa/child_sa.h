@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One CHILD SA: a pair of ESP SAs with their selectors. Belongs to an IkeSa, which alone changes it.
+// One CHILD SA: a pair of ESP or AH SAs with their selectors. Belongs to an IkeSa, which alone changes it.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@ struct ChildSa {
   std::uint32_t reqid = 0;
   model::SaId inbound, outbound;
   wire::Proposal choice;
+  Endpoint local_at, remote_at;  // between which its SAs are in the kernel
   bool udp_encap = false;
   Selectors local, remote;
   // made, but not yet given to the kernel: the peer may not be ready to receive on it (rekey, responder)

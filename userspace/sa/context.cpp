@@ -21,7 +21,7 @@ std::uint32_t ReqidTable::unused(const Key& key) {
   return out;
 }
 
-std::uint32_t ReqidTable::acquire(const std::vector<model::SetPolicy>& policies) {
+ReqidTable::Key ReqidTable::key_of(const std::vector<model::SetPolicy>& policies) {
   Key key;
   for (const model::SetPolicy& policy : policies) {
     if (policy.id.direction != model::Direction::Out) continue;
@@ -29,18 +29,30 @@ std::uint32_t ReqidTable::acquire(const std::vector<model::SetPolicy>& policies)
     key.local = policy.tunnel_source;
     key.remote = policy.tunnel_destination;
   }
+  return key;
+}
+
+std::uint32_t ReqidTable::acquire(const std::vector<model::SetPolicy>& policies) {
+  Key key = key_of(policies);
   auto [found, inserted] = reqids_.try_emplace(key, 0);
   if (inserted) found->second = unused(key);
   Use& use = uses_[found->second];
-  use.key = std::move(key);
+  if (inserted) use.keys.push_back(std::move(key));
   ++use.count;
   return found->second;
+}
+
+void ReqidTable::moved(std::uint32_t reqid, const std::vector<model::SetPolicy>& policies) {
+  const auto use = uses_.find(reqid);
+  Key key = key_of(policies);
+  if (use == uses_.end() || !reqids_.try_emplace(key, reqid).second) return;
+  use->second.keys.push_back(std::move(key));
 }
 
 void ReqidTable::release(std::uint32_t reqid) {
   const auto use = uses_.find(reqid);
   if (use == uses_.end() || --use->second.count > 0) return;
-  reqids_.erase(use->second.key);
+  for (const Key& key : use->second.keys) reqids_.erase(key);
   uses_.erase(use);
 }
 
@@ -84,6 +96,11 @@ std::uint32_t Context::new_child_spi() {
 void Context::count(model::Counter counter, const model::Vpn* vpn) {
   ++counters[counter];
   if (vpn != nullptr) ++vpn_counters[vpn->name][counter];
+}
+
+std::uint64_t Context::jittered(std::uint64_t amount, std::optional<std::uint64_t> spread) {
+  const std::uint64_t most = std::min(spread.value_or(amount / 10), amount == 0 ? 0 : amount - 1);
+  return amount - (most == 0 ? 0 : entropy.below(most + 1));
 }
 
 Duration Context::jittered(seconds time, std::optional<seconds> spread) {

@@ -34,6 +34,8 @@ class ReqidTable {
   // `policies` as policies_for() makes them, whatever their reqid
   std::uint32_t acquire(const std::vector<model::SetPolicy>& policies);
   void release(std::uint32_t reqid);
+  // The policies of this reqid go on between other addresses: who acquires them so gets the same reqid.
+  void moved(std::uint32_t reqid, const std::vector<model::SetPolicy>& policies);
 
  private:
   struct Key {
@@ -42,9 +44,10 @@ class ReqidTable {
     auto operator<=>(const Key&) const = default;
   };
   struct Use {
-    Key key;
+    std::vector<Key> keys;  // more than one: it has moved
     std::uint32_t count = 0;
   };
+  static Key key_of(const std::vector<model::SetPolicy>& policies);
   std::uint32_t unused(const Key& key);
 
   std::map<Key, std::uint32_t> reqids_;
@@ -61,13 +64,14 @@ struct SaOwner {
 
 // what the Core has to do about a VPN after the IKE SA at hand is done with the message
 struct FollowUp {
-  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry };
+  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry, Reauthenticate };
   Kind kind{};
   std::string vpn;
-  std::string policy;                 // Start, Trap
-  std::uint32_t ike = 0;              // InitialContact: the IKE SA that stays; Unique: one that came up, or has a new CHILD SA
-  std::uint32_t attempt = 0;          // Retry: how many attempts were made
-  std::vector<std::string> policies;  // Retry
+  std::string policy;         // Start, Trap
+  std::uint32_t ike = 0;      // InitialContact: the IKE SA that stays; Unique: one that came up, or has a new CHILD SA; Retry: the one it
+                              // is to replace; Reauthenticate: the old one
+  std::uint32_t attempt = 0;  // Retry: how many attempts were made
+  std::vector<std::string> policies;  // Retry, Reauthenticate
 };
 
 // The next unique ids. Several Cores may draw from the same.
@@ -112,12 +116,13 @@ struct Context {
 
   Entropy& entropy;
   SourceAddress source_address;  // the address that would be sent from to reach a destination
+  std::function<std::vector<IpAddress>()> local_addresses = [] { return std::vector<IpAddress>{}; };
   model::ConfigurationPtr config = std::make_shared<model::Configuration>();
   VpnIndex index;
   auth::PskStore psks;
 
   AddressPools pools;              // virtual addresses of clients
-  LocalAddresses local_addresses;  // and our own
+  OwnVirtualAddresses own_addresses;  // and our own
 
   model::Counters counters;
   std::map<std::string, model::Counters, std::less<>> vpn_counters;
@@ -151,6 +156,8 @@ struct Context {
   // a random part of at most a tenth, so that the ends do not rekey at the same moment
   // `time`, less a random part of up to `spread`; none: a tenth
   Duration jittered(seconds time, std::optional<seconds> spread = {});
+  // the same for octets and packets
+  std::uint64_t jittered(std::uint64_t amount, std::optional<std::uint64_t> spread);
 };
 
 }  // namespace svti::sa

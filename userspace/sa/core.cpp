@@ -168,9 +168,13 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
     }
     case FollowUp::Kind::Unique:
       give_way_to(note.ike, now, out);
-      return keep_unique(note.ike, now, out);
+      keep_unique(note.ike, now, out);
+      return finish_reauthentication(note.ike, now, out);
+    case FollowUp::Kind::Reauthenticate:
+      if (configured != ctx_.config->vpns.end()) reauthenticate(configured->second, note, now, out);
+      return;
     case FollowUp::Kind::Retry:
-      if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out);
+      if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out, note.ike);
       return;
     case FollowUp::Kind::Start:
       if (configured != ctx_.config->vpns.end() && configured->second->find_policy(note.policy) != nullptr)
@@ -181,6 +185,29 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       if (const auto* policy = configured->second->find_policy(note.policy)) set_trap(configured->second, *policy, out);
       return;
   }
+}
+
+// RFC 7296 2.8.3: a new IKE SA from the beginning, with CHILD SAs of its own; then, or before, the old one goes.
+void Core::reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out) {
+  if (ctx_.config->global.make_before_break) {
+    (void)connect(vpn, note.policies, {}, 1, now, out, note.ike);
+    return;
+  }
+  // no packet leaves in clear while there is no CHILD SA
+  for (const std::string& name : note.policies) {
+    if (const auto* policy = vpn->find_policy(name)) set_trap(vpn, *policy, out);
+  }
+  touch(note.ike, now, out, [&](IkeSa& sa) { sa.restart(note.policies, now, out); });
+}
+
+// The new IKE SA has a CHILD SA for each that the old one has.
+void Core::finish_reauthentication(std::uint32_t id, TimePoint now, Effects& out) {
+  const IkeSa* fresh = find(id);
+  const IkeSa* old = fresh != nullptr && fresh->established() ? find(fresh->replaces()) : nullptr;
+  if (old == nullptr || !old->established()) return;
+  const std::vector<std::string> served = old->served();
+  if (!std::all_of(served.begin(), served.end(), [&](const auto& one) { return fresh->serves(one); })) return;
+  touch(old->id(), now, out, [&](IkeSa& sa) { sa.delete_duplicate("reauthenticated", now, out); });
 }
 
 // The peer's IKE SA stands, and one of ours to the same peer has not got an answer yet: the peer was first, and ours is not needed.
@@ -452,11 +479,23 @@ void Core::expire(const model::SaId& id, bool hard, TimePoint now, Effects& out)
   const std::uint32_t child = owner->second.child;
   touch(owner->second.ike, now, out, [&](IkeSa& sa) {
     if (hard) {
-      sa.delete_child(child, "its kernel SA reached the end of its life", now, out);
+      sa.end_child(child, "its kernel SA reached the end of its life", now, out);
     } else {
       sa.rekey_child(child, now, out);
     }
   });
+}
+
+void Core::mapping_moved(const model::SaId& id, const Endpoint& from, TimePoint now, Effects& out) {
+  const auto owner = ctx_.sa_owners.find(id);
+  if (owner == ctx_.sa_owners.end()) return;
+  touch(owner->second.ike, now, out, [&](IkeSa& sa) { sa.mapping_moved(from, now, out); });
+}
+
+void Core::paths_changed(TimePoint now, Effects& out) {
+  std::vector<std::uint32_t> all;
+  for (const auto& [id, sa] : sas_) all.push_back(id);
+  for (const std::uint32_t id : all) touch(id, now, out, [&](IkeSa& sa) { sa.paths_changed(now, out); });
 }
 
 void Core::install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out) {
@@ -501,7 +540,7 @@ Status check_address(const model::Vpn& vpn, const char* leaf, const std::optiona
 }  // namespace
 
 Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
-                     Effects& out) {
+                     Effects& out, std::uint32_t replaces) {
   if (Status status = check_address(*vpn, "local-address", vpn->local_address, between.local); !status) return status;
   if (Status status = check_address(*vpn, "remote-address", vpn->remote_address, between.remote); !status) return status;
   const auto remote = between.remote ? between.remote : vpn->remote_address;
@@ -526,6 +565,7 @@ Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const
   }
   auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*remote, model::kIkePort}, now);
   const std::uint32_t id = born->id();
+  born->set_replaces(replaces);
   adopt(std::move(born));
   touch(id, now, out, [&](IkeSa& sa) { sa.start(std::move(policies), attempt, now, out); });
   return {};
@@ -550,10 +590,13 @@ Status Core::initiate(const std::string& name, const std::string& policy, const 
   const auto found = ctx_.config->vpns.find(name);
   if (found == ctx_.config->vpns.end()) return config_error("there is no VPN " + name);
   const VpnPtr& vpn = found->second;
-  if (!policy.empty() && vpn->find_policy(policy) == nullptr) return config_error("VPN " + name + " has no security-policy " + policy);
+  const model::SecurityPolicy* only = vpn->find_policy(policy);
+  if (!policy.empty() && only == nullptr) return config_error("VPN " + name + " has no security-policy " + policy);
+  if (only != nullptr && !only->negotiated())
+    return config_error("security-policy " + policy + " of VPN " + name + " passes or drops: there is nothing to negotiate");
   std::vector<std::string> policies;
   for (const model::SecurityPolicy& one : vpn->policies) {
-    if (policy.empty() || one.name == policy) policies.push_back(one.name);
+    if (one.negotiated() && (policy.empty() || one.name == policy)) policies.push_back(one.name);
   }
   const std::uint32_t id = usable(name, between);
   if (id == 0) return connect(vpn, std::move(policies), between, 1, now, out);
@@ -627,6 +670,7 @@ Status Core::rekey(const Selection& which, TimePoint now, Effects& out) {
     if (one == nullptr || !one->established() || one->awaits_hand_over()) continue;
     any = true;
     touch(id, now, out, [&](IkeSa& sa) {
+      if (which.reauthenticate) return sa.reauthenticate(now, out);
       if (!which.of_children()) return sa.rekey(now, out);
       for (const std::uint32_t child : selected_children(sa, which)) sa.rekey_child(child, now, out);
     });
@@ -640,13 +684,13 @@ Status Core::install(const std::string& name, const std::string& policy, Effects
   if (found == ctx_.config->vpns.end()) return config_error("there is no VPN " + name);
   const VpnPtr& vpn = found->second;
   if (!policy.empty() && vpn->find_policy(policy) == nullptr) return config_error("VPN " + name + " has no security-policy " + policy);
-  if (!vpn->remote_address) return config_error("VPN " + name + " has no remote-address: it can only respond");
   bool any = false;
   for (const model::SecurityPolicy& one : vpn->policies) {
     if (!policy.empty() && one.name != policy) continue;
     set_trap(vpn, one, out);
     any |= traps_.contains({name, one.name});
   }
+  if (!any && !vpn->remote_address) return config_error("VPN " + name + " has no remote-address: it can only respond");
   if (!any) return config_error("VPN " + name + ": no trap could be set, the log says why");
   return {};
 }
@@ -739,12 +783,12 @@ void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& 
 }
 
 void Core::start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out) {
+  for (const model::SecurityPolicy& policy : vpn->policies) {
+    if (!policy.negotiated() || vpn->ipsec_of(policy).start_action != StartAction::None) set_trap(vpn, policy, out);
+  }
   if (!vpn->remote_address || vpn->version != 2) return;  // it responds
   for (const model::SecurityPolicy& policy : vpn->policies) {
-    if (vpn->ipsec_of(policy).start_action != StartAction::None) set_trap(vpn, policy, out);
-  }
-  for (const model::SecurityPolicy& policy : vpn->policies) {
-    if (vpn->ipsec_of(policy).start_action != StartAction::Start) continue;
+    if (!policy.negotiated() || vpn->ipsec_of(policy).start_action != StartAction::Start) continue;
     const Status status = initiate(vpn->name, policy.name, now, out);
     if (!status) return log(out, Subsystem::Ike, 0, vpn->name + ": " + status.error().message);
   }
@@ -761,7 +805,9 @@ void Core::stop_vpn(const std::string& name, const std::string& reason, TimePoin
 
 void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out) {
   const TrapKey key{vpn->name, policy.name};
-  if (traps_.contains(key) || !vpn->remote_address) return;
+  if (traps_.contains(key)) return;
+  if (!policy.negotiated()) return set_shunt(vpn, policy, out);
+  if (!vpn->remote_address || vpn->version != 2) return;
   const auto local = vpn->local_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
   if (!local)
     return log(out, Subsystem::Child, 0,
@@ -780,6 +826,27 @@ void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effe
   log(out, Subsystem::Child, 1, vpn->name + ": traffic of " + policy.name + " will bring it up");
   trap_of_reqid_[trap.reqid] = key;
   traps_.emplace(key, std::move(trap));
+}
+
+// A policy that passes or drops stands as long as its VPN is configured: it is a trap that nothing falls into.
+void Core::set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out) {
+  const auto local = vpn->local_address || !vpn->remote_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
+  const auto dynamic = [](const std::vector<model::SelectorConfig>& selectors) {
+    return std::any_of(selectors.begin(), selectors.end(), [](const auto& one) { return !one.subnet; });
+  };
+  const auto give_up = [&](const std::string& why) {
+    log(out, Subsystem::Child, 0, vpn->name + ": " + policy.name + " is not in force: " + why);
+  };
+  if (dynamic(policy.local_ts) && !local) return give_up("its local-ts has no subnet, and no local address is known");
+  if (dynamic(policy.remote_ts) && !vpn->remote_address) return give_up("its remote-ts has no subnet, and there is no remote-address");
+  const IpAddress here = local.value_or(IpAddress{}), there = vpn->remote_address.value_or(IpAddress{});
+  auto policies = policies_for(selectors_of(policy.local_ts, here), selectors_of(policy.remote_ts, there), {&policy, here, there, 0});
+  if (policies.empty()) return give_up("its selectors make no policy, or too many");
+  Trap trap{next_trap_++, 0, vpn->name, policy.name};
+  out.emplace_back(ClaimPolicies{trap.owner, std::move(policies)});
+  log(out, Subsystem::Child, 1,
+      vpn->name + ": traffic of " + policy.name + (policy.action == model::PolicyAction::Pass ? " passes in clear" : " is dropped"));
+  traps_.emplace(TrapKey{vpn->name, policy.name}, std::move(trap));
 }
 
 void Core::release_trap(const TrapKey& key, Effects& out) {

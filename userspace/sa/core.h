@@ -50,6 +50,12 @@ class Core {
   // from the kernel
   void acquire(std::uint32_t reqid, TimePoint now, Effects& out);
   void expire(const model::SaId& id, bool hard, TimePoint now, Effects& out);
+  // ESP of this inbound SA now comes from elsewhere
+  void mapping_moved(const model::SaId& id, const Endpoint& from, TimePoint now, Effects& out);
+  // an address of ours, or a route, came or went
+  void paths_changed(TimePoint now, Effects& out);
+  // Asked for our addresses when the way to a peer may have changed; without it there are none to move to. Before the first apply().
+  void set_local_addresses(std::function<std::vector<IpAddress>()> lookup) { ctx_.local_addresses = std::move(lookup); }
   void install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
   // the answers to the effects Sign and VerifyCertificate
@@ -75,6 +81,7 @@ class Core {
   struct Selection {
     std::string vpn, policy;
     std::uint32_t ike = 0, child = 0;
+    bool reauthenticate = false;  // with rekey(): the IKE SA anew from the beginning (RFC 7296 2.8.3)
     bool of_children() const { return !policy.empty() || child != 0; }
   };
   Status terminate(const Selection& which, TimePoint now, Effects& out);
@@ -153,8 +160,11 @@ class Core {
   void log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const;
 
   Status connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
-                 Effects& out);
+                 Effects& out, std::uint32_t replaces = 0);
+  void reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out);
+  void finish_reauthentication(std::uint32_t id, TimePoint now, Effects& out);
   void set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
+  void set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
   void release_trap(const TrapKey& key, Effects& out);
   void start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out);
   void stop_vpn(const std::string& vpn, const std::string& reason, TimePoint now, Effects& out);

@@ -63,7 +63,7 @@ std::optional<IkeSa::ChildOffer> IkeSa::make_offer(const Job& job, bool in_auth,
     return std::nullopt;
   }
   offer.rekeys = old == nullptr ? 0 : old->unique_id;
-  const std::vector<wire::Proposal>& proposals = vpn_->ipsec_of(*policy).esp_proposals;
+  const std::vector<wire::Proposal>& proposals = vpn_->proposals_of(*policy);
   offer.proposals = in_auth ? without_key_exchange(proposals) : proposals;
   // A rekey asks for what was agreed on before: anything wider could be narrowed otherwise this time.
   offer.local = old == nullptr ? local_selectors(*policy) : old->local;
@@ -72,6 +72,12 @@ std::optional<IkeSa::ChildOffer> IkeSa::make_offer(const Job& job, bool in_auth,
   if (offer.local.empty()) {
     log(out, Subsystem::Child, 0, "CHILD SA " + offer.policy + ": no virtual address of the family of its remote-ts");
     out.emplace_back(Notice{Notice::Kind::ChildFailed, vpn_->name, offer.policy, id_, 0, 0, "no virtual address of that family"});
+    return std::nullopt;
+  }
+  offer.transport = policy->mode == model::Mode::Transport;
+  if (const std::string why_not = hindrance(*policy, offer.local, offer.remote); !why_not.empty()) {
+    log(out, Subsystem::Child, 0, "CHILD SA " + offer.policy + " not asked for: " + why_not);
+    out.emplace_back(Notice{Notice::Kind::ChildFailed, vpn_->name, offer.policy, id_, 0, 0, why_not});
     return std::nullopt;
   }
   if (!in_auth) {
@@ -94,13 +100,14 @@ std::optional<IkeSa::ChildOffer> IkeSa::make_offer(const Job& job, bool in_auth,
 Payloads IkeSa::offer_payloads(const ChildOffer& offer, bool in_auth) const {
   Payloads out;
   if (const ChildSa* old = find_child(offer.rekeys)) {
-    out.push_back(wire::NotifyPayload{NotifyType::RekeySa, ProtocolId::Esp, spi_octets(old->inbound.spi), {}});
+    out.push_back(wire::NotifyPayload{NotifyType::RekeySa, old->inbound.protocol, spi_octets(old->inbound.spi), {}});
   }
   out.push_back(wire::SaPayload{offer.proposals});
   if (!in_auth) out.push_back(wire::NoncePayload{offer.nonce});
   if (offer.ke) out.push_back(wire::KePayload{offer.ke->group(), to_bytes(offer.ke->public_value())});
   out.push_back(wire::TsPayload{PayloadType::TsInitiator, offer.local});
   out.push_back(wire::TsPayload{PayloadType::TsResponder, offer.remote});
+  if (offer.transport) out.push_back(wire::NotifyPayload{NotifyType::UseTransportMode, ProtocolId::None, {}, {}});
   return out;
 }
 
@@ -137,6 +144,12 @@ void IkeSa::offer_failed(const ChildOffer& offer, model::Explanation why, TimePo
   old->rekey_at = now + seconds(30) + ctx_.jittered(seconds(30));  // it lives until dies_at: try again before
 }
 
+// The peer has made what we cannot take: its half goes by our Delete (RFC 7296 1.3.1, 2.9).
+void IkeSa::refuse_made(const ChildOffer& offer) {
+  if (!established() || offer.proposals.empty()) return;
+  jobs_.push_back({Job::Kind::RefuseChild, {}, 0, {local_.address, offer.spi, offer.proposals.front().protocol}, {}, 0});
+}
+
 bool IkeSa::try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now,
                             Effects& out) {
   Reader reader(notify.data);
@@ -154,6 +167,7 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
   ChildOffer& offer = request.offer;
   const auto fail_with = [&](std::string reason) {
     offer_failed(offer, offer_failure(offer, Cause::Malformed, std::move(reason), now), now, out);
+    refuse_made(offer);
   };
   ChildSa* old = find_child(offer.rekeys);
   if (const auto* error = find_error(payloads)) {
@@ -216,7 +230,7 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
   if (loses || twin) {
     log(out, Subsystem::Child, 1, "both ends " + std::string(twin ? "made" : "rekeyed") + " CHILD SA " + policy + ": the peer's stays");
     made->phase = ChildSaPhase::Rekeyed;
-    jobs_.push_back({Job::Kind::DeleteChild, {}, made->unique_id, {}, 0});
+    jobs_.push_back({Job::Kind::DeleteChild, {}, made->unique_id, {}, {}, 0});
     return;
   }
   if (collided) {
@@ -227,7 +241,7 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
   old->replaced_by = 0;
   old->phase = ChildSaPhase::Rekeyed;
   old->dies_at.reset();
-  jobs_.push_back({Job::Kind::DeleteChild, {}, old->unique_id, {}, 0});
+  jobs_.push_back({Job::Kind::DeleteChild, {}, old->unique_id, {}, {}, 0});
 }
 
 void IkeSa::on_create_child_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
@@ -245,7 +259,7 @@ void IkeSa::on_create_child_request(const wire::Header& header, const Payloads& 
 
   Reader reader(rekey->spi);
   const std::uint32_t spi = reader.u32().value_or(0);
-  ChildSa* old = reader.empty() && rekey->protocol == ProtocolId::Esp ? find_child_by_spi_out(spi) : nullptr;
+  ChildSa* old = reader.empty() ? find_child_by_spi_out(rekey->protocol, spi) : nullptr;
   // The peer made it, and its answer to us is still under way: it shall ask again (RFC 7296 2.25).
   if (old == nullptr && requesting<CreateChildRequest>()) return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
   if (old == nullptr) {
@@ -346,11 +360,22 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->fragmentation_ = fragmentation_;  // agreed on in IKE_SA_INIT alone, so for all that follow from it
   successor->we_behind_nat_ = we_behind_nat_;
   successor->peer_behind_nat_ = peer_behind_nat_;
+  successor->reply_local_ = reply_local_;
+  successor->reply_remote_ = reply_remote_;
+  successor->mobike_ = mobike_;
+  successor->mobike_initiator_ = mobike_initiator_;
+  successor->announced_ = announced_;
+  successor->peer_addresses_ = peer_addresses_;
+  successor->replaces_ = replaces_;
   successor->phase_ = IkeSaPhase::Established;
   successor->established_at_ = now;
   successor->retire_at_ = retire_at_;
   successor->retire_reason_ = retire_reason_;
   successor->begin_lifetime(now);
+  // a rekey does not prolong an authentication
+  successor->reauth_at_ = reauth_at_;
+  successor->authentication_ends_ = authentication_ends_;
+  if (authentication_ends_) successor->dies_at_ = std::min(successor->dies_at_.value_or(*authentication_ends_), *authentication_ends_);
   ctx_.count(role == Role::Initiator ? model::Counter::IkeRekeyInit : model::Counter::IkeRekeyResp, vpn_.get());
   log(out, Subsystem::Ike, 0, "IKE SA rekeyed, now [" + std::to_string(successor->id_) + "]");
   successor->notice(out, Notice::Kind::IkeRekeyed);
@@ -360,17 +385,18 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   return ctx_.newborn.back().get();
 }
 
-void IkeSa::hand_over(IkeSa& successor, Effects& out) {
+void IkeSa::hand_over(IkeSa& successor, TimePoint now, Effects& out) {
   log(out, Subsystem::Ike, 2, std::to_string(children_.size()) + " CHILD SAs handed over to [" + std::to_string(successor.id_) + "]");
   for (auto& child : children_) {
     ctx_.sa_owners[child->inbound] = ctx_.sa_owners[child->outbound] = {successor.id_, child->unique_id};
     successor.children_.push_back(std::move(child));
+    successor.move_child(*successor.children_.back(), now, out);  // the peer may have moved meanwhile
   }
   children_.clear();
   for (Job& job : jobs_) {
-    const bool about_children =
-        job.kind == Job::Kind::CreateChild || job.kind == Job::Kind::RekeyChild || job.kind == Job::Kind::DeleteChild;
-    if (about_children) successor.jobs_.push_back(std::move(job));
+    const bool only_here = job.kind == Job::Kind::RekeyIke || job.kind == Job::Kind::DeleteIke ||
+                           job.kind == Job::Kind::AuthenticationFailed || job.kind == Job::Kind::Liveness;
+    if (!only_here) successor.jobs_.push_back(std::move(job));
   }
   jobs_.clear();
   for (DelayedJob& delayed : delayed_) {
@@ -387,7 +413,11 @@ void IkeSa::hand_over(IkeSa& successor, Effects& out) {
       request_.reset();
       window_.finish();
     } else if (auto* removal = std::get_if<DeleteChildRequest>(&*request_)) {
-      successor.jobs_.push_back({Job::Kind::DeleteChild, {}, removal->child, {}, 0});
+      successor.jobs_.push_back({Job::Kind::DeleteChild, {}, removal->child, {}, {}, 0});
+      request_.reset();
+      window_.finish();
+    } else if (std::holds_alternative<UpdateAddressesRequest>(*request_)) {
+      successor.jobs_.push_back({Job::Kind::UpdateAddresses, {}, 0, {}, {}, 0});
       request_.reset();
       window_.finish();
     }
@@ -400,6 +430,7 @@ void IkeSa::hand_over(IkeSa& successor, Effects& out) {
 void IkeSa::lose_collision(TimePoint now, Effects& out) {
   predecessor_ = 0;
   rekey_at_.reset();
+  reauth_at_.reset();
   dies_at_.reset();
   if (!established()) return;
   set_phase(IkeSaPhase::Rekeyed, out);
@@ -510,7 +541,7 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
     // own.
     log(out, Subsystem::Ike, 1,
         closing ? "rekeyed while being closed: the new IKE SA goes too" : "both ends rekeyed the IKE SA: the peer's stays");
-    successor->jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, 0});
+    successor->jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, {}, 0});
     successor->set_phase(IkeSaPhase::Rekeyed, out);
     return successor->pump(now, out);
   }
@@ -521,9 +552,9 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
     }
     peer_rekey_.reset();
   }
-  hand_over(*successor, out);
+  hand_over(*successor, now, out);
   set_phase(IkeSaPhase::Rekeyed, out);
-  jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, 0});
+  jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, {}, 0});
   successor->pump(now, out);
 }
 

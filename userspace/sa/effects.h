@@ -34,6 +34,12 @@ struct RemoveSa {
   model::SaId id;
 };
 
+// An SA of the CHILD SA `child` goes on between other addresses or ports. A failure is told to Core::install_failed().
+struct MoveSa {
+  std::uint32_t child = 0;
+  model::MoveSa move;
+};
+
 // Policies that `owner` (a trap or a CHILD SA) needs from now on, in place of what it claimed before. The same policy may have
 // several owners: it stays in the kernel, in the form of the claim made last, until the last of them releases it. Reverse
 // routes go with the outbound ones.
@@ -101,8 +107,8 @@ struct VerifyCertificate {
   model::Revocation revocation{};
 };
 
-using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, ClaimPolicies, ReleasePolicies, InstallAddress, RemoveAddress,
-                            Notice, Explained, Sign, VerifyCertificate, LogLine>;
+using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, MoveSa, ClaimPolicies, ReleasePolicies, InstallAddress,
+                            RemoveAddress, Notice, Explained, Sign, VerifyCertificate, LogLine>;
 using Effects = std::vector<Effect>;
 
 }  // namespace svti::sa

@@ -150,7 +150,7 @@ Advice advice_for(const OwnProposals& ours, const Pair& pair) {
   return {Side::Either, full, "add " + leaf + " " + yours + " here, or " + mine + " at the peer"};
 }
 
-bool is_esp(const OwnProposals& ours) { return !ours.proposals.empty() && ours.proposals.front().protocol == wire::ProtocolId::Esp; }
+bool of_child(const OwnProposals& ours) { return !ours.proposals.empty() && ours.proposals.front().protocol != wire::ProtocolId::Ike; }
 
 Selectors without_ports(Selectors selectors) {
   for (wire::TrafficSelector& one : selectors) {
@@ -211,8 +211,10 @@ OwnProposals OwnProposals::ike(const model::Vpn& vpn) {
   return {"vpn " + vpn.name + " ike-policy ike-proposal", vpn.ike.proposals, vpn.ike.labels, KeyExchangeUse::Negotiate};
 }
 
-OwnProposals OwnProposals::esp(const model::Vpn& vpn, const model::SecurityPolicy& policy, KeyExchangeUse ke) {
+OwnProposals OwnProposals::child(const model::Vpn& vpn, const model::SecurityPolicy& policy, KeyExchangeUse ke) {
   const model::IpsecPolicy& ipsec = vpn.ipsec_of(policy);
+  if (policy.action == model::PolicyAction::Ah)
+    return {"vpn " + vpn.name + " ipsec-policy ah-proposal", ipsec.ah_proposals, ipsec.ah_labels, ke};
   return {"vpn " + vpn.name + " ipsec-policy esp-proposal", ipsec.esp_proposals, ipsec.esp_labels, ke};
 }
 
@@ -221,7 +223,7 @@ std::string OwnProposals::path_of(std::size_t index) const {
 }
 
 void explain_proposals(const OwnProposals& ours, const std::vector<Proposal>& theirs, Explanation& out) {
-  out.cause = is_esp(ours) ? Cause::ChildProposal : Cause::IkeProposal;
+  out.cause = of_child(ours) ? Cause::ChildProposal : Cause::IkeProposal;
   const std::vector<Pair> pairs = closest_pairs(ours, theirs);
   for (const Pair& pair : pairs) add_table(out, table_of(ours, pair));
   if (pairs.empty()) {
@@ -230,13 +232,13 @@ void explain_proposals(const OwnProposals& ours, const std::vector<Proposal>& th
   }
   const TypeComparison* failing = pairs.front().first_failure();
   if (failing == nullptr) return;
-  if (is_esp(ours) && failing->type == TransformType::KeyExchange) out.cause = Cause::PfsGroup;
+  if (of_child(ours) && failing->type == TransformType::KeyExchange) out.cause = Cause::PfsGroup;
   out.advice = advice_for(ours, pairs.front());
 }
 
 void explain_refused_proposals(const OwnProposals& ours, Explanation& out) {
-  const bool esp = is_esp(ours);
-  out.cause = esp ? Cause::ChildProposal : Cause::IkeProposal;
+  const bool child = of_child(ours);
+  out.cause = child ? Cause::ChildProposal : Cause::IkeProposal;
   for (std::size_t i = 0; i < ours.proposals.size() && i < model::kMaxTables; ++i) {
     ComparisonTable table{ours.path_of(i), {}};
     for (const TypeComparison& type : compare_proposals(ours.proposals[i], ours.proposals[i], ours.ke))
@@ -244,14 +246,14 @@ void explain_refused_proposals(const OwnProposals& ours, Explanation& out) {
     add_table(out, std::move(table));
   }
   out.advice = {Side::Either, ours.path,
-                esp ? "make it and the peer's ESP proposals have one in common; the peer's log has both"
-                    : "make it and the peer's IKE proposals have one in common; the peer's log has both, and says whether it knows our "
-                      "address at all"};
+                child ? "make it and the peer's proposals have one in common; the peer's log has both"
+                      : "make it and the peer's IKE proposals have one in common; the peer's log has both, and says whether it knows our "
+                        "address at all"};
 }
 
 void explain_group(const OwnProposals& ours, wire::KeGroup wanted, Explanation& out) {
   explain_refused_proposals(ours, out);
-  out.cause = is_esp(ours) ? Cause::PfsGroup : Cause::KeyExchangeGroup;
+  out.cause = of_child(ours) ? Cause::PfsGroup : Cause::KeyExchangeGroup;
   const Transform group = wire::transform(TransformType::KeyExchange, wanted);
   const std::string name = model::name_of(group);
   add_table(out, {"key exchange group", {{"key exchange group", "as above", cell(name), Verdict::Fails}}});

@@ -27,7 +27,7 @@ struct OwnProposals {
   KeyExchangeUse ke;
 
   static OwnProposals ike(const model::Vpn& vpn);
-  static OwnProposals esp(const model::Vpn& vpn, const model::SecurityPolicy& policy, KeyExchangeUse ke);
+  static OwnProposals child(const model::Vpn& vpn, const model::SecurityPolicy& policy, KeyExchangeUse ke);
   std::string path_of(std::size_t index) const;  // "vpn hq ike-policy ike-proposal 1"
 };
 

@@ -109,7 +109,7 @@ Explanation IkeSa::refused_offer(const ChildOffer& offer, const wire::NotifyPayl
   Explanation out = offer_failure(offer, Cause::Refused, "the peer answered " + wire::to_string(error.type), now);
   const model::SecurityPolicy* policy = vpn_->find_policy(offer.policy);
   if (policy == nullptr) return out;  // it was configured away meanwhile
-  const OwnProposals ours = OwnProposals::esp(*vpn_, *policy, offer.nonce.empty() ? KeyExchangeUse::Ignore : KeyExchangeUse::Negotiate);
+  const OwnProposals ours = OwnProposals::child(*vpn_, *policy, offer.nonce.empty() ? KeyExchangeUse::Ignore : KeyExchangeUse::Negotiate);
   switch (error.type) {
     case NotifyType::NoProposalChosen:
       explain_refused_proposals(ours, out);

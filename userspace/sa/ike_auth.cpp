@@ -49,14 +49,18 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   }
 
   AuthRequest request;
-  if (wanted_.empty() && !vpn_->policies.empty()) wanted_.push_back(vpn_->policies.front().name);  // IKE_AUTH always asks for one
+  if (wanted_.empty()) {  // IKE_AUTH always asks for one
+    const auto first = std::find_if(vpn_->policies.begin(), vpn_->policies.end(), [](const auto& one) { return one.negotiated(); });
+    if (first != vpn_->policies.end()) wanted_.push_back(first->name);
+  }
   request_addresses(payloads);
   if (!wanted_.empty()) {
-    request.child = make_offer({Job::Kind::CreateChild, wanted_.front(), 0, {}, 0}, true, out);
+    request.child = make_offer({Job::Kind::CreateChild, wanted_.front(), 0, {}, {}, 0}, true, out);
     if (request.child) {
       for (wire::Payload& payload : offer_payloads(*request.child, true)) payloads.push_back(std::move(payload));
     }
   }
+  if (vpn_->ike.mobike) offer_mobike(payloads);
   if (!proof.certificate) log(out, Subsystem::Ike, 1, "authenticating as " + local_id_.to_string() + " with a pre-shared key");
   send_request(ExchangeType::IkeAuth, payloads, std::move(request), now, out);
 }
@@ -73,6 +77,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
   give_up_at_.reset();
   set_phase(IkeSaPhase::Established, out);
   begin_lifetime(now);
+  begin_authentication_lifetime(now);
   log(out, Subsystem::Ike, 0,
       "IKE SA established between " + local_.address.to_string() + " [" + local_id_.to_string() + "] and " + remote_.address.to_string() +
           " [" + remote_id_.to_string() + "], " + to_string(choice_));
@@ -122,7 +127,7 @@ void IkeSa::refuse_responder(model::Explanation why, TimePoint now, Effects& out
   notice(out, Notice::Kind::IkeFailed, reason);
   set_phase(IkeSaPhase::Deleting, out);
   jobs_.clear();
-  enqueue({Job::Kind::AuthenticationFailed, {}, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::AuthenticationFailed, {}, 0, {}, {}, 0}, now, out);
 }
 
 void IkeSa::accept_responder(TimePoint now, Effects& out) {
@@ -132,6 +137,8 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
   const auto* error = find_error(payloads);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
+  learn_mobike(payloads);
+  learn_auth_lifetime(payloads, now);
   take_addresses(payloads, out);
   if (lacks_address(request.child ? request.child->policy : std::string(), payloads, now, out)) {
     if (request.child) ctx_.child_spis.erase(request.child->spi);
@@ -145,6 +152,7 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
       offer_failed(*request.child, refused_offer(*request.child, *error, now), now, out);
     } else if (const auto selection = accept_answer(*request.child, payloads, KeyExchangeUse::Ignore); !selection) {
       offer_failed(*request.child, offer_failure(*request.child, Cause::Malformed, selection.error().message, now), now, out);
+      refuse_made(*request.child);
     } else {
       ChildPlan plan{selection->policy,         selection->choice, request.child->spi,
                      spi_of(selection->choice), selection->local,  selection->remote};
@@ -155,7 +163,7 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
     }
   }
   init_.reset();
-  for (const std::string& policy : wanted_) jobs_.push_back({Job::Kind::CreateChild, policy, 0, {}, 0});
+  for (const std::string& policy : wanted_) jobs_.push_back({Job::Kind::CreateChild, policy, 0, {}, {}, 0});
   wanted_.clear();
 }
 
@@ -209,6 +217,9 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   answer.push_back(proof.auth);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
+  learn_mobike(payloads);
+  if (mobike_) offer_mobike(answer);
+  add_auth_lifetime(answer);
   if (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never) {
     ctx_.follow_ups.push_back({FollowUp::Kind::InitialContact, vpn_->name, {}, id_, 0, {}});
   }

@@ -184,9 +184,10 @@ void IkeSa::send_response(const wire::Header& request, const Payloads& payloads,
   }
   count_message(request.exchange, true, false);
   log(out, Subsystem::Encoding, 2,
-      "sending " + wire::to_string(request.exchange) + " response " + std::to_string(request.message_id) + " to " + remote_.to_string() +
-          " " + names_of(payloads, true) + in_fragments(*messages));
-  transmit(*messages, out);
+      "sending " + wire::to_string(request.exchange) + " response " + std::to_string(request.message_id) + " to " +
+          reply_remote_.to_string() + " " + names_of(payloads, true) + in_fragments(*messages));
+  // RFC 7296 2.11: to where the request came from
+  for (const Bytes& message : *messages) out.emplace_back(SendDatagram{{reply_local_, reply_remote_, message}});
   last_response_ = std::move(*messages);
 }
 
@@ -242,7 +243,9 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
     // RFC 7383 2.6.1: once for all fragments of the request, not once for each
     if (fragment != nullptr && fragment->number != 1) return;
     log(out, Subsystem::Encoding, 2, "request " + std::to_string(header.message_id) + " came again, answered again");
-    return transmit(last_response_, out);
+    // RFC 7296 2.11: to where it came from this time
+    for (const Bytes& response : last_response_) out.emplace_back(SendDatagram{{datagram.local, datagram.remote, response}});
+    return;
   }
   if (!expects(header)) {
     log(out, Subsystem::Encoding, 2, "message id " + std::to_string(header.message_id) + " is not one expected now, dropped");
@@ -263,14 +266,7 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   }
   // RFC 7296 2.4: only what is fresh proves that the peer is alive; an old message may be anybody's replay
   last_heard_ = now;
-  // RFC 7296 2.23: the answer goes to where the request came from. The port may move to 4500; behind a NAT the address may move too,
-  // and only a protected message that is new can say so.
-  const bool may_move = phase_ == IkeSaPhase::Connecting || peer_behind_nat_ || datagram.remote.address == remote_.address;
-  if (!header.response && may_move && (datagram.remote != remote_ || datagram.local != local_)) {
-    log(out, Subsystem::Network, 2, "peer now at " + datagram.remote.to_string() + ", was " + remote_.to_string());
-    local_ = datagram.local;
-    remote_ = datagram.remote;
-  }
+  follow(datagram, header.response, now, out);
   const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
   count_message(header.exchange, header.response, true);
   if (!payloads) {
@@ -283,6 +279,7 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   if (header.response) {
     if (!payloads) return destroy("its response is malformed", now, out);
     on_response(header, *payloads, now, out);
+    if (!dead_) on_probed(now, out);
   } else {
     ++expected_request_id_;
     last_response_.clear();
@@ -323,7 +320,7 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
     if (violation->notify == NotifyType::InvalidSyntax) return refuse_as_malformed(header, violation->reason, now, out);
     return refuse_request(header, violation->notify, violation->notify_data, out);
   }
-  take_over_from_predecessor(payloads, out);
+  take_over_from_predecessor(payloads, now, out);
   switch (header.exchange) {
     case ExchangeType::IkeAuth:
       return on_auth_request(header, payloads, now, out);
@@ -378,10 +375,14 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
                  },
                  [&](DeleteIkeRequest&) {
                    while (!children_.empty()) remove_child(*children_.back(), "its IKE SA is deleted", true, now, out);
+                   begin_anew();
                    die(out);
                  },
                  [&](AuthenticationFailedRequest&) { die(out); },
-                 [](LivenessRequest&) {},
+                 [&](LivenessRequest&) { on_liveness_response(payloads, now, out); },
+                 [&](UpdateAddressesRequest& update) { on_update_response(update, payloads, now, out); },
+                 [](AnnounceAddressesRequest&) {},
+                 [&](RoutabilityRequest& routability) { on_routability_response(routability, payloads, now, out); },
              },
              request);
 }
@@ -434,13 +435,28 @@ void IkeSa::begin(Job job, TimePoint now, Effects& out) {
     case Job::Kind::RekeyIke:
       return begin_rekey_ike(job, now, out);
     case Job::Kind::Liveness:
-      return send_request(ExchangeType::Informational, {}, LivenessRequest{}, now, out);
+      return send_request(ExchangeType::Informational, liveness_payloads(), LivenessRequest{}, now, out);
+    case Job::Kind::UpdateAddresses:
+      return begin_update(now, out);
+    case Job::Kind::AnnounceAddresses: {
+      Payloads payloads;
+      add_addresses(payloads, false);
+      return send_request(ExchangeType::Informational, payloads, AnnounceAddressesRequest{}, now, out);
+    }
+    case Job::Kind::Routability: {
+      RoutabilityRequest request{ctx_.entropy.bytes(16)};
+      const wire::NotifyPayload cookie2{NotifyType::Cookie2, wire::ProtocolId::None, {}, request.cookie2};
+      return send_request(ExchangeType::Informational, {cookie2}, std::move(request), now, out);
+    }
     case Job::Kind::DeleteChild: {
       ChildSa* child = find_child(job.child);
       if (child == nullptr) return;
-      const wire::DeletePayload payload{wire::ProtocolId::Esp, {child->inbound.spi}};
+      const wire::DeletePayload payload{child->inbound.protocol, {child->inbound.spi}};
       return send_request(ExchangeType::Informational, {payload}, DeleteChildRequest{job.child}, now, out);
     }
+    case Job::Kind::RefuseChild:
+      return send_request(ExchangeType::Informational, {wire::DeletePayload{job.refused.protocol, {job.refused.spi}}}, LivenessRequest{},
+                          now, out);
     case Job::Kind::DeleteIke:
       return send_request(ExchangeType::Informational, {wire::DeletePayload{wire::ProtocolId::Ike, {}}}, DeleteIkeRequest{}, now, out);
     case Job::Kind::AuthenticationFailed:
@@ -462,6 +478,7 @@ std::optional<TimePoint> IkeSa::next_deadline() const {
   if (!established()) return earliest;
   keep_earliest(earliest, rekey_at_);
   keep_earliest(earliest, dies_at_);
+  keep_earliest(earliest, reauth_at_);
   keep_earliest(earliest, retire_at_);
   for (const auto& child : children_) {
     keep_earliest(earliest, child->rekey_at);
@@ -494,6 +511,7 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
         "retransmission " + std::to_string(window_.retransmissions()) + " of request " + std::to_string(window_.message_id()) + " to " +
             window_.datagrams().front().remote.to_string());
     last_sent_ = now;
+    probe(out);
     for (const model::Datagram& datagram : window_.datagrams()) out.emplace_back(SendDatagram{datagram});
   }
   std::vector<Job> due;
@@ -511,6 +529,7 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
     return delete_ike("end of its life", now, out);
   }
   if (retire_at_ && *retire_at_ <= now) return delete_duplicate(retire_reason_, now, out);
+  if (reauth_at_ && *reauth_at_ <= now) reauthenticate(now, out);
   if (rekey_at_ && *rekey_at_ <= now) rekey(now, out);
   std::vector<std::uint32_t> rekeys, deaths;
   for (const auto& child : children_) {
@@ -520,13 +539,13 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
       rekeys.push_back(child->unique_id);
   }
   for (const std::uint32_t child : rekeys) rekey_child(child, now, out);
-  for (const std::uint32_t child : deaths) delete_child(child, "it reached the end of its life", now, out);
+  for (const std::uint32_t child : deaths) end_child(child, "it reached the end of its life", now, out);
 
   pump(now, out);
   if (dead_) return;
   // Any request will do as a sign of life (RFC 7296 2.4): one of its own is sent only when there is no other.
   const bool quiet = vpn_->ike.dpd_delay.count() > 0 && last_heard_ + vpn_->ike.dpd_delay <= now;
-  if (quiet && !request_) enqueue({Job::Kind::Liveness, {}, 0, {}, 0}, now, out);
+  if (quiet && !request_) enqueue({Job::Kind::Liveness, {}, 0, {}, {}, 0}, now, out);
   if (we_behind_nat_ && last_sent_ + kKeepalive <= now) {
     last_sent_ = now;
     out.emplace_back(SendKeepalive{local_, remote_});
@@ -543,6 +562,7 @@ void IkeSa::on_unreachable(TimePoint now, Effects& out) {
     notice(out, Notice::Kind::IkeDown, "the peer does not answer");
   }
   while (!children_.empty()) remove_child(*children_.back(), "the peer does not answer", true, now, out);
+  begin_anew();
   die(out);
 }
 
@@ -593,13 +613,13 @@ void IkeSa::want_child(const std::string& policy, TimePoint now, Effects& out) {
     if (std::find(wanted_.begin(), wanted_.end(), policy) == wanted_.end()) wanted_.push_back(policy);
     return;
   }
-  enqueue({Job::Kind::CreateChild, policy, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::CreateChild, policy, 0, {}, {}, 0}, now, out);
 }
 
 void IkeSa::rekey(TimePoint now, Effects& out) {
   rekey_at_.reset();
   if (!established() || requesting<RekeyIkeRequest>() || queued(Job::Kind::RekeyIke) || being_handed_over()) return;
-  enqueue({Job::Kind::RekeyIke, {}, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::RekeyIke, {}, 0, {}, {}, 0}, now, out);
 }
 
 void IkeSa::rekey_child(std::uint32_t child, TimePoint now, Effects& out) {
@@ -607,7 +627,7 @@ void IkeSa::rekey_child(std::uint32_t child, TimePoint now, Effects& out) {
   if (old == nullptr) return;
   old->rekey_at.reset();
   if (old->phase != model::ChildSaPhase::Installed || queued(Job::Kind::RekeyChild, child)) return;
-  enqueue({Job::Kind::RekeyChild, {}, child, {}, 0}, now, out);
+  enqueue({Job::Kind::RekeyChild, {}, child, {}, {}, 0}, now, out);
 }
 
 void IkeSa::delete_child(std::uint32_t unique_id, const std::string& reason, TimePoint now, Effects& out) {
@@ -617,7 +637,17 @@ void IkeSa::delete_child(std::uint32_t unique_id, const std::string& reason, Tim
   child->phase = model::ChildSaPhase::Deleting;
   child->rekey_at.reset();
   child->dies_at.reset();
-  enqueue({Job::Kind::DeleteChild, {}, unique_id, {}, 0}, now, out);
+  enqueue({Job::Kind::DeleteChild, {}, unique_id, {}, {}, 0}, now, out);
+}
+
+// What lived too long without a rekey goes; with start-action start another one is made.
+void IkeSa::end_child(std::uint32_t unique_id, const std::string& reason, TimePoint now, Effects& out) {
+  const ChildSa* child = find_child(unique_id);
+  if (child == nullptr || child->phase == model::ChildSaPhase::Deleting) return;
+  const bool used = child->phase != model::ChildSaPhase::Rekeyed && child->replaced_by == 0;
+  if (used && vpn_->ipsec_of(*child->policy).start_action == model::StartAction::Start)
+    ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, child->policy->name, 0, 0, {}});
+  delete_child(unique_id, reason, now, out);
 }
 
 void IkeSa::delete_ike(const std::string& reason, TimePoint now, Effects& out) {
@@ -631,7 +661,7 @@ void IkeSa::delete_ike(const std::string& reason, TimePoint now, Effects& out) {
   if (was_up) notice(out, Notice::Kind::IkeDown, reason);
   jobs_.clear();
   delayed_.clear();
-  enqueue({Job::Kind::DeleteIke, {}, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::DeleteIke, {}, 0, {}, {}, 0}, now, out);
 }
 
 bool IkeSa::crosses(const IkeSa& other) const {
@@ -646,7 +676,7 @@ void IkeSa::delete_duplicate(const std::string& reason, TimePoint now, Effects& 
   notice(out, Notice::Kind::IkeDown, reason);
   jobs_.clear();
   delayed_.clear();
-  enqueue({Job::Kind::DeleteIke, {}, 0, {}, 0}, now, out);
+  enqueue({Job::Kind::DeleteIke, {}, 0, {}, {}, 0}, now, out);
 }
 
 void IkeSa::destroy(const std::string& reason, TimePoint now, Effects& out) {
@@ -705,6 +735,8 @@ model::IkeSaState IkeSa::state(TimePoint now) const {
   out.transforms = choice_.transforms;
   out.established = established_at_ == TimePoint{} ? seconds(0) : until(established_at_, now);
   if (rekey_at_) out.rekey = until(now, *rekey_at_);
+  if (reauth_at_) out.reauth = until(now, *reauth_at_);
+  out.mobike = mobike_;
   out.udp_encap = encapsulate();
   out.nat_local = we_behind_nat_;
   out.nat_remote = peer_behind_nat_;
@@ -720,6 +752,7 @@ model::IkeSaState IkeSa::state(TimePoint now) const {
     one.phase = child->phase;
     one.reqid = child->reqid;
     one.mode = child->policy->mode;
+    one.protocol = child->inbound.protocol;
     one.udp_encap = child->udp_encap;
     one.spi_in = child->inbound.spi;
     one.spi_out = child->outbound.spi;

@@ -6,7 +6,8 @@
 //
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
 // each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
-// payload), child_sa.cpp (CHILD SAs and the kernel).
+// payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
+// reauthentication.cpp.
 #pragma once
 
 #include <deque>
@@ -60,6 +61,8 @@ class IkeSa {
   void rekey(TimePoint now, Effects& out);
   void rekey_child(std::uint32_t child, TimePoint now, Effects& out);
   void delete_child(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
+  // the same for one that reached the end of its life
+  void end_child(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
   // Tells the peer and waits for its answer; what is not established yet is dropped at once.
   void delete_ike(const std::string& reason, TimePoint now, Effects& out);
   // Gone at once, the peer not told; inbound SAs of the CHILD SAs linger so that packets under way still arrive.
@@ -67,6 +70,17 @@ class IkeSa {
   // the answers to Sign and VerifyCertificate; one that nobody waits for any more is ignored
   void on_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out);
   void on_verified(std::uint64_t number, crypto::Verification chain, TimePoint now, Effects& out);
+  // The kernel says that ESP of this inbound SA now comes from elsewhere: the peer's NAT has another mapping (RFC 7296 2.23).
+  void mapping_moved(const Endpoint& from, TimePoint now, Effects& out);
+  // an address of ours, or a route, came or went (RFC 4555)
+  void paths_changed(TimePoint now, Effects& out);
+  // A new IKE SA with a new authentication takes the place of this one, before or after it goes (make-before-break).
+  void reauthenticate(TimePoint now, Effects& out);
+  // Deleted, and when the peer knows that it is, begun anew with these policies.
+  void restart(std::vector<std::string> policies, TimePoint now, Effects& out);
+  // the IKE SA that this one is to replace by reauthentication, 0: none
+  std::uint32_t replaces() const { return replaces_; }
+  void set_replaces(std::uint32_t id) { replaces_ = id; }
   // the kernel could not install, or gave up, an SA of this CHILD SA
   void child_lost(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
@@ -113,10 +127,23 @@ class IkeSa {
 
   // What is waiting to be requested.
   struct Job {
-    enum class Kind : std::uint8_t { CreateChild, RekeyChild, DeleteChild, RekeyIke, DeleteIke, AuthenticationFailed, Liveness };
+    enum class Kind : std::uint8_t {
+      CreateChild,
+      RekeyChild,
+      DeleteChild,
+      RefuseChild,
+      RekeyIke,
+      DeleteIke,
+      AuthenticationFailed,
+      Liveness,
+      UpdateAddresses,
+      AnnounceAddresses,
+      Routability
+    };
     Kind kind{};
     std::string policy;        // CreateChild
     std::uint32_t child = 0;   // RekeyChild, DeleteChild
+    model::SaId refused = {};  // RefuseChild: our inbound half of what the peer has made of our offer, and we cannot take
     wire::KeGroup group{};     // CreateChild, RekeyChild, RekeyIke: asked for by INVALID_KE_PAYLOAD; None: our first
     std::uint32_t rounds = 0;  // how often it was begun
   };
@@ -133,6 +160,7 @@ class IkeSa {
     std::uint32_t spi = 0;     // inbound
     std::vector<wire::Proposal> proposals;
     Selectors local, remote;
+    bool transport = false;
     Bytes nonce;                              // empty in IKE_AUTH
     std::unique_ptr<crypto::KeyExchange> ke;  // null without PFS
     bool crossed = false;                     // the peer made one of the same policy meanwhile
@@ -167,8 +195,17 @@ class IkeSa {
   struct DeleteIkeRequest {};
   struct AuthenticationFailedRequest {};
   struct LivenessRequest {};
-  using Request = std::variant<InitRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest, DeleteChildRequest, DeleteIkeRequest,
-                               AuthenticationFailedRequest, LivenessRequest>;
+  struct UpdateAddressesRequest {
+    Bytes cookie2;
+    Endpoint local, remote;  // between which it asks to go on
+  };
+  struct AnnounceAddressesRequest {};
+  struct RoutabilityRequest {
+    Bytes cookie2;
+  };
+  using Request =
+      std::variant<InitRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest, DeleteChildRequest, DeleteIkeRequest,
+                   AuthenticationFailedRequest, LivenessRequest, UpdateAddressesRequest, AnnounceAddressesRequest, RoutabilityRequest>;
 
   // IKE_SA_INIT, remembered until IKE_AUTH is through (RFC 7296 2.15 signs both messages)
   struct InitExchange {
@@ -235,7 +272,7 @@ class IkeSa {
   bool expects(const wire::Header& header) const;
   bool accepts_request(wire::ExchangeType exchange) const;
   void abandon_request();
-  void take_over_from_predecessor(const Payloads& payloads, Effects& out);
+  void take_over_from_predecessor(const Payloads& payloads, TimePoint now, Effects& out);
   void on_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_response(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_unreachable(TimePoint now, Effects& out);
@@ -250,12 +287,15 @@ class IkeSa {
   bool may_begin(const Job& job) const;
   void pump(TimePoint now, Effects& out);
   void begin(Job job, TimePoint now, Effects& out);
+  Payloads liveness_payloads() const;
+  void begin_anew();
 
   // ike_sa_init.cpp
   void send_init(TimePoint now, Effects& out);
   void on_init_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  bool forced_encapsulation() const;
   void add_nat_detection(Payloads& payloads) const;
-  void detect_nat(const Payloads& payloads, const model::Datagram& datagram, Effects& out);
+  void detect_nat(const Payloads& payloads, const Endpoint& local, const Endpoint& remote, wire::IkeSpi spi_r, Effects& out);
   void fail_connect(model::Explanation why, TimePoint now, Effects& out, bool retry);
 
   // authentication.cpp
@@ -301,16 +341,17 @@ class IkeSa {
   void on_create_child_response(CreateChildRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
   void on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
   void offer_failed(const ChildOffer& offer, model::Explanation why, TimePoint now, Effects& out);
+  void refuse_made(const ChildOffer& offer);
   bool try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now,
                        Effects& out);
   IkeSa* make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, wire::Proposal choice, IkeKeys keys, TimePoint now,
                         Effects& out);
-  void hand_over(IkeSa& successor, Effects& out);
+  void hand_over(IkeSa& successor, TimePoint now, Effects& out);
   void lose_collision(TimePoint now, Effects& out);
 
   // informational.cpp
   void on_informational_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
-  void on_delete_payload(const wire::DeletePayload& payload, std::vector<std::uint32_t>& answer, TimePoint now, Effects& out);
+  void on_delete_payload(const wire::DeletePayload& payload, wire::DeletePayload& answer, TimePoint now, Effects& out);
   void close_children(const std::string& reason, bool peer_dead, TimePoint now, Effects& out);
 
   // virtual_address.cpp
@@ -326,6 +367,38 @@ class IkeSa {
   void answer_configuration(const Payloads& request, Payloads& answer) const;
   void inherit_addresses(const IkeSa& predecessor);
   void release_addresses(Effects& out);
+
+  // endpoints.cpp
+  void follow(const model::Datagram& datagram, bool response, TimePoint now, Effects& out);
+  void move_to(const Endpoint& local, const Endpoint& remote, TimePoint now, Effects& out);
+  void move_child(ChildSa& child, TimePoint now, Effects& out);
+  std::optional<model::UdpEncapsulation> encapsulation(bool inbound) const;
+
+  // mobike.cpp
+  struct Path {
+    IpAddress local, remote;
+  };
+  std::vector<IpAddress> own_addresses() const;
+  void add_addresses(Payloads& payloads, bool in_auth) const;
+  void offer_mobike(Payloads& payloads);
+  void learn_mobike(const Payloads& payloads);
+  void learn_addresses(const Payloads& payloads);
+  std::vector<Path> paths() const;
+  void take_path(const Path& path, TimePoint now, Effects& out);
+  void ask_for_update(TimePoint now, Effects& out);
+  void begin_update(TimePoint now, Effects& out);
+  void on_update_response(const UpdateAddressesRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
+  void probe(Effects& out);
+  void on_probed(TimePoint now, Effects& out);
+  void on_mobike_request(const Payloads& payloads, Payloads& answer, TimePoint now, Effects& out);
+  void on_routability_response(const RoutabilityRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_liveness_response(const Payloads& payloads, TimePoint now, Effects& out);
+  void detect_nat_again(const Payloads& payloads, Effects& out) { detect_nat(payloads, reply_local_, reply_remote_, spi_r_, out); }
+
+  // reauthentication.cpp
+  void begin_authentication_lifetime(TimePoint now);
+  void add_auth_lifetime(Payloads& answer) const;
+  void learn_auth_lifetime(const Payloads& payloads, TimePoint now);
 
   // child_sa.cpp
   struct ChildPlan {
@@ -347,7 +420,9 @@ class IkeSa {
   void remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out);
   void child_notice(const ChildSa& child, Notice::Kind kind, std::string reason, Effects& out) const;
   ChildSa* find_child(std::uint32_t unique_id) const;
-  ChildSa* find_child_by_spi_out(std::uint32_t spi) const;
+  ChildSa* find_child_by_spi_out(wire::ProtocolId protocol, std::uint32_t spi) const;
+  // why a CHILD SA of this policy cannot be in the mode or of the protocol that it demands; empty: it can
+  std::string hindrance(const model::SecurityPolicy& policy, const Selectors& local, const Selectors& remote) const;
   // answers the peer's SA, TSi and TSr: which of our policies, narrowed how, with which proposal
   struct Selection {
     const model::SecurityPolicy* policy = nullptr;
@@ -390,6 +465,12 @@ class IkeSa {
   std::uint64_t questions_ = 0;  // asked so far
   bool fragmentation_ = false;   // both ends have said that they can (RFC 7383 2.3)
   bool we_behind_nat_ = false, peer_behind_nat_ = false;
+  Endpoint reply_local_, reply_remote_;  // between which the message at hand came
+  bool mobike_ = false;                  // both ends do it
+  bool mobike_initiator_ = false;        // we began the first IKE SA, and decide on addresses
+  std::vector<IpAddress> announced_;     // addresses of ours that the peer was told of last
+  std::vector<IpAddress> peer_addresses_;
+  Bytes mapping_;  // how the peer saw us last, as it hashes it
   bool encapsulate() const { return we_behind_nat_ || peer_behind_nat_; }
 
   // our requests
@@ -411,6 +492,10 @@ class IkeSa {
 
   TimePoint last_heard_{}, last_sent_{};
   std::optional<TimePoint> rekey_at_, dies_at_;
+  std::optional<TimePoint> reauth_at_;
+  std::optional<TimePoint> authentication_ends_;  // without reauthentication the IKE SA, however often rekeyed, ends then
+  std::uint32_t replaces_ = 0;
+  std::vector<std::string> restart_;    // policies to begin anew with when this one is gone
   std::optional<TimePoint> retire_at_;  // another IKE SA has taken its place
   std::string retire_reason_;
   std::optional<TimePoint> give_up_at_;  // half open, or answered with a failure: gone then

@@ -68,19 +68,20 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   send_request(ExchangeType::IkeSaInit, payloads, InitRequest{}, now, out);
 }
 
+bool IkeSa::forced_encapsulation() const {
+  return vpn_ ? vpn_->ike.udp_encap : ctx_.index.forces_encapsulation(local_.address, remote_.address);
+}
+
 void IkeSa::add_nat_detection(Payloads& payloads) const {
   // udp-encap: a source hash that cannot match makes the peer see a NAT (the guide's "udp-encap")
-  const bool forced = vpn_ && vpn_->ike.udp_encap;
-  payloads.push_back(
-      status(NotifyType::NatDetectionSourceIp, forced ? ctx_.entropy.bytes(20) : nat_detection_hash(spi_i_, spi_r_, local_)));
+  payloads.push_back(status(NotifyType::NatDetectionSourceIp,
+                            forced_encapsulation() ? ctx_.entropy.bytes(20) : nat_detection_hash(spi_i_, spi_r_, local_)));
   payloads.push_back(status(NotifyType::NatDetectionDestinationIp, nat_detection_hash(spi_i_, spi_r_, remote_)));
 }
 
-void IkeSa::detect_nat(const Payloads& payloads, const model::Datagram& datagram, Effects& out) {
-  // in a request the responder's SPI is still zero
-  const wire::IkeSpi spi_r = role_ == Role::Responder ? 0 : spi_r_;
-  const Bytes from = nat_detection_hash(spi_i_, spi_r, datagram.remote);
-  const Bytes to = nat_detection_hash(spi_i_, spi_r, datagram.local);
+void IkeSa::detect_nat(const Payloads& payloads, const Endpoint& local, const Endpoint& remote, wire::IkeSpi spi_r, Effects& out) {
+  const Bytes from = nat_detection_hash(spi_i_, spi_r, remote);
+  const Bytes to = nat_detection_hash(spi_i_, spi_r, local);
   bool source_seen = false, source_matches = false, destination_seen = false, destination_matches = false;
   for (const wire::Payload& payload : payloads) {
     const auto* notify = std::get_if<wire::NotifyPayload>(&payload);
@@ -94,7 +95,7 @@ void IkeSa::detect_nat(const Payloads& payloads, const model::Datagram& datagram
     }
   }
   peer_behind_nat_ = source_seen && !source_matches;
-  const bool forced = vpn_ && vpn_->ike.udp_encap;
+  const bool forced = forced_encapsulation();
   we_behind_nat_ = (destination_seen && !destination_matches) || (forced && destination_seen);
   if (peer_behind_nat_) log(out, Subsystem::Ike, 1, "the peer is behind a NAT");
   if (we_behind_nat_) log(out, Subsystem::Ike, 1, forced ? "UDP encapsulation as configured" : "we are behind a NAT");
@@ -176,10 +177,11 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   last_heard_ = now;
   request_.reset();
   window_.finish();
-  detect_nat(payloads, datagram, out);
+  detect_nat(payloads, datagram.local, datagram.remote, spi_r_, out);
   fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(payloads, NotifyType::FragmentationSupported) != nullptr;
-  // RFC 7296 2.23: with a NAT in between the rest goes over port 4500
-  if (encapsulate() && local_.port == model::kIkePort) {
+  // RFC 7296 2.23: with a NAT in between the rest goes over port 4500; RFC 4555 3.3: and so it does when there might be one some day
+  const bool may_move = vpn_->ike.mobike && find_notify(payloads, NotifyType::NatDetectionSourceIp) != nullptr;
+  if ((encapsulate() || may_move) && local_.port == model::kIkePort) {
     local_.port = model::kNatTraversalPort;
     remote_.port = model::kNatTraversalPort;
   }
@@ -193,7 +195,7 @@ void IkeSa::fail_connect(model::Explanation why, TimePoint now, Effects& out, bo
   const std::uint32_t tries = vpn_->ike.keying_tries;
   if (retry && (tries == 0 || attempt_ < tries)) {
     log(out, Subsystem::Ike, 1, "attempt " + std::to_string(attempt_) + " failed: " + reason + "; trying again");
-    ctx_.follow_ups.push_back({FollowUp::Kind::Retry, vpn_->name, {}, 0, attempt_, wanted_});
+    ctx_.follow_ups.push_back({FollowUp::Kind::Retry, vpn_->name, {}, replaces_, attempt_, wanted_});
   } else {
     log(out, Subsystem::Ike, 0, "IKE SA not established: " + reason);
     notice(out, Notice::Kind::IkeFailed, reason);
@@ -222,7 +224,7 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   choice_ = choice;
   set_phase(IkeSaPhase::Connecting, out);
   count_message(ExchangeType::IkeSaInit, false, true);
-  detect_nat(request.payloads, datagram, out);
+  detect_nat(request.payloads, datagram.local, datagram.remote, 0, out);  // in the request the responder's SPI is still zero
 
   Payloads payloads;
   payloads.push_back(wire::SaPayload{{choice}});

@@ -26,11 +26,11 @@ bool deletes_ike_sa(const Payloads& payloads) {
 
 // The peer speaks on the new IKE SA before its Delete of the old one came: it has moved the CHILD SAs, and so do we. Unless what it
 // says is that the new one goes, as the loser of a collision does.
-void IkeSa::take_over_from_predecessor(const Payloads& payloads, Effects& out) {
+void IkeSa::take_over_from_predecessor(const Payloads& payloads, TimePoint now, Effects& out) {
   if (predecessor_ == 0 || deletes_ike_sa(payloads)) return;
   IkeSa* predecessor = ctx_.find_ike(predecessor_);
   predecessor_ = 0;
-  if (predecessor != nullptr && !predecessor->dead()) predecessor->hand_over(*this, out);
+  if (predecessor != nullptr && !predecessor->dead()) predecessor->hand_over(*this, now, out);
 }
 
 void IkeSa::on_informational_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
@@ -49,7 +49,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
     send_response(header, {}, out);
     IkeSa* successor = peer_rekey_ ? ctx_.find_ike(peer_rekey_->successor) : nullptr;
     if (successor != nullptr && successor->established()) {
-      hand_over(*successor, out);
+      hand_over(*successor, now, out);
       successor->pump(now, out);
       set_phase(IkeSaPhase::Rekeyed, out);
     } else if (established() && predecessor_ == 0) {
@@ -67,23 +67,25 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
     give_up_at_ = now + seconds(10);
     return;
   }
-  std::vector<std::uint32_t> answer;
+  Payloads response;
   for (const wire::Payload& payload : payloads) {
-    if (const auto* one = std::get_if<wire::DeletePayload>(&payload)) on_delete_payload(*one, answer, now, out);
+    if (const auto* one = std::get_if<wire::DeletePayload>(&payload)) {
+      wire::DeletePayload answer{one->protocol, {}};
+      on_delete_payload(*one, answer, now, out);
+      if (!answer.spis.empty()) response.push_back(std::move(answer));
+    }
     if (const auto* notify = std::get_if<wire::NotifyPayload>(&payload)) {
       log(out, Subsystem::Ike, 1, "the peer notifies " + wire::to_string(notify->type));
     }
   }
-  Payloads response;
   answer_configuration(payloads, response);
-  if (!answer.empty()) response.push_back(wire::DeletePayload{ProtocolId::Esp, std::move(answer)});
+  on_mobike_request(payloads, response, now, out);
   send_response(header, response, out);
 }
 
-void IkeSa::on_delete_payload(const wire::DeletePayload& payload, std::vector<std::uint32_t>& answer, TimePoint now, Effects& out) {
-  if (payload.protocol != ProtocolId::Esp) return;
+void IkeSa::on_delete_payload(const wire::DeletePayload& payload, wire::DeletePayload& answer, TimePoint now, Effects& out) {
   for (const std::uint32_t spi : payload.spis) {
-    ChildSa* child = find_child_by_spi_out(spi);
+    ChildSa* child = find_child_by_spi_out(payload.protocol, spi);
     if (child == nullptr) {
       log(out, Subsystem::Child, 1, "the peer deletes a CHILD SA that is not there");
       if (requesting<CreateChildRequest>()) std::get<CreateChildRequest>(*request_).offer.deleted.push_back(spi);
@@ -91,7 +93,7 @@ void IkeSa::on_delete_payload(const wire::DeletePayload& payload, std::vector<st
     }
     // RFC 7296 1.4.1: when both ends delete the same pair, neither answers with its SPI
     const auto* ours = requesting<DeleteChildRequest>() ? &std::get<DeleteChildRequest>(*request_) : nullptr;
-    if (ours == nullptr || ours->child != child->unique_id) answer.push_back(child->inbound.spi);
+    if (ours == nullptr || ours->child != child->unique_id) answer.spis.push_back(child->inbound.spi);
     // The loser of a collision goes, which we took for the one that stays because our own answer is still under way.
     for (const auto& other : children_) {
       if (other->replaced_by != child->unique_id) continue;

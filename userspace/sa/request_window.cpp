@@ -28,6 +28,13 @@ void RequestWindow::begin(TimePoint now, std::uint32_t message_id, std::vector<m
   deadline_ = now + policy_.delay(0);
 }
 
+void RequestWindow::move(const Endpoint& local, const Endpoint& remote) {
+  for (model::Datagram& datagram : request_) {
+    datagram.local = local;
+    datagram.remote = remote;
+  }
+}
+
 std::optional<TimePoint> RequestWindow::deadline() const {
   if (!busy()) return std::nullopt;
   return deadline_;

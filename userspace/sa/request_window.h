@@ -37,6 +37,8 @@ class RequestWindow {
   // `request` was just sent for the first time, and is not empty; must not be busy()
   void begin(TimePoint now, std::uint32_t message_id, std::vector<model::Datagram> request, const RetransmitPolicy& policy);
   void finish() { request_.clear(); }
+  // retransmissions go between these two from now on
+  void move(const Endpoint& local, const Endpoint& remote);
   // when on_deadline() must be called; nothing when not busy
   std::optional<TimePoint> deadline() const;
   // called when `now` has reached deadline(): either datagrams() are to be sent again, or the peer is unreachable (then no longer busy)

@@ -89,7 +89,9 @@ std::vector<Ports> ports_of(const TrafficSelector& local, const TrafficSelector&
 
 void add_pair(const Prefix& local, const Prefix& remote, std::uint8_t protocol, const Ports& ports, const PolicyTarget& target,
               std::vector<model::SetPolicy>& out) {
+  const bool transport = target.policy->negotiated() && target.policy->mode == model::Mode::Transport;
   for (const Direction direction : {Direction::Out, Direction::In, Direction::Forward}) {
+    if (transport && direction == Direction::Forward) continue;  // what is ours is not forwarded
     const bool outbound = direction == Direction::Out;
     const bool as_written = outbound || is_icmp(protocol);
     const PortMask& source_port = as_written ? ports.local : ports.remote;

@@ -88,7 +88,7 @@ void IkeSa::request_addresses(Payloads& payloads) {
   vips_.requested = true;
   // the same as before, when any will do: connections over it live on
   std::vector<IpAddress> asked = vpn_->vip_request;
-  if (const auto last = ctx_.local_addresses.last.find(vpn_->name); last != ctx_.local_addresses.last.end()) {
+  if (const auto last = ctx_.own_addresses.last.find(vpn_->name); last != ctx_.own_addresses.last.end()) {
     for (IpAddress& one : asked) {
       const IpAddress* before = of_family(last->second, one.family());
       if (one.is_any() && before != nullptr) one = *before;
@@ -125,9 +125,9 @@ void IkeSa::take_addresses(const Payloads& payloads, Effects& out) {
   const auto through_svti =
       std::find_if(vpn_->policies.begin(), vpn_->policies.end(), [](const auto& policy) { return policy.svti_id_out != 0; });
   vips_.svti_id = through_svti == vpn_->policies.end() ? 0 : through_svti->svti_id_out;
-  ctx_.local_addresses.last[vpn_->name] = vips_.ours;
+  ctx_.own_addresses.last[vpn_->name] = vips_.ours;
   for (const IpAddress& address : vips_.ours) {
-    if (ctx_.local_addresses.claim({address, vips_.svti_id})) out.emplace_back(InstallAddress{address, vips_.svti_id});
+    if (ctx_.own_addresses.claim({address, vips_.svti_id})) out.emplace_back(InstallAddress{address, vips_.svti_id});
   }
   const auto servers = [](const std::string& name, const std::vector<IpAddress>& list) {
     return list.empty() ? std::string() : ", " + name + " " + text_of(list);
@@ -252,13 +252,13 @@ void IkeSa::answer_configuration(const Payloads& request, Payloads& answer) cons
 void IkeSa::inherit_addresses(const IkeSa& predecessor) {
   vips_ = predecessor.vips_;
   for (const IpAddress& address : vips_.theirs) ctx_.pools.hold(address, id_);
-  for (const IpAddress& address : vips_.ours) ctx_.local_addresses.claim({address, vips_.svti_id});
+  for (const IpAddress& address : vips_.ours) ctx_.own_addresses.claim({address, vips_.svti_id});
 }
 
 void IkeSa::release_addresses(Effects& out) {
   for (const IpAddress& address : std::exchange(vips_.theirs, {})) ctx_.pools.release(address, id_);
   for (const IpAddress& address : std::exchange(vips_.ours, {})) {
-    if (ctx_.local_addresses.release({address, vips_.svti_id})) out.emplace_back(RemoveAddress{address, vips_.svti_id});
+    if (ctx_.own_addresses.release({address, vips_.svti_id})) out.emplace_back(RemoveAddress{address, vips_.svti_id});
   }
 }
 

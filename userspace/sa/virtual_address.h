@@ -28,7 +28,7 @@ struct VirtualAddresses {
 };
 
 // Virtual addresses of this host, and how many IKE SAs need each; and what each VPN had last.
-class LocalAddresses {
+class OwnVirtualAddresses {
  public:
   using Id = std::pair<IpAddress, std::uint32_t>;        // with the svti-id
   bool claim(const Id& id) { return ++uses_[id] == 1; }  // true: nobody did before

@@ -38,7 +38,8 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
       open_.push_back(vpn);
     }
     const bool known = std::any_of(open_proposals_.begin(), open_proposals_.end(), [&vpn = vpn](const VpnPtr& other) {
-      return other->local_address == vpn->local_address && other->version == vpn->version && other->ike.proposals == vpn->ike.proposals;
+      return other->local_address == vpn->local_address && other->version == vpn->version && other->ike.proposals == vpn->ike.proposals &&
+             other->ike.udp_encap == vpn->ike.udp_encap;
     });
     if (!known) open_proposals_.push_back(vpn);
     if (!vpn->authentication.uses_certificates()) continue;
@@ -47,6 +48,14 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
     });
     if (!same) open_certificates_.push_back(vpn);
   }
+}
+
+bool VpnIndex::forces_encapsulation(const IpAddress& local, const IpAddress& remote) const {
+  const auto any = [&](const List& list) {
+    return std::any_of(list.begin(), list.end(), [&](const VpnPtr& vpn) { return vpn->ike.udp_encap && serves(*vpn, local); });
+  };
+  const auto found = by_address_.find(remote);
+  return found != by_address_.end() ? any(found->second) : any(open_proposals_);
 }
 
 std::vector<const std::vector<wire::Proposal>*> VpnIndex::ike_proposals(const IpAddress& local, const IpAddress& remote) const {

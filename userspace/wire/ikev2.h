@@ -54,6 +54,8 @@ enum class NotifyType : std::uint16_t {
   FailedCpRequired = 37,
   TsUnacceptable = 38,
   InvalidSelectors = 39,
+  UnacceptableAddresses = 40,
+  UnexpectedNatDetected = 41,
   TemporaryFailure = 43,
   ChildSaNotFound = 44,
   // status types, RFC 7296 3.10.1: 16384 and above
@@ -70,6 +72,14 @@ enum class NotifyType : std::uint16_t {
   EspTfcPaddingNotSupported = 16394,
   NonFirstFragmentsAlso = 16395,
   MobikeSupported = 16396,
+  // RFC 4555
+  AdditionalIp4Address = 16397,
+  AdditionalIp6Address = 16398,
+  NoAdditionalAddresses = 16399,
+  UpdateSaAddresses = 16400,
+  Cookie2 = 16401,
+  NoNatsAllowed = 16402,
+  AuthLifetime = 16403,  // RFC 4478
   FragmentationSupported = 16430,
   SignatureHashAlgorithms = 16431,
 };

@@ -26,6 +26,31 @@ std::string FakeKernel::remove(const model::SaId& id) {
   return {};
 }
 
+std::string FakeKernel::move(const model::MoveSa& move) {
+  const auto found = sad_.find(move.id);
+  if (found == sad_.end()) return "an SA is moved that is not there: " + model::describe(move);
+  const model::SaId id{move.destination, move.id.spi, move.id.protocol};
+  model::AddSa* sa = &found->second.sa;
+  if (id != move.id) {
+    if (sad_.contains(id)) return "an SA is moved to where there is one: " + model::describe(move);
+    Sa copy{found->second.child, {}, next_order_++};
+    copy.sa.direction = sa->direction;
+    copy.sa.mode = sa->mode;
+    copy.sa.reqid = sa->reqid;
+    copy.sa.if_id = sa->if_id;
+    copy.sa.encryption = sa->encryption;
+    copy.sa.integrity = sa->integrity;
+    copy.sa.encryption_key = sa->encryption_key.clone();
+    copy.sa.integrity_key = sa->integrity_key.clone();
+    copy.sa.esn = sa->esn;
+    sa = &sad_.emplace(id, std::move(copy)).first->second.sa;
+    sa->id = id;
+  }
+  sa->source = move.source;
+  sa->encapsulation = move.encapsulation;
+  return {};
+}
+
 void FakeKernel::drop_claims(std::uint64_t owner, const std::vector<model::PolicyId>& ids) {
   for (const model::PolicyId& id : ids) {
     const auto policy = spd_.find(id);
@@ -78,8 +103,9 @@ const FakeKernel::Sa* FakeKernel::outbound(const model::SetPolicy& policy) const
   const Sa* best = nullptr;
   for (const auto& [id, entry] : sad_) {
     const bool usable = entry.sa.direction == model::Direction::Out && entry.sa.reqid == policy.reqid &&
-                        id.destination == policy.tunnel_destination && entry.sa.source == policy.tunnel_source &&
-                        entry.sa.if_id == policy.id.if_id;
+                        id.destination == policy.tunnel_destination &&
+                        (id.protocol == wire::ProtocolId::Ah) == (policy.action == model::PolicyAction::Ah) &&
+                        entry.sa.source == policy.tunnel_source && entry.sa.if_id == policy.id.if_id;
     if (usable && (best == nullptr || entry.order > best->order)) best = &entry;
   }
   return best;

@@ -33,6 +33,7 @@ class FakeKernel {
   // Each returns what was wrong with the request, empty when nothing was.
   std::string install(std::uint32_t child, model::AddSa sa);
   std::string remove(const model::SaId& id);
+  std::string move(const model::MoveSa& move);
   void claim(std::uint64_t owner, std::vector<model::SetPolicy> policies);
   std::string release(std::uint64_t owner);
   // what a restart of the daemon that takes nothing over does

@@ -11,8 +11,6 @@ using sa::Effects;
 
 namespace {
 
-constexpr std::uint16_t kNatFirstPort = 20000;
-
 std::string seconds_of(TimePoint at) {
   char text[32];
   std::snprintf(text, sizeof text, "%12.6f", static_cast<double>(at.time_since_epoch().count()) / 1e6);
@@ -37,7 +35,7 @@ std::string to_string(const wire::Header& header) {
 // --- Node -------------------------------------------------------------------------------------------------------------------
 
 Node::Node(World& world, std::string name, const IpAddress& address, std::uint64_t seed)
-    : world_(world), name_(std::move(name)), address_(address), entropy_(seed) {
+    : world_(world), name_(std::move(name)), address_(address), addresses_{address}, entropy_(seed) {
   be_born();
 }
 
@@ -45,7 +43,11 @@ void Node::be_born() {
   notices_.clear();
   explanations_.clear();
   log_.clear();
-  core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress&) { return std::optional(address_); });
+  core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress&) -> std::optional<IpAddress> {
+    if (addresses_.empty()) return std::nullopt;
+    return addresses_.front();
+  });
+  core_->set_local_addresses([this] { return addresses_; });
 }
 
 std::size_t Node::count(sa::Notice::Kind kind) const {
@@ -62,6 +64,16 @@ void Node::act(const std::function<void(sa::Core&, TimePoint, Effects&)>& input)
   input(*core_, world_.now(), effects);
   world_.perform(*this, std::move(effects));
 }
+
+void Node::set_addresses(std::vector<IpAddress> addresses) {
+  addresses_ = std::move(addresses);
+  std::string all;
+  for (const IpAddress& one : addresses_) all += " " + one.to_string();
+  world_.note(name_, "*** has the addresses" + all);
+  act([](sa::Core& core, TimePoint now, Effects& out) { core.paths_changed(now, out); });
+}
+
+bool Node::has(const IpAddress& address) const { return std::find(addresses_.begin(), addresses_.end(), address) != addresses_.end(); }
 
 void Node::apply(model::ConfigurationPtr configuration) {
   configuration_ = std::move(configuration);
@@ -145,12 +157,37 @@ void World::violation(std::string text) {
   violations_.push_back(std::move(text));
 }
 
-void World::put_behind_nat(const Node& node, const IpAddress& outside) { nats_[node.address()].outside = outside; }
+void World::put_behind_nat(std::string_view inside, const IpAddress& outside) { put_behind_nat(IpAddress::parse(inside).value(), outside); }
+
+void World::put_behind_nat(const IpAddress& inside, const IpAddress& outside) {
+  Nat& nat = nats_[inside];
+  nat.outside = outside;
+  nat.ports.clear();
+  note("network", inside.to_string() + " is behind " + outside.to_string() + ", with new ports");
+}
+
+Endpoint World::translate(const Endpoint& from) {
+  const auto nat = nats_.find(from.address);
+  if (nat == nats_.end()) return from;
+  const auto [port, fresh] = nat->second.ports.try_emplace(from, nat_port_);
+  if (fresh) ++nat_port_;
+  return {nat->second.outside, port->second};
+}
+
+std::optional<Endpoint> World::translate_back(const Endpoint& to) const {
+  for (const auto& [inside, nat] : nats_) {
+    if (nat.outside != to.address) continue;
+    const auto mapping = std::find_if(nat.ports.begin(), nat.ports.end(), [&](const auto& entry) { return entry.second == to.port; });
+    if (mapping == nat.ports.end()) return std::nullopt;  // nobody inside has asked for it
+    return mapping->first;
+  }
+  return to;
+}
 
 void World::after(Duration delay, std::function<void()> action) { actions_.emplace(now_ + delay, std::move(action)); }
 
 Node* World::node_at(const IpAddress& address) {
-  const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node->address() == address; });
+  const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node->has(address); });
   return found == nodes_.end() ? nullptr : found->get();
 }
 
@@ -165,6 +202,8 @@ void World::perform(Node& node, Effects effects) {
         violation(node.name() + ": " + wrong);
     } else if (const auto* remove = std::get_if<sa::RemoveSa>(&effect)) {
       if (const std::string wrong = node.kernel_.remove(remove->id); !wrong.empty()) violation(node.name() + ": " + wrong);
+    } else if (const auto* moved = std::get_if<sa::MoveSa>(&effect)) {
+      if (const std::string wrong = node.kernel_.move(moved->move); !wrong.empty()) violation(node.name() + ": " + wrong);
     } else if (auto* claim = std::get_if<sa::ClaimPolicies>(&effect)) {
       node.kernel_.claim(claim->owner, std::move(claim->policies));
     } else if (const auto* release = std::get_if<sa::ReleasePolicies>(&effect)) {
@@ -239,11 +278,10 @@ void World::send(Node& from, const model::Datagram& datagram) {
   const auto header = wire::parse_header(datagram.payload);
   if (!header) return violation(from.name() + " sends what is no IKE message");
   check_message_id(from, *header, datagram);
+  if (!from.has(datagram.local.address) || blocked(datagram.local.address, datagram.remote.address))
+    return note("network", to_string(*header) + " of " + from.name() + " goes nowhere from " + datagram.local.to_string());
   Flight flight{datagram, nullptr};
-  if (const auto nat = nats_.find(datagram.local.address); nat != nats_.end()) {
-    const auto next = static_cast<std::uint16_t>(kNatFirstPort + nat->second.ports.size());
-    flight.datagram.local = {nat->second.outside, nat->second.ports.try_emplace(datagram.local, next).first->second};
-  }
+  flight.datagram.local = translate(datagram.local);
   if (lose && lose(from, *header, datagram)) return note("network", "loses " + to_string(*header) + " of " + from.name() + " (as told)");
   if (chance_.chance(weather.loss)) return note("network", "loses " + to_string(*header) + " of " + from.name());
   if (chance_.chance(weather.duplication)) {
@@ -255,13 +293,9 @@ void World::send(Node& from, const model::Datagram& datagram) {
 
 void World::deliver(Flight& flight) {
   if (flight.esp) return flight.esp->then(receive_esp(*flight.esp));
-  Endpoint to = flight.datagram.remote;
-  for (const auto& [inside, nat] : nats_) {
-    if (nat.outside != to.address) continue;
-    const auto mapping = std::find_if(nat.ports.begin(), nat.ports.end(), [&](const auto& entry) { return entry.second == to.port; });
-    if (mapping == nat.ports.end()) return;  // nobody inside has asked for it
-    to = mapping->first;
-  }
+  const auto inside = translate_back(flight.datagram.remote);
+  if (!inside) return;
+  const Endpoint to = *inside;
   Node* receiver = node_at(to.address);
   Node* sender = node_at(flight.datagram.local.address);
   if (receiver == nullptr || !receiver->up() || (sender != nullptr && parted(*sender, *receiver))) return;
@@ -327,6 +361,8 @@ bool World::run_until(const std::function<bool()>& done, Duration limit) {
 void World::send_packet(Node& from, const Packet& packet, std::function<void(Probe)> then) {
   const model::SetPolicy* policy = from.kernel_.lookup(model::Direction::Out, packet);
   if (policy == nullptr) return then(Probe::Clear);
+  if (policy->action == model::PolicyAction::Pass) return then(Probe::Clear);
+  if (policy->action == model::PolicyAction::Drop) return then(Probe::Dropped);
   const FakeKernel::Sa* outbound = from.kernel_.outbound(*policy);
   if (outbound == nullptr) {
     const std::uint32_t reqid = policy->reqid;
@@ -334,6 +370,7 @@ void World::send_packet(Node& from, const Packet& packet, std::function<void(Pro
     return then(Probe::Held);
   }
   const model::AddSa& sa = outbound->sa;
+  if (!from.has(sa.source) || blocked(sa.source, sa.id.destination)) return then(Probe::Lost);
   model::AddSa copy;
   copy.id = sa.id;
   copy.source = sa.source;
@@ -345,7 +382,9 @@ void World::send_packet(Node& from, const Packet& packet, std::function<void(Pro
   copy.integrity_key = sa.integrity_key.clone();
   copy.encapsulation = sa.encapsulation;
   copy.esn = sa.esn;
-  auto esp = std::make_shared<Esp>(Esp{std::move(copy), packet, std::move(then)});
+  // RFC 3948: ESP in UDP has ports, which a NAT changes as it does with any other datagram
+  const std::uint16_t port = sa.encapsulation ? sa.encapsulation->source_port : 0;
+  auto esp = std::make_shared<Esp>(Esp{std::move(copy), packet, std::move(then), translate({sa.source, port})});
   flights_.emplace(now_ + chance_.between(weather.least_delay, weather.most_delay), Flight{{}, std::move(esp)});
 }
 
@@ -356,10 +395,10 @@ Probe World::receive_esp(const Esp& esp) {
     note("network", std::string("ESP packet with SPI ") + spi + " to " + esp.sa.id.destination.to_string() + " lost: " + why);
     return Probe::Lost;
   };
-  IpAddress to = esp.sa.id.destination;
-  for (const auto& [inside, nat] : nats_) {
-    if (nat.outside == to) to = inside;
-  }
+  const auto inside =
+      translate_back({esp.sa.id.destination, esp.sa.encapsulation ? esp.sa.encapsulation->destination_port : std::uint16_t{0}});
+  if (!inside) return lost("the NAT has no mapping for it");
+  const IpAddress to = inside->address;
   Node* receiver = node_at(to);
   if (receiver == nullptr) return lost("nobody is there");
   const FakeKernel::Sa* found = receiver->kernel_.find({to, esp.sa.id.spi, esp.sa.id.protocol});
@@ -371,7 +410,15 @@ Probe World::receive_esp(const Esp& esp) {
   if (!agreed) return lost("the ends do not agree on algorithms or keys");
   const model::SetPolicy* policy = receiver->kernel_.lookup(model::Direction::In, esp.packet);
   if (policy == nullptr) return lost("no policy for the inner packet");
-  if (policy->reqid != sa.reqid) return lost("the policy wants another SA");
+  if (policy->reqid != sa.reqid || policy->tunnel_source != sa.source || policy->tunnel_destination != sa.id.destination)
+    return lost("the policy wants another SA");
+  // Linux takes a packet in UDP whatever its source, and says so
+  const Endpoint expected{sa.source, sa.encapsulation ? sa.encapsulation->source_port : std::uint16_t{0}};
+  if (esp.from != expected) {
+    if (!sa.encapsulation) return lost("it comes from " + esp.from.to_string());
+    const model::SaId id = sa.id;
+    receiver->act([&](sa::Core& core, TimePoint now, Effects& out) { core.mapping_moved(id, esp.from, now, out); });
+  }
   return Probe::Delivered;
 }
 

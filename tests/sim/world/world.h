@@ -41,6 +41,9 @@ class Node {
   bool logged(std::string_view text) const;
   const std::vector<std::string>& log() const { return log_; }
 
+  // The addresses it has from now on; what routing prefers is in front. The core is told.
+  void set_addresses(std::vector<IpAddress> addresses);
+  bool has(const IpAddress& address) const;
   void apply(model::ConfigurationPtr configuration);
   Status initiate(const std::string& vpn, const std::string& policy = {});
   Status terminate(const std::string& vpn, const std::string& policy = {});
@@ -68,6 +71,7 @@ class Node {
   World& world_;
   std::string name_;
   IpAddress address_;
+  std::vector<IpAddress> addresses_;
   SeededEntropy entropy_;
   std::unique_ptr<sa::Core> core_;
   FakeKernel kernel_;
@@ -90,9 +94,10 @@ struct Weather {
 
 enum class Probe {
   Delivered,
-  Held,   // no SA: an acquire was raised
-  Lost,   // the peer could not receive it
-  Clear,  // no policy: outside an SVTI it would go in clear
+  Held,     // no SA: an acquire was raised
+  Lost,     // the peer could not receive it
+  Clear,    // no policy, or one that passes: outside an SVTI it would go in clear
+  Dropped,  // a policy that drops
 };
 
 class World {
@@ -115,8 +120,12 @@ class World {
   // nothing passes between these two until `joined` again
   void part(const Node& a, const Node& b) { parted_.insert({&a, &b}); }
   void join() { parted_.clear(); }
-  // `node` is behind a NAT that shows `outside` to the world
-  void put_behind_nat(const Node& node, const IpAddress& outside);
+  // `node` is behind a NAT that shows `outside` to the world; again: the NAT forgets its mappings
+  void put_behind_nat(const Node& node, const IpAddress& outside) { put_behind_nat(node.address(), outside); }
+  void put_behind_nat(std::string_view inside, const IpAddress& outside);
+  void put_behind_nat(const IpAddress& inside, const IpAddress& outside);
+  // nothing passes between these two addresses
+  void block(const IpAddress& a, const IpAddress& b) { blocked_.insert({a, b}); }
 
   // `action` happens after `delay`
   void after(Duration delay, std::function<void()> action);
@@ -147,6 +156,7 @@ class World {
     model::AddSa sa;  // as the sender has it
     Packet packet;
     std::function<void(Probe)> then;
+    Endpoint from;  // as the world sees it; port 0: not in UDP
   };
   struct Flight {
     model::Datagram datagram;  // local: the sender
@@ -159,10 +169,13 @@ class World {
   void send(Node& from, const model::Datagram& datagram);
   void deliver(Flight& flight);
   Probe receive_esp(const Esp& esp);
+  Endpoint translate(const Endpoint& from);
+  std::optional<Endpoint> translate_back(const Endpoint& to) const;
   Node* node_at(const IpAddress& address);
   void check(Node& node);
   void check_message_id(const Node& from, const wire::Header& header, const model::Datagram& datagram);
   void check_pair(const Node& node, const model::AddSa& sa);
+  bool blocked(const IpAddress& a, const IpAddress& b) const { return blocked_.contains({a, b}) || blocked_.contains({b, a}); }
   bool parted(const Node& a, const Node& b) const { return parted_.contains({&a, &b}) || parted_.contains({&b, &a}); }
 
   SeededEntropy chance_;
@@ -171,11 +184,13 @@ class World {
   std::multimap<TimePoint, Flight> flights_;
   std::multimap<TimePoint, std::function<void()>> actions_;
   std::set<std::pair<const Node*, const Node*>> parted_;
+  std::set<std::pair<IpAddress, IpAddress>> blocked_;
   struct Nat {
     IpAddress outside;
     std::map<Endpoint, std::uint16_t> ports;  // inside -> outside
   };
   std::map<IpAddress, Nat> nats_;  // by the inside address
+  std::uint16_t nat_port_ = 20000;
   // what was sent under a message id of an IKE SA: its hash
   struct Slot {
     wire::IkeSpi spi_i, spi_r;

@@ -439,16 +439,15 @@ BOOST_AUTO_TEST_SUITE(not_yet)
 
 BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
   const std::string text =
-      "ike\n    ike-policy-template a\n        reauth-time 1h\n        aggressive true\n        ..\n    ike-policy-template b\n        "
-      "reauth-time 2h\n"
-      "        aggressive false\n        ..\n    ..\n";
+      "ike\n    global-options\n        snmp true\n        ..\n    ike-policy-template a\n        aggressive true\n        ..\n    "
+      "ike-policy-template b\n        aggressive true\n        ..\n    ..\n";
   BOOST_TEST(printed(text) == text);
   BOOST_TEST(
       warnings(text) ==
-      "f:3: warning: ike-policy-template a reauth-time: has no effect yet: this version keeps and shows it, and does nothing with it\n"
-      "f:4: warning: ike-policy-template a aggressive: has no effect yet: this version keeps and shows it, and does nothing with it\n");
-  for (const char* leaf : {"global-options snmp true", "global-options make-before-break true", "ike-policy-template t mobike true",
-                           "ike-policy-template t aggressive true", "eap-key k secret x", "eap-radius", "vpn v local-eap-id a",
+      "f:3: warning: global-options snmp: has no effect yet: this version keeps and shows it, and does nothing with it\n"
+      "f:6: warning: ike-policy-template a aggressive: has no effect yet: this version keeps and shows it, and does nothing with it\n");
+  for (const char* leaf : {"global-options snmp true", "global-options delete-rekeyed true", "ike-policy-template t aggressive true",
+                           "eap-key k secret x", "eap-radius", "vpn v local-eap-id a",
                            "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2", "global-options sa-table-size 2"}) {
     BOOST_TEST_CONTEXT(leaf) {
       const auto parsed = Document::parse(leaf, "f");
@@ -459,7 +458,7 @@ BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
       BOOST_TEST(warnings(leaf).find("has no effect yet") != std::string::npos);
     }
   }
-  BOOST_TEST(warnings("global-options snmp false\nike-policy-template t reauth-time 0s\n") == "");
+  BOOST_TEST(warnings("global-options snmp false\nike-policy-template t aggressive false\n") == "");
 }
 
 BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used) {
@@ -475,11 +474,20 @@ BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used)
   BOOST_TEST(warnings("ike-policy-template i remote-auth-method eap-radius\n" +
                       vpn_text("", "    ike-policy remote-auth-method pre-shared-key\n")) == "");
   BOOST_TEST(errors(vpn_text("", "    version 1\n")) == "f:9: vpn v version: IKEv1 is not supported yet: expected 2\n");
-  BOOST_TEST(errors(vpn_text("        action ah\n")) == "f:8: vpn v security-policy s action: ah is not supported yet: expected esp\n");
-  BOOST_TEST(errors(vpn_text("        mode transport\n")) ==
-             "f:8: vpn v security-policy s mode: transport is not supported yet: expected tunnel\n");
-  BOOST_TEST(errors(vpn_text("        action drop\n")) ==
-             "f:8: vpn v security-policy s action: drop is not supported yet without an svti-id\n");
+}
+
+BOOST_AUTO_TEST_CASE(actions_and_modes_say_what_they_need) {
+  const auto policy = [](const std::string& text) { return load(text).resolved()->vrfs.at("main").ike->vpns.at("v")->policies.at(0); };
+  BOOST_TEST(errors(vpn_text("        action ah\n")).find("vpn v: needs an ah-proposal, in its ipsec-policy or in the template of that") !=
+             std::string::npos);
+  const std::string ah = "    ipsec-policy ah-proposal 3 auth-alg hmac-sha256 esn true esn false\n";
+  BOOST_TEST(warnings(vpn_text("        action ah\n", ah)) == "");
+  BOOST_TEST((policy(vpn_text("        action ah\n", ah)).action == model::PolicyAction::Ah));
+  const std::string transport = "        mode transport\n";
+  const std::string refusal = errors(vpn_text("        local-ts subnet 10.0.0.0/8\n" + transport));
+  BOOST_TEST(refusal.find("transport is for the traffic of the two ends themselves") != std::string::npos, refusal);
+  BOOST_TEST(warnings(vpn_text("        action drop\n")) == "");
+  BOOST_TEST((policy(vpn_text("        action drop\n")).action == model::PolicyAction::Drop));
 }
 
 BOOST_AUTO_TEST_CASE(virtual_addresses_are_checked) {
@@ -501,11 +509,8 @@ BOOST_AUTO_TEST_CASE(clear_text_may_not_leave_through_an_svti) {
   BOOST_TEST(
       errors(vpn_text("        action pass\n        svti-id-in 1\n        svti-id-out 1\n")) ==
       "f:8: vpn v security-policy s action: pass cannot stand with an svti-id: what is routed into an SVTI would leave it unprotected\n");
-  BOOST_TEST(warnings(vpn_text("        action pass\n")) ==
-             "f:8: warning: vpn v security-policy s action: pass has no effect yet: the policy is left out\n");
-  BOOST_TEST(load(vpn_text("        action pass\n")).resolved()->vrfs.at("main").ike->vpns.at("v")->policies.empty());
-  BOOST_TEST(warnings(vpn_text("        action drop\n        svti-id-in 1\n        svti-id-out 1\n")).find("drop has no effect yet") !=
-             std::string::npos);
+  BOOST_TEST(warnings(vpn_text("        action pass\n")) == "");
+  BOOST_TEST(warnings(vpn_text("        action drop\n        svti-id-in 1\n        svti-id-out 1\n")) == "");
 }
 
 BOOST_AUTO_TEST_CASE(doubtful_vpns_are_told) {

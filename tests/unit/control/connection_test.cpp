@@ -184,8 +184,11 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
   BOOST_TEST(refused_option("vips", "none") == "invalid value for: vips, config discarded ('none' is not an IPv4 or IPv6 address)");
   BOOST_TEST(refused_option("pools", "") == "");  // asks for nothing
   BOOST_TEST(refused_option("mediation", "no") == "");
-  BOOST_TEST(refused_child_option("mode", "transport") == "not supported yet: mode with this value, config discarded (expected tunnel)");
-  BOOST_TEST(refused_child_option("mode", "sideways") == "invalid value for: mode, config discarded (expected tunnel)");
+  BOOST_TEST(refused_child_option("mode", "transport") == "");
+  BOOST_TEST(refused_child_option("mode", "beet") ==
+             "not supported yet: mode with this value, config discarded (expected tunnel, transport, pass or drop)");
+  BOOST_TEST(refused_child_option("mode", "sideways") ==
+             "invalid value for: mode, config discarded (expected tunnel, transport, pass or drop)");
   BOOST_TEST(refused_child_option("updown", "/bin/sh") == "not supported yet: updown with this value, config discarded");
   BOOST_TEST(refused_child_option("hw_offload", "auto") == "");
   vici::Section twice = site();

@@ -28,6 +28,7 @@ class NotingKernel final : public model::Kernel {
   Result<model::KernelInventory> inventory() override { return model::KernelInventory{}; }
   Result<model::SaStatus> query(const model::SaId&) override { return system_error("no SA"); }
   Result<IpAddress> source_address(const IpAddress&) override { return IpAddress::parse("192.0.2.1"); }
+  Result<std::vector<IpAddress>> local_addresses() override { return std::vector<IpAddress>{}; }
   void set_events(model::KernelEvents*) override {}
 };
 

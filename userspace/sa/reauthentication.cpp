@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reauthentication: an IKE SA is begun anew after reauth-time, or when the peer says how long its authentication is good for
+// (RFC 7296 2.8.3, RFC 4478).
+#include <algorithm>
+
+#include "sa/ike_sa.h"
+#include "sa/message_rules.h"
+
+namespace svti::sa {
+
+using wire::NotifyType;
+
+namespace {
+
+constexpr Duration kTryAgain = seconds(120);  // while the old IKE SA still stands
+
+}  // namespace
+
+void IkeSa::begin_authentication_lifetime(TimePoint now) {
+  const model::IkePolicy& ike = vpn_->ike;
+  if (ike.reauth_time.count() == 0) return;
+  // Who cannot begin, because the peer may be anywhere, ends the IKE SA when the peer has not begun.
+  if (vpn_->remote_address) {
+    reauth_at_ = now + ctx_.jittered(ike.reauth_time, ike.rand_time);
+  }
+  const Duration over = ike.over_time ? Duration(*ike.over_time) : Duration(ike.reauth_time) / 10;
+  authentication_ends_ = now + Duration(ike.reauth_time) + over;
+  dies_at_ = std::min(dies_at_.value_or(*authentication_ends_), *authentication_ends_);
+}
+
+void IkeSa::add_auth_lifetime(Payloads& answer) const {
+  if (vpn_->ike.reauth_time.count() == 0) return;
+  Writer lifetime;
+  lifetime.u32(static_cast<std::uint32_t>(vpn_->ike.reauth_time.count()));
+  answer.push_back(wire::NotifyPayload{NotifyType::AuthLifetime, wire::ProtocolId::None, {}, std::move(lifetime).take()});
+}
+
+// RFC 4478 3: begun anew before the time that the responder gives
+void IkeSa::learn_auth_lifetime(const Payloads& payloads, TimePoint now) {
+  const auto* notify = find_notify(payloads, NotifyType::AuthLifetime);
+  if (notify == nullptr) return;
+  Reader reader(notify->data);
+  const auto lifetime = reader.u32();
+  if (!lifetime || !reader.empty() || *lifetime == 0) return;
+  const TimePoint at = now + ctx_.jittered(seconds(*lifetime), std::max(seconds(*lifetime / 5), seconds(1)));
+  if (!reauth_at_ || at < *reauth_at_) reauth_at_ = at;
+}
+
+void IkeSa::reauthenticate(TimePoint now, Effects& out) {
+  reauth_at_.reset();
+  if (!established()) return;
+  if (awaits_hand_over()) {
+    reauth_at_ = now + kTryAgain;
+    return;
+  }
+  if (!vpn_->remote_address) return log(out, Subsystem::Ike, 1, "it cannot be reauthenticated from here: its VPN has no remote-address");
+  log(out, Subsystem::Ike, 1, "reauthenticating");
+  reauth_at_ = now + kTryAgain;
+  ctx_.follow_ups.push_back({FollowUp::Kind::Reauthenticate, vpn_->name, {}, id_, 0, served()});
+}
+
+void IkeSa::restart(std::vector<std::string> policies, TimePoint now, Effects& out) {
+  if (!established()) return;
+  restart_ = std::move(policies);
+  delete_ike("reauthentication", now, out);
+}
+
+void IkeSa::begin_anew() {
+  for (std::string& policy : std::exchange(restart_, {}))
+    ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, std::move(policy), 0, 0, {}});
+}
+
+// RFC 4555 3.8: behind a NAT it shows whether the mapping is still the same
+Payloads IkeSa::liveness_payloads() const {
+  Payloads out;
+  if (mobike_ && mobike_initiator_ && we_behind_nat_) add_nat_detection(out);
+  return out;
+}
+
+}  // namespace svti::sa
