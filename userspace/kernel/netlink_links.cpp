@@ -125,7 +125,8 @@ Result<std::vector<model::LinkStatus>> NetlinkLinks::list(const std::vector<mode
       [&](const MessageView& message) -> Status {
         const auto address = decode_address(message);
         if (!address) return fail(address.error());
-        if (!*address) return {};
+        // a virtual address is no interface's own, and its IKE SA's to take away
+        if (!*address || (*address)->ours) return {};
         if (const auto link = found.find(static_cast<std::uint32_t>((*address)->ifindex)); link != found.end())
           link->second.status.addresses.push_back({(*address)->address, (*address)->prefix_length});
         return {};
