@@ -80,7 +80,6 @@ svti_stage() {
 			say "$SVTI_BUILD/$program is missing: what needs it will fail"
 		fi
 	done
-	[ ! -e "$SVTI_BUILD/tools/iproute2/link_svti.so" ] || cp "$SVTI_BUILD/tools/iproute2/link_svti.so" "$2/bin/"
 	cp "$SVTI_MODULES/$1/svti.ko" "$2/" || die "no svti.ko for $1 in $SVTI_MODULES: run scripts/build --module"
 	cp -r "$ROOT/tests/vm" "$2/tests"
 	cp -r "$ROOT/tests/vectors/guide" "$2/guide"

@@ -58,17 +58,6 @@ def test_the_state_follows_the_sas_for_sending(lab):
         wait_state(a, "UP")
         a.ip(gone)
         wait_state(a, "DORMANT")
-    a.ip("xfrm state flush", to_b + " limit time-hard 3")
-    wait_until(lambda: "DORMANT" in link(a)["flags"], "the SA expires")
-    wait_state(a, "DORMANT")
-    # Dormant for the second time, both families still find their way here.
-    ends.policies()
-    counters = Counters(a, "svti1")
-    for family in (4, 6):
-        a.ping(INSIDE[family], 1, wait=1)
-    assert counters.since() == {"tx-queued": 2}
-    a.ip("xfrm policy flush")
-
     # An SA for receiving may come before the address that tells it for one.
     a.ip("xfrm state flush", sa("10.0.0.2", "10.0.0.77", 0x103, 1), sa("fd00::2", "fd00::77", 0x104, 1))
     wait_state(a, "UP")
