@@ -130,8 +130,8 @@ def up_and_down(g, iked, swan, initiator):
 
 # kind of key; strongSwan's settings; what it says of our AUTH, and the name we give to its
 KINDS = {
-    "rsa-2048": ("", "RSA_EMSA_PSS", "RSASSA-PKCS1-v1_5 with SHA-256"),
-    "rsa-2048-pss": ("rsa_pss = yes", "RSA_EMSA_PSS", "RSASSA-PSS with SHA-256"),
+    "rsa-2048": ("", "RSA_EMSA_PSS_SHA2_256_SALT_32", "RSASSA-PKCS1-v1_5 with SHA-256"),
+    "rsa-2048-pss": ("rsa_pss = yes", "RSA_EMSA_PSS_SHA2_256_SALT_32", "RSASSA-PSS with SHA-256"),
     "rsa-2048-method-1": ("signature_authentication = no", "RSA signature", "method 1"),
     "ecdsa-p256": ("", "ECDSA_WITH_SHA256_DER", "ECDSA with SHA-256"),
     "ecdsa-p256-method-9": ("signature_authentication = no", "ECDSA-256 signature", "method 9"),
