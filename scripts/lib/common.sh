@@ -82,6 +82,5 @@ svti_stage() {
 	done
 	cp "$SVTI_MODULES/$1/svti.ko" "$2/" || die "no svti.ko for $1 in $SVTI_MODULES: run scripts/build --module"
 	cp -r "$ROOT/tests/vm" "$2/tests"
-	cp -r "$ROOT/tests/vectors/guide" "$2/guide"
 	cp "$ROOT"/scripts/lib/* "$2/"
 }
