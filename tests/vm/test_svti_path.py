@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways of a packet through an svti that are not the usual one: AH, transport mode, ESN, UDP with IPv6, marks, filters, shapers, MIGRATE,
-several SAs for one policy. SAs and policies are set by `ip xfrm`.
+"""The ways of a packet through an svti that are not the usual one: AH, ESN, UDP with IPv6, MIGRATE, several SAs for
+one policy. SAs and policies are set by `ip xfrm`.
 """
 import os
 import re
@@ -62,33 +62,6 @@ def test_esp_in_ah_takes_the_way_of_the_kernel(lab):
     assert counters.since() == {"rx-template": 1}
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_transport_mode(lab, family):
-    # What is sent into the svti keeps its addresses; the underlying link tells how it leaves, else it would come back.
-    ends = Ends(lab)
-    a, b = ends.outer(family)
-    for host, (here, there) in ((ends.b, (b, a)), (ends.a, (a, b))):
-        svti.change(host, "svti1", link=svti.index_of(host, "eth0"))
-        host.ip(*(sa(s, d, spi, 1).replace("mode tunnel", "mode transport").replace("flag af-unspec", "") for s, d, spi in ((a, b, 0x101), (b, a, 0x102))))
-        for direction, s, d in (("out", here, there), ("in", there, here)):
-            length = 32 if family == 4 else 128
-            host.ip(policy(f"{s}/{length}", f"{d}/{length}", direction, 1, s, d, sel="proto udp").replace("mode tunnel", "mode transport"))
-        host.sysctl("net.ipv4.conf.all.rp_filter", 0)
-        host.sysctl("net.ipv4.conf.svti1.rp_filter", 0)
-        host.ip(f"route add {there}/{32 if family == 4 else 128} dev svti1 src {here}", family=f"-{family}")
-    listener = ends.b.popen(["/usr/bin/python3", "-c", f"import socket\ns = socket.socket(socket.{'AF_INET6' if family == 6 else 'AF_INET'}, socket.SOCK_DGRAM)\ns.bind(('', 99))\nprint('ready', flush=True)\nfor _ in range(3): print(s.recvfrom(99), flush=True)"], name="listener")
-    listener.wait_output("ready")
-    capture = ends.b.capture("eth0")
-    counters = Counters(ends.a, "svti1"), Counters(ends.b, "svti1")
-    svti.send_udp(ends.a, [(b, 99)] * 3)
-    listener.wait_output(r"(b'x'[^\n]*\n){3}")
-    # The policies are for UDP: the protocol inside counts, which the outer header does not tell.
-    assert ends.a.ping(b, 1, wait=1) == 0
-    assert counters[0].since() == {"tx-no-policy": 1} and counters[1].since() == {}
-    capture.stop()
-    assert len(capture.packets("esp")) == 3 and not capture.packets("udp.port == 99")
-
-
 @pytest.mark.parametrize("suite", ["gcm", "cbc"])
 def test_extended_sequence_numbers(lab, suite):
     ends = Ends(lab)
@@ -118,75 +91,6 @@ def test_esp_in_udp_over_ipv6(lab):
     capture.stop()
     assert len(capture.packets("udp.port == 4500")) >= 8
     assert not capture.packets("ip.addr == 192.168.0.0/16 && !udp")
-
-
-def test_marks_of_policies_and_states(lab):
-    #   a has two ways to b, and the mark of the state's output says which
-    ends = Ends(lab)
-    lab.link(ends.a, "eth1", ends.b, "eth1")
-    ends.a.addr("eth1", "10.0.9.1/24")
-    ends.b.addr("eth1", "10.0.9.2/24")
-    ends.a.ip("rule add fwmark 0x5/0xff table 105", "route add 10.0.0.2/32 via 10.0.9.2 table 105")
-    for host in (ends.a, ends.b):
-        host.sysctl("net.ipv4.conf.all.rp_filter", 0)
-        for dev in ("eth0", "eth1"):
-            host.sysctl(f"net.ipv4.conf.{dev}.rp_filter", 0)
-    ends.policies()
-    ends.states(more="output-mark 0x5")
-    capture = ends.b.capture("eth1")
-    ends.a.ping_ok(INSIDE[4], 2, interval=0.1)
-    # A mask that leaves bits of the packet's own mark makes the route depend on the packet: the kernel's way.
-    for host in (ends.a, ends.b):
-        host.ip("xfrm state flush")
-    ends.states(more="output-mark 0x5 mask 0x0f")
-    counters = Counters(ends.a, "svti1"), Counters(ends.b, "svti1")
-    answered = ends.a.ping(INSIDE[4], 2, interval=0.1, more="-m 0x100")
-    assert answered == 2, (counters[0].since(), counters[1].since(), ends.a.sysdump(), ends.a.run("cat /proc/net/xfrm_stat").stdout)
-    capture.stop()
-    assert len(capture.packets("esp && ip.dst == 10.0.0.2")) == 4
-    # Policies with a mark take what bears it.
-    ends.a.ip("xfrm policy add src 0.0.0.0/0 dst 192.168.1.0/24 dir out if_id 1 priority 0 mark 0x7 mask 0xf action block", "xfrm policy delete src 0.0.0.0/0 dst 0.0.0.0/0 dir out if_id 1")
-    ends.a.ip(policy("0.0.0.0/0", "0.0.0.0/0", "out", 1, "10.0.0.1", "10.0.0.2", priority=9))
-    counters = Counters(ends.a, "svti1")
-    assert ends.a.ping(INSIDE[4], 1, wait=1, more="-m 0x17") == 0
-    assert counters.since() == {"tx-blocked": 1}
-    ends.a.ping_ok(INSIDE[4], 1, more="-m 0x18")
-
-
-FILTER = """
-table inet f {
-  chain in { type filter hook input priority 0; iifname svti1 udp dport 7 counter drop; iifname svti1 counter; }
-  chain out { type filter hook output priority 0; oifname svti1 udp dport 8 counter drop; oifname svti1 counter; }
-  chain post { type filter hook postrouting priority 0; oifname svti1 counter; }
-}
-"""
-
-
-def test_nft_and_tc_treat_it_as_any_device(lab):
-    ends = Ends(lab)
-    ends.protect()
-    for host in (ends.a, ends.b):
-        host.run("nft -f -", input=FILTER)
-    ends.a.ping_ok(INSIDE[4], 2, interval=0.1)
-    svti.send_udp(ends.a, [(INSIDE[4], 7), (INSIDE[4], 8)])
-
-    def packets(host, pattern):
-        return int(re.search(pattern + r" counter packets (\d+)", host.run("nft list table inet f").stdout)[1])
-
-    wait_until(lambda: packets(ends.b, 'iifname "svti1" udp dport 7') == 1, "nft at b drops by input interface")
-    assert packets(ends.a, 'oifname "svti1" udp dport 8') == 1
-    assert packets(ends.a, 'oifname "svti1"') >= 3 and packets(ends.b, 'iifname "svti1"') == 2
-
-    ends.a.run("tc qdisc add dev svti1 clsact")
-    for way in ("egress", "ingress"):
-        ends.a.run(f"tc filter add dev svti1 {way} protocol ip flower ip_proto icmp action drop")
-        assert ends.a.ping(INSIDE[4], 2, wait=1, interval=0.1) == 0
-        shown = ends.a.run(f"tc -s filter show dev svti1 {way}").stdout
-        assert int(re.search(r"Sent \d+ bytes (\d+) pkt", shown)[1]) >= 2, shown
-        ends.a.run(f"tc filter del dev svti1 {way}")
-    ends.a.run("tc qdisc add dev svti1 root tbf rate 1mbit burst 5kb latency 50ms")
-    ends.a.ping_ok(INSIDE[4], 3, interval=0.1)
-    assert int(re.search(r"Sent \d+ bytes (\d+) pkt", ends.a.run("tc -s qdisc show dev svti1 root").stdout)[1]) >= 3
 
 
 def migrate(host, direction, old, new, if_id=1, reqid=1):
