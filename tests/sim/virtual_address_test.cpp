@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(a_client_gets_an_address_with_the_servers_of_the_pool_and_u
   BOOST_TEST(sa.dhcp.at(0).to_string() == "192.168.3.100");
   BOOST_TEST(user.child_sas().at(0).local_ts.at(0).to_string() == "192.168.99.1/32");
   BOOST_TEST(hub.gateway.child_sas().at(0).remote_ts.at(0).to_string() == "192.168.99.1/32");
-  BOOST_TEST((user.addresses() == std::set<std::pair<IpAddress, std::uint32_t>>{{address("192.168.99.1"), 7}}));
+  BOOST_TEST((user.virtual_addresses() == std::set<std::pair<IpAddress, std::uint32_t>>{{address("192.168.99.1"), 7}}));
   BOOST_TEST(carries(hub, user, "192.168.99.1"));
   // from another address nothing passes
   BOOST_TEST((hub.world.probe(user, {address(kClient), address("10.2.0.9")}) != Probe::Delivered));
@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_comes_back_gets_its_address_again) {
   BOOST_TEST(hub.address_of(other) == "192.168.99.2");
   BOOST_TEST(one.terminate("hq").has_value());
   hub.world.run_for(seconds(1));
-  BOOST_TEST(one.addresses().empty());
+  BOOST_TEST(one.virtual_addresses().empty());
   BOOST_TEST(hub.pool_state().online == 1U);
   BOOST_TEST(hub.pool_state().offline == 1U);
   BOOST_TEST(other.terminate("hq").has_value());
@@ -229,7 +229,7 @@ BOOST_AUTO_TEST_CASE(a_dry_pool_gives_the_oldest_address_of_who_is_gone_and_then
   BOOST_TEST(hub.address_of(*users[2]) == "192.168.99.2");
   hub.connect(*users[3]);
   BOOST_TEST(users[3]->ike_sas().empty());
-  BOOST_TEST(users[3]->addresses().empty());
+  BOOST_TEST(users[3]->virtual_addresses().empty());
   BOOST_TEST(users[3]->logged("INTERNAL_ADDRESS_FAILURE"));
   BOOST_TEST(users[3]->child_sas().empty());
   const auto& told = users[3]->explanations();
@@ -252,7 +252,7 @@ BOOST_AUTO_TEST_CASE(rekeying_keeps_the_address_at_both_ends) {
     BOOST_TEST(who.rekey(round % 2 == 0 ? "hq" : "rw").has_value());
     hub.world.run_for(seconds(20));
     BOOST_TEST(hub.address_of(user) == "192.168.99.1");
-    BOOST_TEST(user.addresses().size() == 1U);
+    BOOST_TEST(user.virtual_addresses().size() == 1U);
     BOOST_TEST(hub.pool_state().online == 1U);
     BOOST_TEST(carries(hub, user, "192.168.99.1"));
     // CHILD SAs are made and rekeyed on an IKE SA that had its addresses from another
@@ -268,7 +268,7 @@ BOOST_AUTO_TEST_CASE(rekeying_keeps_the_address_at_both_ends) {
   BOOST_TEST(carries(hub, user, "192.168.99.1"));
   BOOST_TEST(user.terminate("hq").has_value());
   hub.world.run_for(seconds(20));
-  BOOST_TEST(user.addresses().empty());
+  BOOST_TEST(user.virtual_addresses().empty());
   BOOST_TEST(hub.pool_state().online == 0U);
   BOOST_TEST(hub.pool_state().offline == 1U);
 }
@@ -357,7 +357,7 @@ BOOST_AUTO_TEST_CASE(a_changed_pool_leaves_what_still_fits_alone) {
   BOOST_TEST(one.ike_sas().at(0).initiator_spi == before);
   BOOST_TEST(carries(hub, one, "192.168.99.1"));
   BOOST_TEST(other.ike_sas().empty());
-  BOOST_TEST(other.addresses().empty());
+  BOOST_TEST(other.virtual_addresses().empty());
   BOOST_TEST(hub.gateway.logged("in no pool any more"));
   hub.connect(other);
   BOOST_TEST(hub.address_of(other) == "192.168.99.5");
@@ -430,7 +430,7 @@ BOOST_AUTO_TEST_CASE(loss_and_reordering_leave_no_address_behind) {
     (void)user.terminate("hq");
     (void)hub.gateway.terminate("rw");
     hub.world.run_for(seconds(400));
-    BOOST_TEST(user.addresses().empty());
+    BOOST_TEST(user.virtual_addresses().empty());
     BOOST_TEST(hub.pool_state().online == 0U);
     BOOST_TEST(hub.pool_state().leases.size() <= 1U);
   }

@@ -65,8 +65,9 @@ Mailbox split_mailbox(std::string_view text) {
 Result<Identity> parse_mailbox(std::string_view text) {
   const Mailbox mailbox = split_mailbox(text);
   if (mailbox.user.empty()) return refuse(text, "nothing stands before '@'; a domain name is written without '@', a key id as @#hex");
-  if (!std::all_of(mailbox.user.begin(), mailbox.user.end(), is_graphic))
-    return refuse(text, "a mail address is printable ASCII without spaces");
+  // a backslash would be printed as an escape, and not be read back
+  if (!std::all_of(mailbox.user.begin(), mailbox.user.end(), [](char c) { return is_graphic(c) && c != '\\'; }))
+    return refuse(text, "a mail address is printable ASCII without spaces or backslashes");
   if (mailbox.user != "*" && mailbox.user.find('*') != std::string_view::npos)
     return refuse(text, "'*' may only stand for the whole user, as in *@example.com");
   if (mailbox.domain.starts_with("*")) return refuse(text, "'*' may only stand for the user, as in *@example.com");

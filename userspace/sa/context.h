@@ -121,7 +121,7 @@ struct Context {
   VpnIndex index;
   auth::PskStore psks;
 
-  AddressPools pools;              // virtual addresses of clients
+  AddressPools pools;                 // virtual addresses of clients
   OwnVirtualAddresses own_addresses;  // and our own
 
   model::Counters counters;

@@ -118,7 +118,7 @@ void Node::crash() {
 void Node::restart() {
   world_.note(name_, "*** starts again");
   kernel_.flush();
-  addresses_.clear();
+  virtual_addresses_.clear();
   be_born();
   act([&](sa::Core& core, TimePoint now, Effects& out) { core.apply(configuration_, now, out); });
 }
@@ -209,10 +209,10 @@ void World::perform(Node& node, Effects effects) {
     } else if (const auto* release = std::get_if<sa::ReleasePolicies>(&effect)) {
       if (const std::string wrong = node.kernel_.release(release->owner); !wrong.empty()) violation(node.name() + ": " + wrong);
     } else if (const auto* added = std::get_if<sa::InstallAddress>(&effect)) {
-      if (!node.addresses_.insert({added->address, added->svti_id}).second)
+      if (!node.virtual_addresses_.insert({added->address, added->svti_id}).second)
         violation(node.name() + " installs an address twice: " + added->address.to_string());
     } else if (const auto* removed = std::get_if<sa::RemoveAddress>(&effect)) {
-      if (node.addresses_.erase({removed->address, removed->svti_id}) == 0)
+      if (node.virtual_addresses_.erase({removed->address, removed->svti_id}) == 0)
         violation(node.name() + " removes an address that is not there: " + removed->address.to_string());
     } else if (std::holds_alternative<sa::SendKeepalive>(effect)) {
       ++node.keepalives_;
@@ -459,7 +459,7 @@ void World::check(Node& node) {
   if (!node.up()) return;
   std::set<std::uint32_t> inbound, outbound;
   std::set<IpAddress> of_sas, installed;
-  for (const auto& [address, svti_id] : node.addresses_) installed.insert(address);
+  for (const auto& [address, svti_id] : node.virtual_addresses_) installed.insert(address);
   for (const model::IkeSaState& sa : node.core_->state(now_).ike_sas) {
     of_sas.insert(sa.local_vips.begin(), sa.local_vips.end());
     for (const model::ChildSaState& child : sa.children) {

@@ -36,7 +36,7 @@ class Node {
   const std::vector<model::Explanation>& explanations() const { return explanations_; }
   std::size_t keepalives() const { return keepalives_; }
   // virtual addresses that are installed, with the svti-id
-  const std::set<std::pair<IpAddress, std::uint32_t>>& addresses() const { return addresses_; }
+  const std::set<std::pair<IpAddress, std::uint32_t>>& virtual_addresses() const { return virtual_addresses_; }
   // some line of this life's log contains `text`
   bool logged(std::string_view text) const;
   const std::vector<std::string>& log() const { return log_; }
@@ -80,7 +80,7 @@ class Node {
   std::vector<model::Explanation> explanations_;
   std::vector<std::string> log_;
   std::size_t keepalives_ = 0;
-  std::set<std::pair<IpAddress, std::uint32_t>> addresses_;
+  std::set<std::pair<IpAddress, std::uint32_t>> virtual_addresses_;
   std::vector<model::Datagram>* captured_ = nullptr;
 };
 

@@ -57,13 +57,13 @@ BOOST_AUTO_TEST_SUITE(change)
 BOOST_AUTO_TEST_CASE(what_has_no_effect_is_told_after_each_edit_while_it_is_there) {
   const Document before = load(kBase);
   BOOST_TEST(before.warnings().empty());
-  const Document with = edited(before, {{false, "ike-policy-template i reauth-time 1h"}});
+  const Document with = edited(before, {{false, "ike-policy-template i aggressive true"}});
   BOOST_TEST_REQUIRE(with.warnings().size() == 1U);
-  BOOST_TEST(with.warnings().front().leaf == "ike-policy-template i reauth-time");
+  BOOST_TEST(with.warnings().front().leaf == "ike-policy-template i aggressive");
   // an edit elsewhere
   const Document still = edited(with, {{false, "vpn a remote-address 192.0.2.9"}});
   BOOST_TEST(still.warnings().size() == 1U);
-  const Document without = edited(still, {{true, "ike-policy-template i reauth-time"}});
+  const Document without = edited(still, {{true, "ike-policy-template i aggressive"}});
   BOOST_TEST(without.warnings().empty());
   BOOST_TEST(edited(without, {{false, "vpn a remote-address 192.0.2.1"}}).warnings().empty());
 }

@@ -348,8 +348,8 @@ BOOST_AUTO_TEST_CASE(a_command_that_is_none_is_named) {
   const Outcome unknown = rig.ikectl("shwo state");
   BOOST_TEST(unknown.code == 2);
   BOOST_TEST(unknown.err.starts_with("ikectl has no command 'shwo': there are check, diff, load,"), unknown.err);
-  BOOST_TEST(rig.ikectl("show stat").err.starts_with("ikectl show has no command 'stat': there are config, state\n"));
-  BOOST_TEST(rig.ikectl("show").err.starts_with("ikectl show: a command is missing: there are config, state\n"));
+  BOOST_TEST(rig.ikectl("show stat").err.starts_with("ikectl show has no command 'stat': there are config, state, pools\n"));
+  BOOST_TEST(rig.ikectl("show").err.starts_with("ikectl show: a command is missing: there are config, state, pools\n"));
 }
 
 BOOST_AUTO_TEST_CASE(a_vpn_of_another_vrf_is_named_with_it) {

@@ -62,6 +62,7 @@ BOOST_AUTO_TEST_CASE(slips_are_refused_rather_than_taken_for_names) {
   BOOST_TEST(refusal("*").find("%any") != std::string::npos);
   BOOST_TEST(refusal("gw.*.net").find("'*'") != std::string::npos);
   BOOST_TEST(refusal("us*@example.com").find("'*'") != std::string::npos);
+  BOOST_TEST(refusal("us\\er@example.com").find("backslashes") != std::string::npos);
   BOOST_TEST(refusal("user@*.example.com").find("'*'") != std::string::npos);
   for (const char* text : {"", "@example.com", "user@", "@#", "@#abc", "@#zz", "a..b", "gw example", "%any6", ".example.com", "*.", "gw/1"})
     refusal(text);
