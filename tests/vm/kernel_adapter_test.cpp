@@ -587,3 +587,86 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_sas_go_in_and_out, Fixture) {
   BOOST_TEST(refused == 0U);
   BOOST_TEST(kernel->inventory()->sas.empty());
 }
+
+// Keys, counters, sequence numbers and replay window go along; a new destination leaves the old SA, whose numbers are not used again.
+BOOST_FIXTURE_TEST_CASE(an_sa_moves_to_other_ports_and_addresses_and_goes_on, Fixture) {
+  const std::string show = "ip -s -d xfrm state";
+  for (const bool esn : {false, true}) {
+    must(out_policy("0.0.0.0/0", "10.2.0.0/16"));
+    test::run("ip route replace 10.2.0.0/16 via 192.0.2.2 src 192.0.2.1; ip -n peer addr replace 192.0.2.9/24 dev v1");
+    model::AddSa sa = gcm_sa(model::Direction::Out, 0x8001);
+    sa.encapsulation = model::UdpEncapsulation{4500, 1027};
+    sa.esn = esn;
+    sa.soft_packets = 1000;
+    sa.hard_time = seconds(500);
+    const model::SaId id = sa.id;
+    must(std::move(sa));
+    test::run("ping -n -c 3 -i 0.2 -W 1 10.2.0.9 >/dev/null; true");
+    const auto hex = [&] {
+      return std::stoul(output(show + " | sed -n 's/.*[^-]oseq 0x\\([0-9a-f]*\\).*/\\1/p' | tail -n 1"), nullptr, 16);
+    };
+    BOOST_TEST(hex() == 3U);
+
+    // ports: in place
+    must(model::MoveSa{id, id.destination, address("192.0.2.1"), model::UdpEncapsulation{4500, 2048}});
+    std::string shown = output(show);
+    BOOST_TEST(shown.find("sport 4500 dport 2048") != std::string::npos, shown);
+    BOOST_TEST(hex() == 3U);
+    BOOST_TEST(kernel->query(id)->packets == 3U);
+    test::run("ping -n -c 1 -W 1 10.2.0.9 >/dev/null; true");
+    BOOST_TEST(hex() == 4U);
+
+    // another source, no more UDP: one SA, made anew in one breath
+    must(model::MoveSa{id, id.destination, address("192.0.2.44"), std::nullopt});
+    shown = output(show);
+    BOOST_TEST(shown.find("espinudp") == std::string::npos, shown);
+    BOOST_TEST(kernel->inventory()->sas.size() == 1U);
+    BOOST_TEST(kernel->query(id)->source.to_string() == "192.0.2.44");
+    BOOST_TEST(kernel->query(id)->packets == 4U);
+    BOOST_TEST(hex() == 4U + 0x400000U);
+    BOOST_TEST(shown.find("soft 1000(packets)") != std::string::npos, shown);
+
+    // another destination: beside the old one
+    must(model::MoveSa{id, address("192.0.2.9"), address("192.0.2.1"), model::UdpEncapsulation{4500, 4500}});
+    BOOST_TEST(kernel->inventory()->sas.size() == 2U);
+    const model::SaId moved{address("192.0.2.9"), id.spi, id.protocol};
+    model::SetPolicy policy = out_policy("0.0.0.0/0", "10.2.0.0/16");
+    policy.tunnel_destination = moved.destination;
+    must(policy);
+    must(model::DeleteSa{id});
+    test::run("ping -n -c 1 -W 1 10.2.0.9 >/dev/null; true");
+    BOOST_TEST(kernel->query(moved)->packets == 5U);
+    BOOST_TEST(hex() == 5U + 0x800000U);
+    must(model::DeleteSa{moved});
+    // what is gone cannot move
+    const Status gone = ask(model::MoveSa{id, id.destination, address("192.0.2.1"), std::nullopt});
+    BOOST_REQUIRE(!gone);
+    BOOST_TEST(gone.error().message.find("move SA 192.0.2.2 esp 00008001") != std::string::npos, gone.error().message);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(addresses_and_routes_that_come_and_go_are_told_once_and_listed, Fixture) {
+  const auto addresses = kernel->local_addresses();
+  BOOST_REQUIRE(addresses);
+  const auto has = [](const std::vector<IpAddress>& all, const char* one) {
+    return std::find(all.begin(), all.end(), address(one)) != all.end();
+  };
+  BOOST_TEST(has(*addresses, "192.0.2.1"));
+  BOOST_TEST(has(*addresses, "2001:db8::1"));
+  BOOST_TEST(!has(*addresses, "127.0.0.1"));
+  test::run("ip addr add 192.0.2.7/24 dev v0; ip addr del 192.0.2.7/24 dev v0; ip route add 10.77.0.0/16 via 192.0.2.2");
+  until([&] { return events.paths > 0; }, "no event");
+  BOOST_TEST(events.paths == 1);
+  BOOST_TEST(!has(*kernel->local_addresses(), "192.0.2.7"));
+  // our own routes are none of that
+  events.paths = 0;
+  make_svti("svti9", 9);
+  test::run("ip link set svti9 addrgenmode none up");  // an address of its own would be an event
+  loop.restart();
+  loop.run_for(std::chrono::milliseconds(600));
+  events.paths = 0;
+  must(model::AddRoute{{prefix("10.99.0.0/16"), 220, 9}});
+  loop.restart();
+  loop.run_for(std::chrono::milliseconds(600));
+  BOOST_TEST(events.paths == 0);
+}

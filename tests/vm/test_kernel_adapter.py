@@ -21,6 +21,8 @@ CASES = [
     "an_acquire_through_an_svti_names_it",
     "the_inventory_has_ours_and_nothing_else",
     "a_thousand_sas_go_in_and_out",
+    "an_sa_moves_to_other_ports_and_addresses_and_goes_on",
+    "addresses_and_routes_that_come_and_go_are_told_once_and_listed",
 ]
 
 

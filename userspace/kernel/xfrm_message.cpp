@@ -348,7 +348,7 @@ namespace {
 
 // Outbound sequence numbers that an SA which moves to another destination skips: what the old one still sends meanwhile stays below.
 // An AEAD must never protect two packets with one number (RFC 4106 3.1).
-constexpr std::uint32_t kSequenceGap = 1U << 16;
+constexpr std::uint32_t kSequenceGap = 1U << 22;
 
 // what a new SA takes over from the one it continues; the rest the kernel makes anew
 constexpr std::uint16_t kKeptAttributes[] = {
