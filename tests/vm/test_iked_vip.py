@@ -55,6 +55,8 @@ def road_warrior(number, start="start", requests=("0.0.0.0",), svti=SVTI):
             *policies,
         ),
         block("pre-shared-key hq", "id secgw.example.net", f"secret {SECRET}"),
+        # what asked for the SA before there was an address does not use it: its larval state goes by itself
+        options=("install-routes true", "acquire-timeout 10"),
     )
 
 
