@@ -261,7 +261,7 @@ BOOST_FIXTURE_TEST_CASE(sas_are_those_that_iproute2_would_make, Fixture) {
     sa.encryption_key = {};
     same_sa(*this, std::move(sa),
             "src 192.0.2.1 dst 192.0.2.2 proto ah spi 0x1007 reqid " + std::to_string(kReqid) +
-                " mode tunnel flag af-unspec auth-trunc 'hmac(sha256)' 0x" + kHmacKey + " 128");
+                " mode tunnel flag af-unspec align4 auth-trunc 'hmac(sha256)' 0x" + kHmacKey + " 128");
   }
 }
 

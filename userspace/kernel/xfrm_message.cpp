@@ -332,6 +332,8 @@ Result<Bytes> encode(const model::AddSa& request) {
   if (request.copy_dscp_in) info.flags |= XFRM_STATE_DECAP_DSCP;
   if (!request.copy_df) info.flags |= XFRM_STATE_NOPMTUDISC;
   if (request.esn) info.flags |= XFRM_STATE_ESN;
+  // RFC 4302 3.3.3.2.1: inside IPv4 the header is a multiple of four octets; by itself the kernel makes it one of eight, as IPv6 needs
+  if (request.id.protocol == wire::ProtocolId::Ah && info.family == AF_INET) info.flags |= XFRM_STATE_ALIGN4;
   if (replay->empty() && request.direction == model::Direction::In) info.replay_window = static_cast<std::uint8_t>(request.replay_window);
 
   MessageBuilder message(XFRM_MSG_NEWSA, kAcknowledged | NLM_F_CREATE | NLM_F_EXCL, kSaMessageSize);

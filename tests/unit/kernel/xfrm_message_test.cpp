@@ -267,6 +267,13 @@ BOOST_AUTO_TEST_CASE(ah_has_integrity_alone) {
   sa.encryption_key = {};
   const Bytes message = encoded(sa);
   BOOST_TEST(info_of(message).id.proto == IPPROTO_AH);
+  // as every other implementation pads it (RFC 4302 3.3.3.2.1)
+  BOOST_TEST((info_of(message).flags & XFRM_STATE_ALIGN4) != 0);
+  BOOST_TEST((info_of(encoded(cbc_sa())).flags & XFRM_STATE_ALIGN4) == 0);
+  model::AddSa of_ipv6 = std::move(sa);
+  of_ipv6.id.destination = address("2001:db8::2");
+  of_ipv6.source = address("2001:db8::1");
+  BOOST_TEST((info_of(encoded(of_ipv6)).flags & XFRM_STATE_ALIGN4) == 0);
   const auto attributes = attributes_of(message, sizeof(xfrm_usersa_info));
   BOOST_TEST(hex(attributes, XFRMA_ALG_CRYPT) == "absent");
   BOOST_TEST(attributes.find(XFRMA_ALG_AUTH_TRUNC).has_value());
