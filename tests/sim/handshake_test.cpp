@@ -493,4 +493,26 @@ BOOST_AUTO_TEST_CASE(a_request_that_overtakes_the_ike_auth_response_is_not_answe
   pair.check_one_pair();
 }
 
+BOOST_AUTO_TEST_CASE(a_trap_stands_before_there_is_a_route_and_gets_the_local_address_with_it) {
+  Pair pair([](model::Vpn& vpn) {
+    vpn.local_address.reset();
+    vpn.ipsec.start_action = StartAction::Trap;
+  });
+  pair.left.crash();
+  pair.left.set_addresses({});
+  pair.left.restart();
+  BOOST_TEST((pair.world.probe(pair.left, kToRight) == Probe::Held));
+  pair.world.run_for(seconds(1));
+  BOOST_TEST(pair.left.core().ike_sas() == 0U);
+  pair.left.set_addresses({address(kLeft)});
+  BOOST_TEST_REQUIRE(pair.left.kernel().spd().size() == 3U);
+  for (const auto& [id, policy] : pair.left.kernel().spd()) {
+    if (id.direction == model::Direction::Out) BOOST_TEST(policy.set.tunnel_source.to_string() == kLeft);
+    BOOST_TEST(policy.claims.size() == 1U);
+  }
+  BOOST_TEST((pair.world.probe(pair.left, kToRight) == Probe::Held));
+  pair.world.run_for(seconds(1));
+  pair.check_one_pair();
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -244,4 +244,41 @@ BOOST_DATA_TEST_CASE(update_sa_addresses_of_a_scripted_peer, boost::unit_test::d
   BOOST_TEST(node.ike_sas().at(0).remote.address.to_string() == (supported ? kOther : "192.0.2.1"));
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_from_where_the_peer_never_said_to_be_moves_nothing) {
+  Mobile pair;
+  pair.up();
+  // who is in between takes an answer, and hands it over with a source of its own
+  std::optional<model::Datagram> taken;
+  pair.world.lose = [&](const Node& from, const wire::Header& header, const model::Datagram& datagram) {
+    if (&from != &pair.right || !header.response || taken) return false;
+    taken = datagram;
+    return true;
+  };
+  BOOST_TEST_REQUIRE(pair.left.rekey("right", "net").has_value());
+  BOOST_TEST_REQUIRE(pair.world.run_until([&] { return taken.has_value(); }, seconds(1)));
+  pair.left.inject({taken->remote, {address("203.0.113.66"), 4500}, taken->payload});
+  pair.world.run_for(seconds(10));
+  pair.check_moved("192.0.2.1", "192.0.2.2");
+  pair.traffic_for(seconds(1));
+  pair.end();
+}
+
+BOOST_AUTO_TEST_CASE(a_child_sa_that_moved_to_where_a_trap_stands_is_rekeyed_without_loss) {
+  // The trap is set at the one address, the CHILD SA begins at the other and moves to the first: each brings a reqid of its own.
+  Pair pair([](model::Vpn& vpn) { kMobile(vpn), vpn.remote_address = address(kRight), vpn.ipsec.start_action = model::StartAction::Trap; },
+            kMobile);
+  pair.left.set_addresses({address(kOther)});
+  (void)pair.world.probe(pair.left, kToRight);
+  pair.world.run_for(seconds(1));
+  BOOST_TEST_REQUIRE(pair.carries());
+  pair.left.set_addresses({address(kLeft)});
+  pair.world.run_for(seconds(1));
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST_REQUIRE(pair.right.rekey("left", "net").has_value());
+    pair.traffic_for(seconds(2));
+  }
+  pair.world.run_for(seconds(20));
+  pair.check_one_pair();
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -164,4 +164,36 @@ BOOST_AUTO_TEST_CASE(octets_and_packets_have_limits_of_their_own_in_the_kernel_w
   pair.check_one_pair();
 }
 
+BOOST_AUTO_TEST_CASE(a_second_attempt_before_the_first_has_failed_leaves_one_ike_sa) {
+  Pair pair([](model::Vpn& vpn) { vpn.ike.reauth_time = seconds(4000), vpn.ike.keying_tries = 3; },
+            [](model::Vpn& vpn) { vpn.remote_address.reset(); }, make_before_break());
+  pair.connect();
+  // IKE_SA_INIT finds no answer for as long as an attempt takes; then another is due
+  bool deaf = true;
+  pair.world.lose = [&](const Node&, const wire::Header& header, const model::Datagram&) {
+    return deaf && header.exchange == wire::ExchangeType::IkeSaInit;
+  };
+  BOOST_TEST_REQUIRE(pair.world.run_until([&] { return pair.left.core().ike_sas() == 2; }, seconds(4000)));
+  pair.world.run_for(seconds(150));
+  deaf = false;
+  pair.world.run_for(seconds(400));
+  pair.check_one_pair();
+}
+
+BOOST_AUTO_TEST_CASE(an_ike_sa_rekeyed_while_it_is_reauthenticated_leaves_one) {
+  Pair pair(
+      kReauth, [](model::Vpn& vpn) { vpn.remote_address.reset(); }, make_before_break());
+  pair.connect();
+  bool deaf = true;
+  pair.world.lose = [&](const Node&, const wire::Header& header, const model::Datagram&) {
+    return deaf && header.exchange == wire::ExchangeType::IkeSaInit;
+  };
+  BOOST_TEST_REQUIRE(pair.world.run_until([&] { return pair.left.core().ike_sas() == 2; }, seconds(1100)));
+  BOOST_TEST_REQUIRE(pair.right.rekey("left").has_value());
+  pair.world.run_for(seconds(20));
+  deaf = false;
+  pair.world.run_for(seconds(60));
+  pair.check_one_pair();
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -280,4 +280,25 @@ BOOST_AUTO_TEST_CASE(a_child_sa_that_the_kernel_refuses_is_deleted_at_both_ends)
   BOOST_TEST(pair.left.ike_sas().size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(an_ike_sa_deleted_while_its_successor_takes_over_still_says_so) {
+  const Change lively = [](model::Vpn& vpn) { vpn.ike.dpd_delay = seconds(20); };
+  Pair pair(lively, lively);
+  pair.connect();
+  const auto old = pair.left.ike_sas()[0].initiator_spi;
+  bool cut = false;
+  pair.world.lose = [&](const Node& from, const wire::Header& header, const model::Datagram&) {
+    return (header.initiator_spi == old && header.exchange == ExchangeType::Informational) || (cut && &from == &pair.left);
+  };
+  // Left has answered right's rekeying, no Delete of the old IKE SA comes, and a sign of life is under way when it is told to close. Then
+  // right speaks on the new one.
+  BOOST_TEST_REQUIRE(pair.right.rekey("left").has_value());
+  pair.world.run_for(seconds(30));
+  cut = true;
+  BOOST_TEST_REQUIRE(pair.left.terminate("right").has_value());
+  pair.world.run_for(seconds(60));
+  pair.world.lose = {};
+  pair.world.run_for(seconds(600));
+  BOOST_TEST(pair.left.core().ike_sas() == 0U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

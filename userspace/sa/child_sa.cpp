@@ -214,10 +214,10 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   child->unique_id = ctx_.ids->next_child++;
   child->vpn = vpn_;
   child->policy = plan.policy;
-  // What it replaces may still be between other addresses (RFC 4555): the reqid stays, so that either SA serves.
-  if (plan.rekeyed != nullptr && plan.rekeyed->local == plan.local && plan.rekeyed->remote == plan.remote)
-    ctx_.reqids.moved(plan.rekeyed->reqid, policies);
-  child->reqid = ctx_.reqids.acquire(policies);
+  // What it replaces may still be between other addresses, or have been (RFC 4555): the reqid stays, so that either SA serves.
+  const bool same = plan.rekeyed != nullptr && plan.rekeyed->local == plan.local && plan.rekeyed->remote == plan.remote;
+  if (same) ctx_.reqids.moved(plan.rekeyed->reqid, policies);
+  child->reqid = same ? ctx_.reqids.share(plan.rekeyed->reqid) : ctx_.reqids.acquire(policies);
   for (model::SetPolicy& policy : policies) policy.reqid = child->reqid;
   child->choice = plan.choice;
   child->local = plan.local;

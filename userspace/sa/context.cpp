@@ -42,6 +42,11 @@ std::uint32_t ReqidTable::acquire(const std::vector<model::SetPolicy>& policies)
   return found->second;
 }
 
+std::uint32_t ReqidTable::share(std::uint32_t reqid) {
+  ++uses_.at(reqid).count;
+  return reqid;
+}
+
 void ReqidTable::moved(std::uint32_t reqid, const std::vector<model::SetPolicy>& policies) {
   const auto use = uses_.find(reqid);
   Key key = key_of(policies);

@@ -33,6 +33,8 @@ class ReqidTable {
   void seed(const model::PolicyId& outbound, std::uint32_t reqid) { seeds_[outbound] = reqid; }
   // `policies` as policies_for() makes them, whatever their reqid
   std::uint32_t acquire(const std::vector<model::SetPolicy>& policies);
+  // another user of one that is in use
+  std::uint32_t share(std::uint32_t reqid);
   void release(std::uint32_t reqid);
   // The policies of this reqid go on between other addresses: who acquires them so gets the same reqid.
   void moved(std::uint32_t reqid, const std::vector<model::SetPolicy>& policies);
@@ -140,9 +142,10 @@ struct Context {
   // notes for the Core
   std::vector<std::unique_ptr<IkeSa>> newborn;  // IKE SAs made by rekeying
   std::vector<FollowUp> follow_ups;
-  std::vector<std::uint32_t> rescheduled;           // IKE SAs other than the one at hand whose deadline may have changed
-  std::multimap<TimePoint, model::SaId> lingering;  // inbound SAs that outlive their CHILD SA for packets under way
-  std::function<IkeSa*(std::uint32_t)> find_ike;    // by unique id; null when gone
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> handed_over;  // an IKE SA, and the one that has its CHILD SAs since it was rekeyed
+  std::vector<std::uint32_t> rescheduled;                            // IKE SAs other than the one at hand whose deadline may have changed
+  std::multimap<TimePoint, model::SaId> lingering;                   // inbound SAs that outlive their CHILD SA for packets under way
+  std::function<IkeSa*(std::uint32_t)> find_ike;                     // by unique id; null when gone
   // the established IKE SAs between these identities
   std::function<std::vector<IkeSa*>(const model::Identity& local, const model::Identity& remote)> between;
   // an IKE SA between these identities is there that was established at `since` or before

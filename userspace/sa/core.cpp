@@ -126,6 +126,12 @@ void Core::touch(std::uint32_t id, TimePoint now, Effects& out, F&& action) {
 
 // IKE SAs born meanwhile are taken in, and what they left to do is done.
 void Core::settle(TimePoint now, Effects& out) {
+  // what is to take the place of an IKE SA that was rekeyed meanwhile takes that of its successor
+  for (const auto& [before, after] : std::exchange(ctx_.handed_over, {})) {
+    for (const auto& [id, sa] : sas_) {
+      if (sa->replaces() == before && id != after) sa->set_replaces(after);
+    }
+  }
   while (!ctx_.newborn.empty() || !ctx_.follow_ups.empty()) {
     for (auto& sa : std::exchange(ctx_.newborn, {})) {
       const IkeSa& born = *sa;
@@ -174,6 +180,8 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       if (configured != ctx_.config->vpns.end()) reauthenticate(configured->second, note, now, out);
       return;
     case FollowUp::Kind::Retry:
+      // what was to be replaced is gone: by another attempt, or it has been begun anew itself
+      if (const IkeSa* old = find(note.ike); note.ike != 0 && (old == nullptr || !old->established())) return;
       if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out, note.ike);
       return;
     case FollowUp::Kind::Start:
@@ -190,7 +198,10 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
 // RFC 7296 2.8.3: a new IKE SA from the beginning, with CHILD SAs of its own; then, or before, the old one goes.
 void Core::reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out) {
   if (ctx_.config->global.make_before_break) {
-    (void)connect(vpn, note.policies, {}, 1, now, out, note.ike);
+    const bool under_way = std::any_of(sas_.begin(), sas_.end(), [&](const auto& one) {
+      return one.second->replaces() == note.ike && !one.second->established() && !one.second->finished();
+    });
+    if (!under_way) (void)connect(vpn, note.policies, {}, 1, now, out, note.ike);
     return;
   }
   // no packet leaves in clear while there is no CHILD SA
@@ -496,6 +507,24 @@ void Core::paths_changed(TimePoint now, Effects& out) {
   std::vector<std::uint32_t> all;
   for (const auto& [id, sa] : sas_) all.push_back(id);
   for (const std::uint32_t id : all) touch(id, now, out, [&](IkeSa& sa) { sa.paths_changed(now, out); });
+  settle_traps(out);
+}
+
+// Traps that were set before there was a way to the peer get its local address. The old one goes last: there is always one.
+void Core::settle_traps(Effects& out) {
+  std::vector<TrapKey> keys;
+  for (const auto& [key, trap] : traps_) {
+    const auto vpn = ctx_.config->vpns.find(key.first);
+    if (trap.provisional && vpn != ctx_.config->vpns.end() && ctx_.source_address(*vpn->second->remote_address)) keys.push_back(key);
+  }
+  for (const TrapKey& key : keys) {
+    const Trap before = std::move(traps_.extract(key).mapped());
+    trap_of_reqid_.erase(before.reqid);
+    const VpnPtr& vpn = ctx_.config->vpns.at(key.first);
+    if (const auto* policy = vpn->find_policy(key.second)) set_trap(vpn, *policy, out);
+    out.emplace_back(ReleasePolicies{before.owner});
+    ctx_.reqids.release(before.reqid);
+  }
 }
 
 void Core::install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out) {
@@ -808,19 +837,23 @@ void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effe
   if (traps_.contains(key)) return;
   if (!policy.negotiated()) return set_shunt(vpn, policy, out);
   if (!vpn->remote_address || vpn->version != 2) return;
-  const auto local = vpn->local_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
-  if (!local)
-    return log(out, Subsystem::Child, 0,
-               vpn->name + ": no trap for " + policy.name + ": there is no route to " + vpn->remote_address->to_string());
+  auto local = vpn->local_address ? vpn->local_address : ctx_.source_address(*vpn->remote_address);
+  const bool provisional = !local;
+  if (provisional) {
+    log(out, Subsystem::Child, 1,
+        vpn->name + ": there is no route to " + vpn->remote_address->to_string() + " yet: the trap of " + policy.name +
+            " is for any local address");
+    local = IpAddress::any(vpn->remote_address->family());
+  }
   const PolicyTarget target{&policy, *local, *vpn->remote_address, 0};
-  // Before our virtual address is known, whatever goes to the peer's side is trapped: nothing of it may pass in clear.
+  // Before our address is known, virtual or not, whatever goes to the peer's side is trapped: nothing of it may pass in clear.
   std::vector<Prefix> ours;
   for (const IpAddress& asked : vpn->vip_request) ours.push_back(Prefix::any(asked.family()));
-  if (ours.empty()) ours.push_back(Prefix::host(*local));
+  if (ours.empty()) ours.push_back(provisional ? Prefix::any(local->family()) : Prefix::host(*local));
   auto policies = policies_for(selectors_of(policy.local_ts, ours), selectors_of(policy.remote_ts, *vpn->remote_address), target);
   if (policies.empty())
     return log(out, Subsystem::Child, 0, vpn->name + ": no trap for " + policy.name + ": its selectors make no policy, or too many");
-  Trap trap{next_trap_++, ctx_.reqids.acquire(policies), vpn->name, policy.name};
+  Trap trap{next_trap_++, ctx_.reqids.acquire(policies), vpn->name, policy.name, provisional};
   for (model::SetPolicy& one : policies) one.reqid = trap.reqid;
   out.emplace_back(ClaimPolicies{trap.owner, std::move(policies)});
   log(out, Subsystem::Child, 1, vpn->name + ": traffic of " + policy.name + " will bring it up");
@@ -842,7 +875,7 @@ void Core::set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Eff
   const IpAddress here = local.value_or(IpAddress{}), there = vpn->remote_address.value_or(IpAddress{});
   auto policies = policies_for(selectors_of(policy.local_ts, here), selectors_of(policy.remote_ts, there), {&policy, here, there, 0});
   if (policies.empty()) return give_up("its selectors make no policy, or too many");
-  Trap trap{next_trap_++, 0, vpn->name, policy.name};
+  Trap trap{next_trap_++, 0, vpn->name, policy.name, false};
   out.emplace_back(ClaimPolicies{trap.owner, std::move(policies)});
   log(out, Subsystem::Child, 1,
       vpn->name + ": traffic of " + policy.name + (policy.action == model::PolicyAction::Pass ? " passes in clear" : " is dropped"));

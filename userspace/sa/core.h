@@ -135,6 +135,7 @@ class Core {
     std::uint64_t owner = 0;
     std::uint32_t reqid = 0;
     std::string vpn, policy;
+    bool provisional = false;  // no local address was known
   };
   using TrapKey = std::pair<std::string, std::string>;
 
@@ -165,6 +166,7 @@ class Core {
   void finish_reauthentication(std::uint32_t id, TimePoint now, Effects& out);
   void set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
   void set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
+  void settle_traps(Effects& out);
   void release_trap(const TrapKey& key, Effects& out);
   void start_vpn(const VpnPtr& vpn, TimePoint now, Effects& out);
   void stop_vpn(const std::string& vpn, const std::string& reason, TimePoint now, Effects& out);

@@ -393,12 +393,13 @@ void IkeSa::hand_over(IkeSa& successor, TimePoint now, Effects& out) {
     successor.move_child(*successor.children_.back(), now, out);  // the peer may have moved meanwhile
   }
   children_.clear();
-  for (Job& job : jobs_) {
-    const bool only_here = job.kind == Job::Kind::RekeyIke || job.kind == Job::Kind::DeleteIke ||
-                           job.kind == Job::Kind::AuthenticationFailed || job.kind == Job::Kind::Liveness;
+  std::erase_if(jobs_, [&](Job& job) {
+    if (job.kind == Job::Kind::DeleteIke) return false;  // its own end still has to be told
+    const bool only_here =
+        job.kind == Job::Kind::RekeyIke || job.kind == Job::Kind::AuthenticationFailed || job.kind == Job::Kind::Liveness;
     if (!only_here) successor.jobs_.push_back(std::move(job));
-  }
-  jobs_.clear();
+    return true;
+  });
   for (DelayedJob& delayed : delayed_) {
     if (delayed.job.kind != Job::Kind::RekeyIke) successor.delayed_.push_back(std::move(delayed));
   }
@@ -423,6 +424,7 @@ void IkeSa::hand_over(IkeSa& successor, TimePoint now, Effects& out) {
     }
   }
   successor.predecessor_ = 0;
+  ctx_.handed_over.emplace_back(id_, successor.id_);
   ctx_.rescheduled.push_back(successor.id_);
 }
 

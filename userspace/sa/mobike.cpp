@@ -184,7 +184,11 @@ void IkeSa::probe(Effects& out) {
 void IkeSa::on_probed(TimePoint now, Effects& out) {
   if (!mobike_ || !mobike_initiator_ || !established()) return;
   if (reply_local_.address == local_.address && reply_remote_.address == remote_.address) return;
-  take_path({reply_local_.address, reply_remote_.address}, now, out);
+  // The source of a datagram is anybody's word: only addresses that the peer has told, protected, are its own.
+  const std::vector<Path> possible = paths();
+  const bool known = std::any_of(possible.begin(), possible.end(),
+                                 [&](const Path& one) { return one.local == reply_local_.address && one.remote == reply_remote_.address; });
+  if (known) take_path({reply_local_.address, reply_remote_.address}, now, out);
 }
 
 // What an INFORMATIONAL request of the peer says about addresses, and what is answered to that.

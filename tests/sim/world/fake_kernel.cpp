@@ -55,8 +55,12 @@ void FakeKernel::drop_claims(std::uint64_t owner, const std::vector<model::Polic
   for (const model::PolicyId& id : ids) {
     const auto policy = spd_.find(id);
     if (policy == spd_.end()) continue;
-    policy->second.owners.erase(owner);
-    if (policy->second.owners.empty()) spd_.erase(policy);
+    std::erase_if(policy->second.claims, [&](const auto& claim) { return claim.first == owner; });
+    if (policy->second.claims.empty()) {
+      spd_.erase(policy);
+    } else {
+      policy->second.set = policy->second.claims.back().second;
+    }
   }
 }
 
@@ -65,7 +69,8 @@ void FakeKernel::claim(std::uint64_t owner, std::vector<model::SetPolicy> polici
   for (model::SetPolicy& set : policies) {
     claims_[owner].push_back(set.id);
     Policy& policy = spd_[set.id];
-    policy.owners.insert(owner);
+    std::erase_if(policy.claims, [&](const auto& claim) { return claim.first == owner; });
+    policy.claims.emplace_back(owner, set);
     policy.set = std::move(set);
   }
   std::vector<model::PolicyId> gone;

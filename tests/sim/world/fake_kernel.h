@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sa/effects.h"
@@ -26,8 +26,8 @@ class FakeKernel {
     std::uint64_t order = 0;  // of installation: the newest outbound SA is used
   };
   struct Policy {
-    model::SetPolicy set;  // the form of the claim made last
-    std::set<std::uint64_t> owners;
+    model::SetPolicy set;                                            // the form of the last of the claims
+    std::vector<std::pair<std::uint64_t, model::SetPolicy>> claims;  // owner and form, in the order they were made
   };
 
   // Each returns what was wrong with the request, empty when nothing was.

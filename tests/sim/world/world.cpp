@@ -176,6 +176,7 @@ Endpoint World::translate(const Endpoint& from) {
 
 std::optional<Endpoint> World::translate_back(const Endpoint& to) const {
   for (const auto& [inside, nat] : nats_) {
+    if (inside == to.address) return std::nullopt;  // no address of the world outside
     if (nat.outside != to.address) continue;
     const auto mapping = std::find_if(nat.ports.begin(), nat.ports.end(), [&](const auto& entry) { return entry.second == to.port; });
     if (mapping == nat.ports.end()) return std::nullopt;  // nobody inside has asked for it
@@ -262,9 +263,11 @@ void World::answer(Node& node, sa::VerifyCertificate question) {
   });
 }
 
-// RFC 7296 2.2: a message id is used for one request and its response. IKE_SA_INIT alone is sent anew under the same number (2.6, 1.2).
+// RFC 7296 2.2: a message id is used for one request and its response. IKE_SA_INIT alone is sent anew under the same number (2.6, 1.2),
+// and what is answered outside of an IKE SA (2.5: a version of a stranger's) has the number that was asked with.
 void World::check_message_id(const Node& from, const wire::Header& header, const model::Datagram& datagram) {
   if (header.exchange == wire::ExchangeType::IkeSaInit || header.responder_spi == 0) return;
+  if (header.next_payload == wire::PayloadType::Notify) return;
   const std::uint16_t fragment = fragment_number(datagram.payload);
   const Slot slot{header.initiator_spi, header.responder_spi, header.from_initiator, header.response, header.message_id, fragment};
   const std::size_t hash = std::hash<std::string_view>{}(as_text(datagram.payload));
@@ -282,7 +285,8 @@ void World::send(Node& from, const model::Datagram& datagram) {
     return note("network", to_string(*header) + " of " + from.name() + " goes nowhere from " + datagram.local.to_string());
   Flight flight{datagram, nullptr};
   flight.datagram.local = translate(datagram.local);
-  if (lose && lose(from, *header, datagram)) return note("network", "loses " + to_string(*header) + " of " + from.name() + " (as told)");
+  if (lose && lose(from, *header, flight.datagram))
+    return note("network", "loses " + to_string(*header) + " of " + from.name() + " (as told)");
   if (chance_.chance(weather.loss)) return note("network", "loses " + to_string(*header) + " of " + from.name());
   if (chance_.chance(weather.duplication)) {
     note("network", "doubles " + to_string(*header) + " of " + from.name());
