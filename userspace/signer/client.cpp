@@ -52,10 +52,13 @@ void Client::put_all() {
   for (const auto& [id, key] : keys_) (void)transmit(PutKey{id, key->pkcs8.clone()});
 }
 
-// False: it could not be sent. The queue of the socket is the bound.
+// False: it could not be sent, errno says why. The queue of the socket is the bound.
 bool Client::transmit(const Request& request) {
   const Secret packet = encode(request);
-  if (!socket_ || packet.size() > kMaxPacket) return false;
+  if (!socket_ || packet.size() > kMaxPacket) {
+    errno = EMSGSIZE;
+    return false;
+  }
   return send(started_.socket, packet.view().data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(packet.size());
 }
 
@@ -81,7 +84,12 @@ void Client::sign(auth::SigningRequest request, Done done) {
   if (!socket_) return done(system_error("the signer has ended" + (last_words_.empty() ? "" : ": " + last_words_)));
   if (pending_.size() >= kMostPending) return done(system_error("the signer has too much to do"));
   const std::uint64_t number = next_++;
-  if (!transmit(SignOctets{number, std::move(request)})) return done(system_error("the signer has too much to do"));
+  if (!transmit(SignOctets{number, std::move(request)})) {
+    // It may have died, and the news of that is still to be read.
+    if (errno != EPIPE && errno != ECONNRESET) return done(system_error("the signer has too much to do"));
+    ended(last_words_);
+    return done(system_error("the signer has ended: " + last_words_));
+  }
   pending_.emplace(number, std::move(done));
 }
 
