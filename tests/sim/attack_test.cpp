@@ -116,6 +116,33 @@ wire::SaPayload ike_offer() {
 const wire::TsPayload kTsi{PayloadType::TsInitiator, {wire::TrafficSelector::of(prefix("10.1.0.0/24"))}};
 const wire::TsPayload kTsr{PayloadType::TsResponder, {wire::TrafficSelector::of(prefix("10.2.0.0/24"))}};
 
+// every group that a configuration can name
+constexpr const char* kGroups[] = {"modp2048", "modp3072", "modp4096", "modp6144", "modp8192", "ecp256", "ecp384", "ecp521", "curve25519"};
+
+// What turns an honest public value of a group into one that RFC 6989 2 (RFC 8031 5) refuses. For p - 1, p and p + 1, and for a point of
+// small order in another form: key_exchange_test.
+using Spoil = std::function<void(Bytes&)>;
+std::vector<std::pair<std::string, Spoil>> bad_values_of(std::string_view group) {
+  const auto filled = [](std::uint8_t octet) { return [octet](Bytes& value) { std::fill(value.begin(), value.end(), octet); }; };
+  std::vector<std::pair<std::string, Spoil>> out = {{"0", filled(0)}};
+  if (group == "curve25519") {
+    out.emplace_back("1", [](Bytes& value) { std::fill(value.begin(), value.end(), std::uint8_t{0}), value.front() = 1; });
+    return out;  // any other octets are a point of it or of its twist
+  }
+  out.emplace_back("1", [](Bytes& value) { std::fill(value.begin(), value.end(), std::uint8_t{0}), value.back() = 1; });
+  out.emplace_back("above the modulus", filled(0xff));
+  if (group.starts_with("ecp")) out.emplace_back("off the curve", [](Bytes& value) { value.back() ^= 1; });
+  return out;
+}
+
+void check_bad_value(Attack& attack, const model::Datagram& request) {
+  const auto answers = attack.ask(request);
+  BOOST_TEST_REQUIRE(answers.size() == 1U);
+  const auto message = wire::parse_message(answers[0].payload);
+  BOOST_TEST(has_notify(message->payloads, NotifyType::InvalidSyntax));
+  attack.check_nothing_left();
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(attacks)
@@ -249,37 +276,68 @@ BOOST_AUTO_TEST_CASE(cve_2009_1958_and_cve_2013_6467_every_payload_may_be_missin
 
 // row 8: key exchange data of every wrong length
 BOOST_AUTO_TEST_CASE(cve_2023_41913_key_exchange_data_of_a_wrong_length_is_refused_for_every_group) {
-  for (const char* group : {"modp2048", "modp3072", "modp4096", "ecp256", "ecp384", "ecp521", "curve25519"}) {
+  for (const char* group : kGroups) {
     const std::string proposal = std::string("aes128-cbc/hmac-sha256/") + group;
     Attack attack("correct horse", proposal);
     std::size_t right_size = 0;
     (void)changed<wire::KePayload>(attack.peer.init_payloads(), [&](const wire::KePayload& ke) { right_size = ke.data.size(); });
     for (const std::size_t size : {std::size_t{0}, std::size_t{1}, right_size - 1, right_size + 1, std::size_t{60000}}) {
-      const auto answers = attack.ask(
-          attack.peer.init(changed<wire::KePayload>(attack.peer.init_payloads(), [&](wire::KePayload& ke) { ke.data.resize(size, 7); })));
-      BOOST_TEST(answers.empty());
-      attack.check_nothing_left();
+      check_bad_value(attack, attack.peer.init(changed<wire::KePayload>(attack.peer.init_payloads(),
+                                                                        [&](wire::KePayload& ke) { ke.data.resize(size, 7); })));
     }
   }
 }
 
-// row 32 (CVE-2015-3240): public values that make the shared secret known
-BOOST_AUTO_TEST_CASE(cve_2015_3240_public_values_of_zero_one_and_minus_one_are_refused) {
-  for (const char* group : {"modp2048", "ecp256", "curve25519"}) {
-    Attack attack("correct horse", std::string("aes128-cbc/hmac-sha256/") + group);
-    for (const std::uint8_t last : {std::uint8_t{0}, std::uint8_t{1}}) {
-      const auto weak = [&](wire::KePayload& ke) {
-        std::fill(ke.data.begin(), ke.data.end(), std::uint8_t{0});
-        (std::string_view(group) == "curve25519" ? ke.data.front() : ke.data.back()) = last;
-      };
-      BOOST_TEST(attack.ask(attack.peer.init(changed<wire::KePayload>(attack.peer.init_payloads(), weak))).empty());
-      attack.check_nothing_left();
+// row 32 (CVE-2015-3240), RFC 6989: public values that make the shared secret known, or are of no element of the group
+BOOST_AUTO_TEST_CASE(cve_2015_3240_public_values_that_are_none_are_bad_syntax_in_every_group) {
+  for (const char* group : kGroups) {
+    for (const auto& [name, bad] : bad_values_of(group)) {
+      BOOST_TEST_CONTEXT(group << ", " << name) {
+        const std::string proposal = std::string("aes128-cbc/hmac-sha256/") + group;
+        Attack attack("correct horse", proposal);
+        const Payloads honest = attack.peer.init_payloads();
+        check_bad_value(attack, attack.peer.init(changed<wire::KePayload>(honest, [&, bad = bad](wire::KePayload& ke) { bad(ke.data); })));
+      }
     }
-    BOOST_TEST(
-        attack
-            .ask(attack.peer.init(changed<wire::KePayload>(
-                attack.peer.init_payloads(), [](wire::KePayload& ke) { std::fill(ke.data.begin(), ke.data.end(), std::uint8_t{0xff}); })))
-            .size() <= (std::string_view(group) == "curve25519" ? 1U : 0U));  // 2^255 - 1 is a point of Curve25519 like any other
+  }
+}
+
+// the same in a rekey of the IKE SA, whose response is protected and ends the IKE SA, and from a responder
+BOOST_AUTO_TEST_CASE(public_values_that_are_none_end_an_ike_sa_and_an_attempt) {
+  for (const char* group : {"modp2048", "ecp256", "curve25519"}) {
+    const std::string proposal = std::string("aes128-cbc/hmac-sha256/") + group;
+    for (const auto& [name, bad] : bad_values_of(group)) {
+      BOOST_TEST_CONTEXT(group << ", " << name) {
+        Attack attack("correct horse", proposal);
+        attack.authenticate();
+        wire::Proposal rekey = ike_proposal(proposal);
+        rekey.spi = Bytes(8, 0x5a);
+        wire::KePayload ke = *std::get_if<wire::KePayload>(&attack.peer.init_payloads().at(1));
+        bad(ke.data);
+        const Payloads payloads = {wire::SaPayload{{rekey}}, wire::NoncePayload{Bytes(32, 1)}, ke};
+        BOOST_TEST((attack.refusal(attack.peer.request(ExchangeType::CreateChildSa, payloads)) == NotifyType::InvalidSyntax));
+        attack.world.run_for(seconds(30));
+        attack.check_nothing_left();
+
+        const auto proposes = [&](model::Vpn& vpn) { vpn.ike.proposals = {ike_proposal(proposal)}; };
+        Pair pair(proposes, proposes);
+        pair.world.lose = [&, bad = bad](const Node& from, const wire::Header& header, const model::Datagram& datagram) {
+          if (&from != &pair.right || header.exchange != ExchangeType::IkeSaInit) return false;
+          auto message = wire::parse_message(datagram.payload).value();
+          model::Datagram changed_one = datagram;
+          changed_one.payload = wire::encode_message(
+              message.header, changed<wire::KePayload>(message.payloads, [&](wire::KePayload& one) { bad(one.data); }));
+          std::swap(changed_one.local, changed_one.remote);
+          pair.world.after(milliseconds(1), [&pair, changed_one] { (void)pair.left.inject(changed_one); });
+          return true;
+        };
+        BOOST_TEST_REQUIRE(pair.left.initiate("right").has_value());
+        pair.world.run_for(seconds(2));
+        BOOST_TEST(pair.left.count(sa::Notice::Kind::IkeFailed) == 1U);
+        BOOST_TEST(pair.left.logged("key exchange value is refused"));
+        BOOST_TEST(pair.left.core().ike_sas() == 0U);
+      }
+    }
   }
 }
 

@@ -456,7 +456,11 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
 
   auto born = IkeSa::as_responder(ctx_, datagram.local, datagram.remote, header.initiator_spi, now);
   Effects effects;
-  if (const Status accepted = born->accept_init(message, datagram, *choice, now, effects); !accepted) return drop(accepted.error().message);
+  if (const Status accepted = born->accept_init(message, datagram, *choice, now, effects); !accepted) {
+    // RFC 6989 2.5: a public value that fails its checks is bad syntax
+    if (accepted.error().fault == Fault::Peer) answer_init(datagram, header, NotifyType::InvalidSyntax, {}, out);
+    return drop(accepted.error().message);
+  }
   // An answer larger than the request could be aimed at somebody else: first the sender has to show that it is where it says.
   const bool larger = std::any_of(effects.begin(), effects.end(), [&](const Effect& effect) {
     const auto* sent = std::get_if<SendDatagram>(&effect);
