@@ -55,6 +55,11 @@ model::UniqueSa unique_sa(std::string_view value) {
   return value == "replace" ? model::UniqueSa::Replace : model::UniqueSa::No;
 }
 
+model::Childless childless(std::string_view value) {
+  const auto name = std::find(model::kChildlessNames.begin(), model::kChildlessNames.end(), value);
+  return static_cast<model::Childless>(name - model::kChildlessNames.begin());
+}
+
 PolicyAction policy_action(std::string_view value) {
   if (value == "ah") return PolicyAction::Ah;
   if (value == "pass") return PolicyAction::Pass;
@@ -107,6 +112,7 @@ const Setters<IkePolicy>& ike_policy_setters() {
       {"aggressive", [](IkePolicy& policy, Value value) { policy.aggressive = truth(value); }},
       {"udp-encap", [](IkePolicy& policy, Value value) { policy.udp_encap = truth(value); }},
       {"mobike", [](IkePolicy& policy, Value value) { policy.mobike = truth(value); }},
+      {"childless", [](IkePolicy& policy, Value value) { policy.childless = childless(value); }},
   };
   return kSetters;
 }

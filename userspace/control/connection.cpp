@@ -385,10 +385,11 @@ Taken fragmentation(ConnectionDraft&, const Values& values) {
   return wanted ? Taken() : Taken(invalid("expected yes, accept, force or no"));
 }
 
-Taken childless(ConnectionDraft&, const Values& values) {
-  const std::string text = as_text(values);
-  if (text == "never" || text == "allow") return {};
-  return text == "force" || text == "prefer" ? unsupported("expected allow or never") : invalid("expected allow, prefer, force or never");
+Taken childless(ConnectionDraft& draft, const Values& values) {
+  const auto name = std::find(model::kChildlessNames.begin(), model::kChildlessNames.end(), as_text(values));
+  if (name == model::kChildlessNames.end()) return invalid("expected allow, prefer, force or never");
+  draft.vpn.ike.childless = static_cast<model::Childless>(name - model::kChildlessNames.begin());
+  return {};
 }
 
 Taken dscp(ConnectionDraft&, const Values& values) {

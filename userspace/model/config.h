@@ -27,6 +27,10 @@ enum class DpdAction : std::uint8_t { Clear, Trap, Restart };
 enum class PolicyAction : std::uint8_t { Esp, Ah, Pass, Drop };
 enum class Mode : std::uint8_t { Tunnel, Transport };
 enum class UniqueSa : std::uint8_t { No, Never, Keep, Replace };
+// IKE SAs without a CHILD SA of their IKE_AUTH (RFC 6023): accepted, begun where the peer can, nothing else, not accepted
+enum class Childless : std::uint8_t { Allow, Prefer, Force, Never };
+inline constexpr std::array<std::string_view, 4> kChildlessNames = {"allow", "prefer", "force", "never"};
+constexpr std::string_view name_of(Childless childless) { return kChildlessNames.at(static_cast<std::size_t>(childless)); }
 
 constexpr bool is_negotiated(PolicyAction action) { return action == PolicyAction::Esp || action == PolicyAction::Ah; }
 
@@ -58,6 +62,7 @@ struct IkePolicy {
   seconds dpd_delay{0};
   bool udp_encap = false;
   bool mobike = false;
+  Childless childless = Childless::Allow;
   bool aggressive = false;
 
   bool operator==(const IkePolicy&) const = default;

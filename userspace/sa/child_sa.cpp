@@ -71,6 +71,13 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, std::move(why)});
   }
   if (auto refusal = address_refusal()) return tl::unexpected(std::move(*refusal));
+  if (init_ && vpn_->ike.childless == model::Childless::Force) {
+    model::Explanation why;
+    why.cause = model::Cause::Refused;
+    why.reason = "a CHILD SA in IKE_AUTH, where there is to be none (childless force)";
+    why.advice = {model::Side::Either, "vpn " + vpn_->name + " ike-policy childless", "set prefer or force at the peer, or allow here"};
+    return tl::unexpected(Refusal{NotifyType::NoAdditionalSas, {}, std::move(why)});
+  }
   const bool transport = find_notify(payloads, NotifyType::UseTransportMode) != nullptr;
   Selection best;
   std::optional<Refusal> refusal;  // the first of a policy that has the selectors

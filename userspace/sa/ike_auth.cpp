@@ -49,12 +49,12 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   }
 
   AuthRequest request;
-  if (wanted_.empty()) {  // IKE_AUTH always asks for one
+  if (wanted_.empty()) {  // at least one is always asked for
     const auto first = std::find_if(vpn_->policies.begin(), vpn_->policies.end(), [](const auto& one) { return one.negotiated(); });
     if (first != vpn_->policies.end()) wanted_.push_back(first->name);
   }
   request_addresses(payloads);
-  if (!wanted_.empty()) {
+  if (!wanted_.empty() && !begins_childless()) {
     request.child = make_offer({Job::Kind::CreateChild, wanted_.front(), 0, {}, {}, 0}, true, out);
     if (request.child) {
       for (wire::Payload& payload : offer_payloads(*request.child, true)) payloads.push_back(std::move(payload));
@@ -165,12 +165,13 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
   init_.reset();
   for (const std::string& policy : wanted_) jobs_.push_back({Job::Kind::CreateChild, policy, 0, {}, {}, 0});
   wanted_.clear();
+  pump(now, out);
 }
 
-void IkeSa::refuse_authentication(const wire::Header& header, const std::string& reason, TimePoint now, Effects& out) {
+void IkeSa::refuse_authentication(const wire::Header& header, const std::string& reason, TimePoint now, Effects& out, NotifyType type) {
   log(out, Subsystem::Ike, 0, "peer " + remote_.to_string() + " refused: " + reason);
   notice(out, Notice::Kind::IkeFailed, reason);
-  refuse_request(header, NotifyType::AuthenticationFailed, {}, out);
+  refuse_request(header, type, {}, out);
   set_phase(IkeSaPhase::Deleting, out);
   give_up_at_ = now + kFailedLife;
 }
@@ -210,6 +211,16 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   if (vpn->ike.unique_sa == model::UniqueSa::Keep && !initial_contact && ctx_.established_between(local_id_, remote_id_, created_at_)) {
     return refuse_authentication(header, "there is an IKE SA with " + remote_id_.to_string() + " already (unique-sa keep)", now, out);
   }
+  // RFC 6023 3: all three are left out, or none
+  const bool childless = find_payload<wire::SaPayload>(payloads) == nullptr && find_payload<wire::TsPayload>(payloads) == nullptr;
+  if (childless && vpn->ike.childless == model::Childless::Never) {
+    model::Explanation why = auth_refusal(Cause::Refused, "it begins an IKE SA without CHILD SA, which " + vpn->name + " never does", now);
+    why.vpn = vpn->name;
+    why.advice = {model::Side::Either, "vpn " + vpn->name + " ike-policy childless", "set allow here, or never at the peer"};
+    const std::string reason = why.reason;
+    out.emplace_back(Explained{std::move(why)});
+    return refuse_authentication(header, reason, now, out, NotifyType::InvalidSyntax);
+  }
   vpn_ = vpn;
   Payloads answer;
   answer.push_back(id_payload(true));
@@ -227,6 +238,12 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   assign_addresses(payloads,
                    vpn_->ike.unique_sa == model::UniqueSa::Replace || (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never),
                    answer, out);
+  if (childless) {
+    log(out, Subsystem::Ike, 1, "the peer asks for no CHILD SA yet");
+    send_response(header, answer, out);
+    init_.reset();
+    return;
+  }
   const auto selection = select_child(payloads, KeyExchangeUse::Ignore, {});
   if (!selection) {
     log(out, Subsystem::Child, 0, "CHILD SA refused: " + selection.error().why.reason);

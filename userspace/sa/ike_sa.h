@@ -217,6 +217,7 @@ class IkeSa {
     std::uint32_t rounds = 0;
     std::vector<crypto::SignatureHash> peer_hashes;  // SIGNATURE_HASH_ALGORITHMS, RFC 7427 4; empty: it does not know RFC 7427
     std::vector<Bytes> peer_authorities;             // CERTREQ: hashes of those it trusts
+    bool peer_accepts_childless = false;             // CHILDLESS_IKEV2_SUPPORTED, RFC 6023
   };
 
   // IKE_AUTH under way: what is kept while an answer from outside is awaited.
@@ -328,7 +329,9 @@ class IkeSa {
   void begin_lifetime(TimePoint now);  // its rekey and its end, as the configuration says
   void become_established(TimePoint now, Effects& out);
   void refuse_responder(model::Explanation why, TimePoint now, Effects& out);
-  void refuse_authentication(const wire::Header& header, const std::string& reason, TimePoint now, Effects& out);
+  void refuse_authentication(const wire::Header& header, const std::string& reason, TimePoint now, Effects& out,
+                             wire::NotifyType type = wire::NotifyType::AuthenticationFailed);
+  bool begins_childless() const;
 
   // create_child_sa.cpp
   std::optional<ChildOffer> make_offer(const Job& job, bool in_auth, Effects& out);

@@ -34,6 +34,10 @@ Bytes nat_detection_hash(wire::IkeSpi spi_i, wire::IkeSpi spi_r, const Endpoint&
 
 wire::NotifyPayload status(NotifyType type, Bytes data) { return {type, wire::ProtocolId::None, {}, std::move(data)}; }
 
+bool wants_childless(const model::Vpn& vpn) {
+  return vpn.ike.childless == model::Childless::Prefer || vpn.ike.childless == model::Childless::Force;
+}
+
 }  // namespace
 
 void IkeSa::start(std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out) {
@@ -62,6 +66,8 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   add_nat_detection(payloads);
   if (ctx_.config->global.fragment_size != 0) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
   if (vpn_->authentication.uses_certificates()) add_auth_methods(payloads, {});
+  // RFC 6023 asks for it in the response alone. Here it makes room for that: no answer is larger than what it answers.
+  if (wants_childless(*vpn_)) payloads.push_back(status(NotifyType::ChildlessIkev2Supported, {}));
   window_.finish();
   next_request_id_ = 0;  // every IKE_SA_INIT request has message id 0 (RFC 7296 2.2)
   ++init_->rounds;
@@ -162,6 +168,13 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
     return fail_with(Cause::Malformed, "the peer's key exchange is not of the group it chose");
   }
   if (message.header.responder_spi == 0) return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: no responder SPI");
+  init_->peer_accepts_childless = find_notify(payloads, NotifyType::ChildlessIkev2Supported) != nullptr;
+  if (vpn_->ike.childless == model::Childless::Force && !init_->peer_accepts_childless) {
+    model::Explanation why = connect_failure(Cause::Refused, "the peer does not know IKE SAs without CHILD SA (childless force)", now);
+    why.advice = {model::Side::Either, "vpn " + vpn_->name + " ike-policy childless",
+                  "set prefer here, or have the peer accept them (RFC 6023)"};
+    return fail_connect(std::move(why), now, out, false);
+  }
   const auto shared = init_->ke->shared_secret(ke->data);
   if (!shared) return fail_with(Cause::Malformed, "the peer's key exchange value is refused: " + shared.error().message);
 
@@ -188,6 +201,8 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   log(out, Subsystem::Ike, 1, "IKE_SA_INIT done: " + to_string(choice_));
   send_auth(now, out);
 }
+
+bool IkeSa::begins_childless() const { return wants_childless(*vpn_) && init_->peer_accepts_childless; }
 
 void IkeSa::fail_connect(model::Explanation why, TimePoint now, Effects& out, bool retry) {
   const std::string reason = why.reason;
@@ -238,7 +253,14 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   remember_peer_methods(request.payloads);
   if (const auto certificates = ctx_.index.certificates(local_.address, remote_.address); certificates.used)
     add_auth_methods(payloads, certificates.authorities);
+  // RFC 6023 3. Where nobody needs it, it is no reason to ask the peer for a cookie.
+  const auto childless = ctx_.index.childless(local_.address, remote_.address);
+  if (childless.accepted) payloads.push_back(status(NotifyType::ChildlessIkev2Supported, {}));
   init_->our_message = wire::encode_message(header(ExchangeType::IkeSaInit, true, 0), payloads);
+  if (childless.accepted && !childless.wanted && init_->our_message.size() > datagram.payload.size()) {
+    payloads.pop_back();
+    init_->our_message = wire::encode_message(header(ExchangeType::IkeSaInit, true, 0), payloads);
+  }
   expected_request_id_ = 1;
   last_heard_ = last_sent_ = now;
   count_message(ExchangeType::IkeSaInit, true, false);

@@ -39,7 +39,7 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
     }
     const bool known = std::any_of(open_proposals_.begin(), open_proposals_.end(), [&vpn = vpn](const VpnPtr& other) {
       return other->local_address == vpn->local_address && other->version == vpn->version && other->ike.proposals == vpn->ike.proposals &&
-             other->ike.udp_encap == vpn->ike.udp_encap;
+             other->ike.udp_encap == vpn->ike.udp_encap && other->ike.childless == vpn->ike.childless;
     });
     if (!known) open_proposals_.push_back(vpn);
     if (!vpn->authentication.uses_certificates()) continue;
@@ -56,6 +56,20 @@ bool VpnIndex::forces_encapsulation(const IpAddress& local, const IpAddress& rem
   };
   const auto found = by_address_.find(remote);
   return found != by_address_.end() ? any(found->second) : any(open_proposals_);
+}
+
+VpnIndex::Childless VpnIndex::childless(const IpAddress& local, const IpAddress& remote) const {
+  Childless out;
+  const auto add = [&](const List& list) {
+    for (const VpnPtr& vpn : list) {
+      if (!serves(*vpn, local)) continue;
+      out.accepted |= vpn->ike.childless != model::Childless::Never;
+      out.wanted |= vpn->ike.childless == model::Childless::Prefer || vpn->ike.childless == model::Childless::Force;
+    }
+  };
+  if (const auto found = by_address_.find(remote); found != by_address_.end()) add(found->second);
+  add(open_proposals_);
+  return out;
 }
 
 std::vector<const std::vector<wire::Proposal>*> VpnIndex::ike_proposals(const IpAddress& local, const IpAddress& remote) const {

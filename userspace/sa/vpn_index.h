@@ -25,6 +25,12 @@ class VpnIndex {
   // some VPN for this pair of addresses wants UDP encapsulation: which of them it is to be is not known before IKE_AUTH
   bool forces_encapsulation(const IpAddress& local, const IpAddress& remote) const;
 
+  // IKE_SA_INIT: whether some VPN for this pair of addresses accepts an IKE SA without CHILD SA (RFC 6023), and whether one wants it so
+  struct Childless {
+    bool accepted = false, wanted = false;
+  };
+  Childless childless(const IpAddress& local, const IpAddress& remote) const;
+
   // IKE_SA_INIT: what is said of certificates to this pair of addresses, before it is known which VPN they mean
   struct Certificates {
     bool used = false;               // by either end
@@ -56,7 +62,7 @@ class VpnIndex {
   std::unordered_map<model::Identity, List, IdHash> by_id_;  // VPNs without one, with an exact remote-id
   List open_;                                                // VPNs with neither
   List open_certificates_;  // of VPNs without a remote address, one of each (local address, authentication)
-  List open_proposals_;     // of VPNs without a remote address, one of each (local address, proposals, udp-encap)
+  List open_proposals_;     // of VPNs without a remote address, one of each (local address, proposals, udp-encap, childless)
 };
 
 // the identity we claim: local-id, or the subject of the certificate, or the local address

@@ -81,6 +81,7 @@ constexpr Name<NotifyType> kNotifyNames[] = {
     {NotifyType::Cookie2, "COOKIE2"},
     {NotifyType::NoNatsAllowed, "NO_NATS_ALLOWED"},
     {NotifyType::AuthLifetime, "AUTH_LIFETIME"},
+    {NotifyType::ChildlessIkev2Supported, "CHILDLESS_IKEV2_SUPPORTED"},
     {NotifyType::FragmentationSupported, "IKEV2_FRAGMENTATION_SUPPORTED"},
     {NotifyType::SignatureHashAlgorithms, "SIGNATURE_HASH_ALGORITHMS"},
 };

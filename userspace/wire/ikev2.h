@@ -79,7 +79,8 @@ enum class NotifyType : std::uint16_t {
   UpdateSaAddresses = 16400,
   Cookie2 = 16401,
   NoNatsAllowed = 16402,
-  AuthLifetime = 16403,  // RFC 4478
+  AuthLifetime = 16403,             // RFC 4478
+  ChildlessIkev2Supported = 16418,  // RFC 6023
   FragmentationSupported = 16430,
   SignatureHashAlgorithms = 16431,
 };
