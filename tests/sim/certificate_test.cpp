@@ -378,4 +378,20 @@ BOOST_AUTO_TEST_CASE(lossy_networks_bring_it_up_all_the_same) {
   }
 }
 
+// RFC 8784: the initiator signs twice, with and without the PPK
+BOOST_AUTO_TEST_CASE(signatures_are_made_with_a_ppk_and_without_it) {
+  for (const bool right_has_it : {true, false}) {
+    ConfigurationParts left = left_end().parts(left_vpn()), right = right_end().parts(right_vpn());
+    left.vpns[0].ike.ppk_id = identity("quantum.example");
+    left.ppks = {{"quantum.example", "secret"}};
+    right.ppks = {{right_has_it ? "quantum.example" : "other.example", "secret"}};
+    Pair pair(std::move(left), std::move(right));
+    BOOST_TEST(connect(pair).up);
+    pair.check_one_pair();
+    BOOST_TEST(pair.right.logged("N(PPK_IDENTITY) N(NO_PPK_AUTH)"));
+    BOOST_TEST(pair.left.ike_sas()[0].ppk == right_has_it);
+    BOOST_TEST(pair.right.ike_sas()[0].ppk == right_has_it);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

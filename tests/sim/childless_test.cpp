@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(messages_may_be_lost_or_come_twice) {
     Pair pair([](model::Vpn& vpn) { vpn.ike.childless = Childless::Prefer, vpn.ike.keying_tries = 0; }, {}, {}, seed);
     pair.world.weather = {.loss = 0.3, .duplication = 0.3, .least_delay = milliseconds(1), .most_delay = milliseconds(400)};
     BOOST_TEST_REQUIRE(pair.left.initiate("right").has_value());
-    BOOST_TEST(pair.world.run_until([&] { return pair.left.child_sas().size() == 1 && pair.right.child_sas().size() == 1; }, seconds(300)),
+    BOOST_TEST(pair.world.run_until([&] { return pair.left.child_sas().size() == 1 && pair.right.child_sas().size() == 1; }, seconds(1200)),
                "seed " << seed);
     pair.world.weather = {};
     pair.world.run_for(seconds(60));

@@ -112,6 +112,8 @@ const Setters<IkePolicy>& ike_policy_setters() {
       {"aggressive", [](IkePolicy& policy, Value value) { policy.aggressive = truth(value); }},
       {"udp-encap", [](IkePolicy& policy, Value value) { policy.udp_encap = truth(value); }},
       {"mobike", [](IkePolicy& policy, Value value) { policy.mobike = truth(value); }},
+      {"ppk-id", [](IkePolicy& policy, Value value) { policy.ppk_id = *model::Identity::parse(value); }},
+      {"ppk-required", [](IkePolicy& policy, Value value) { policy.ppk_required = truth(value); }},
       {"childless", [](IkePolicy& policy, Value value) { policy.childless = childless(value); }},
   };
   return kSetters;
@@ -708,6 +710,7 @@ class IkeResolver {
       const auto earlier = before_->around.find(around_.path);
       same_around_ = earlier != before_->around.end() && earlier->second == around;
     }
+    const SchemaNode* ppks = ike.schema->child("ppk");
     const SchemaNode* pools = ike.schema->child("pool");
     PoolRanges ranges;
     for (const NodePtr& child : ike.children) {
@@ -718,6 +721,7 @@ class IkeResolver {
         out->pools.emplace(child->text, same ? running->second : std::move(pool));
       }
       if (child->schema == keys) out->preshared_keys.push_back(key(*child));
+      if (child->schema == ppks) out->ppks.push_back(ppk(*child));
       if (child->schema == vpns) out->vpns.emplace(child->text, vpn(*child));
     }
     return out;
@@ -736,6 +740,14 @@ class IkeResolver {
     }
     resolution_.keys.emplace(&node, out);
     return out;
+  }
+
+  // the same object while it is the same key
+  std::shared_ptr<const model::Ppk> ppk(const Node& node) const {
+    std::shared_ptr<const model::Ppk> out = preshared_key(node);
+    if (!running_) return out;
+    const auto same = std::find_if(running_->ppks.begin(), running_->ppks.end(), [&](const auto& one) { return equal(*one, *out); });
+    return same == running_->ppks.end() ? out : *same;
   }
 
   static std::shared_ptr<const model::PresharedKey> taken_over(

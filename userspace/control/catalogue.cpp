@@ -132,6 +132,21 @@ std::vector<std::shared_ptr<const model::PresharedKey>> Catalogue::preshared_key
   return out;
 }
 
+std::vector<std::shared_ptr<const model::Ppk>> Catalogue::ppks() const {
+  std::vector<std::shared_ptr<const model::Ppk>> out;
+  const auto add = [&](const std::string& name, const SharedSecret& secret) {
+    if (secret.type != "PPK") return;
+    auto ppk = std::make_shared<model::Ppk>();
+    ppk->name = name;
+    ppk->ids = secret.owners;
+    ppk->secret = secret.data.clone();
+    out.push_back(std::move(ppk));
+  };
+  for (const auto& [id, secret] : secrets_) add(id, secret);
+  for (const SharedSecret& secret : unnamed_secrets_) add("(unnamed)", secret);
+  return out;
+}
+
 // Certificates and authorities as the model has them, each made once.
 class Catalogue::Credentials {
  public:
@@ -240,6 +255,7 @@ model::Overlay Catalogue::overlay() const {
     out.vpns.emplace_hint(out.vpns.end(), name, std::move(vpn));
   }
   out.preshared_keys = preshared_keys();
+  out.ppks = ppks();
   out.pools = pools_;
   credentials.fill(out);
   return out;

@@ -84,6 +84,7 @@ class Catalogue {
 
   class Credentials;
   std::vector<std::shared_ptr<const model::PresharedKey>> preshared_keys() const;
+  std::vector<std::shared_ptr<const model::Ppk>> ppks() const;
 
   Named<Connection> connections_;
   Named<Authority> authorities_;

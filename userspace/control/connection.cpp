@@ -392,6 +392,15 @@ Taken childless(ConnectionDraft& draft, const Values& values) {
   return {};
 }
 
+Taken ppk_id(ConnectionDraft& draft, const Values& values) {
+  const std::string text = as_text(values);
+  if (text.empty()) return {};
+  const auto id = parse_peer_identity(text);
+  if (!id) return invalid(id.error().message);
+  draft.vpn.ike.ppk_id = *id;
+  return {};
+}
+
 Taken dscp(ConnectionDraft&, const Values& values) {
   return as_text(values).find_first_not_of('0') == std::string::npos ? Taken() : Taken(unsupported("expected 000000"));
 }
@@ -436,8 +445,8 @@ const std::vector<Option<ConnectionDraft>>& connection_options() {
       {"send_certreq", either<Draft>},
       {"send_cert", anything<Draft>},
       {"ocsp", anything<Draft>},
-      {"ppk_id", only_empty<Draft>},
-      {"ppk_required", only_off<Draft>},
+      {"ppk_id", ppk_id},
+      {"ppk_required", [](Draft& draft, const Values& values) { return store(parse_yes_no(as_text(values)), draft.vpn.ike.ppk_required); }},
       {"keyingtries", keying_tries},
       {"unique", unique},
       {"reauth_time", reauth_time},

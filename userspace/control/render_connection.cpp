@@ -74,6 +74,8 @@ vici::Message list_conn_event(const std::string& name, const model::Vpn& vpn, co
       .add_number("rekey_time", vpn.ike.rekey_time.count())
       .add("unique", kUniqueNames.at(static_cast<std::size_t>(vpn.ike.unique_sa)))
       .add("childless", name_of(vpn.ike.childless));
+  if (vpn.ike.ppk_id) connection.add("ppk_id", vpn.ike.ppk_id->to_string());
+  if (vpn.ike.ppk_required) connection.add("ppk_required", "yes");
   if (vpn.ike.dpd_delay.count() != 0) connection.add_number("dpd_delay", vpn.ike.dpd_delay.count());
   for (const AuthRound& round : rounds) add_round(connection, round);
   vici::Section& children = connection.add_section("children");

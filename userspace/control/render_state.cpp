@@ -180,6 +180,7 @@ Tree ike_sa_tree(const model::IkeSaState& sa) {
   if (sa.rekey) tree["rekey-time"] = sa.rekey->count();
   if (sa.reauth) tree["reauth-time"] = sa.reauth->count();
   tree["udp-encap"] = sa.udp_encap;
+  tree["ppk"] = sa.ppk;
   tree["mobike"] = sa.mobike;
   tree["child-sa"] = Tree::array();
   for (const model::ChildSaState& child : sa.children) tree["child-sa"].push_back(child_tree(child, sa.mobike));

@@ -185,6 +185,7 @@ vici::Section& add_ike_sa(vici::Section& parent, const model::IkeSaState& sa, st
   if (sa.nat_remote) section.add_flag("nat-remote", true);
   if (sa.nat_local || sa.nat_remote) section.add_flag("nat-any", true);
   add_transforms(section, sa.transforms);
+  if (sa.ppk) section.add_flag("ppk", true);
   const bool established = sa.phase != model::IkeSaPhase::Created && sa.phase != model::IkeSaPhase::Connecting;
   if (established) section.add_number("established", sa.established.count());
   if (sa.rekey) section.add_number("rekey-time", sa.rekey->count());

@@ -63,6 +63,8 @@ struct IkePolicy {
   bool udp_encap = false;
   bool mobike = false;
   Childless childless = Childless::Allow;
+  std::optional<Identity> ppk_id;  // none: as initiator no PPK, as responder whichever the peer names
+  bool ppk_required = false;
   bool aggressive = false;
 
   bool operator==(const IkePolicy&) const = default;
@@ -143,6 +145,9 @@ struct PresharedKey {
 // of EAP identities, text as it is
 using EapKey = PresharedKey;
 
+// A postquantum preshared key (RFC 8784). Its ids are octets that both ends know it by; of an Identity only those count.
+using Ppk = PresharedKey;
+
 struct GlobalOptions {
   static constexpr std::uint32_t kCookieAlways = UINT32_MAX;
 
@@ -186,6 +191,7 @@ struct Configuration {
   std::map<std::string, std::shared_ptr<const Vpn>, std::less<>> vpns;
   std::vector<std::shared_ptr<const PresharedKey>> preshared_keys;
   std::vector<std::shared_ptr<const EapKey>> eap_keys;
+  std::vector<std::shared_ptr<const Ppk>> ppks;
   std::vector<LocalCertificatePtr> certificates;
   std::vector<AuthorityPtr> authorities;
   std::vector<std::shared_ptr<const PrivateKey>> private_keys;  // of `certificates`, for the signer

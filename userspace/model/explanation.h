@@ -45,17 +45,37 @@ enum class Cause : std::uint8_t {
   WrongSignature,    // the peer's AUTH was not made with the key of its certificate
   Signer,            // ours could not be signed
   VirtualAddress,    // none is left in the pools, or none was asked for, or assigned
+  NoPpk,             // the postquantum preshared key is missing at an end, or not used where it must be
 };
-inline constexpr std::array<std::string_view, 28> kCauseNames = {"none",           "no-route",        "no-answer",
-                                                                 "cookie",         "limit",           "version",
-                                                                 "no-vpn",         "ike-proposal",    "key-exchange-group",
-                                                                 "remote-id",      "local-id",        "auth-method",
-                                                                 "no-key",         "wrong-key",       "authentication",
-                                                                 "child-proposal", "pfs-group",       "traffic-selectors",
-                                                                 "mode",           "kernel",          "malformed",
-                                                                 "refused",        "closed",          "no-certificate",
-                                                                 "certificate",    "wrong-signature", "signer",
-                                                                 "virtual-address"};
+inline constexpr std::array<std::string_view, 29> kCauseNames = {"none",
+                                                                 "no-route",
+                                                                 "no-answer",
+                                                                 "cookie",
+                                                                 "limit",
+                                                                 "version",
+                                                                 "no-vpn",
+                                                                 "ike-proposal",
+                                                                 "key-exchange-group",
+                                                                 "remote-id",
+                                                                 "local-id",
+                                                                 "auth-method",
+                                                                 "no-key",
+                                                                 "wrong-key",
+                                                                 "authentication",
+                                                                 "child-proposal",
+                                                                 "pfs-group",
+                                                                 "traffic-selectors",
+                                                                 "mode",
+                                                                 "kernel",
+                                                                 "malformed",
+                                                                 "refused",
+                                                                 "closed",
+                                                                 "no-certificate",
+                                                                 "certificate",
+                                                                 "wrong-signature",
+                                                                 "signer",
+                                                                 "virtual-address",
+                                                                 "no-ppk"};
 
 enum class Verdict : std::uint8_t {
   Fits,

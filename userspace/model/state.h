@@ -100,6 +100,7 @@ struct IkeSaState {
   bool udp_encap = false;
   bool nat_local = false, nat_remote = false;  // a NAT was seen in front of us, of the peer
   bool mobike = false;
+  bool ppk = false;  // a postquantum preshared key is in its keys (RFC 8784)
   std::vector<ChildSaState> children;
 };
 

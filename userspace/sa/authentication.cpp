@@ -155,20 +155,26 @@ void IkeSa::on_answer_overdue(TimePoint now, Effects& out) {
 
 // --- our half ---------------------------------------------------------------------------------------------------------------
 
-Bytes IkeSa::auth_octets(const model::PresharedKey& key, bool ours) const {
+const Secret& IkeSa::sk_p(bool ours, bool without_ppk) const {
+  const bool initiators = ours == (role_ == Role::Initiator);
+  if (without_ppk) return initiators ? init_->ppk->without.sk_pi : init_->ppk->without.sk_pr;
+  return initiators ? keys_->sk_pi : keys_->sk_pr;
+}
+
+Bytes IkeSa::auth_octets(const model::PresharedKey& key, bool ours, bool without_ppk) const {
   // RFC 7296 2.15: each end signs its own first message, the other's nonce and its own identity
   const bool initiators = ours == (role_ == Role::Initiator);
   const wire::IdPayload id = id_payload(ours);
-  const Secret auth = auth::shared_key_auth(keys_->prf, key.secret, ours ? init_->our_message : init_->peer_message,
-                                            initiators ? init_->nonce_r : init_->nonce_i, initiators ? keys_->sk_pi : keys_->sk_pr,
-                                            wire::encode_id_body(id));
+  const Secret auth =
+      auth::shared_key_auth(keys_->prf, key.secret, ours ? init_->our_message : init_->peer_message,
+                            initiators ? init_->nonce_r : init_->nonce_i, sk_p(ours, without_ppk), wire::encode_id_body(id));
   return to_bytes(auth.view());
 }
 
-Bytes IkeSa::signed_octets(bool ours) const {
+Bytes IkeSa::signed_octets(bool ours, bool without_ppk) const {
   const bool initiators = ours == (role_ == Role::Initiator);
   return auth::signed_octets(keys_->prf, ours ? init_->our_message : init_->peer_message, initiators ? init_->nonce_r : init_->nonce_i,
-                             initiators ? keys_->sk_pi : keys_->sk_pr, wire::encode_id_body(id_payload(ours)));
+                             sk_p(ours, without_ppk), wire::encode_id_body(id_payload(ours)));
 }
 
 wire::IdPayload IkeSa::id_payload(bool ours) const {
@@ -183,6 +189,7 @@ void IkeSa::prove_ourselves(TimePoint now, Effects& out) {
   if (vpn.authentication.local == AuthMethod::PresharedKey) {
     const Identity expected = role_ == Role::Responder ? remote_id_ : vpn.remote_id.value_or(Identity::of(remote_.address));
     const model::PresharedKey* key = ctx_.psks.find(local_id_, expected);
+    if (key != nullptr && lacks_no_ppk_auth()) init_->ppk->no_ppk_auth = auth_octets(*key, true, true);
     if (key != nullptr) return proven({{wire::AuthMethod::SharedKeyMic, auth_octets(*key, true)}, nullptr}, now, out);
     const std::string hint = role_ == Role::Responder ? "" : ": add a pre-shared-key with `id " + expected.to_string() + "`";
     return cannot_prove(
@@ -205,7 +212,8 @@ void IkeSa::prove_ourselves(TimePoint now, Effects& out) {
   auth_->certificate = certificate;
   log(out, Subsystem::Ike, 2, "signing with the key of certificate " + certificate->name);
   const Ticket ticket = await_answer(now);
-  out.emplace_back(Sign{ticket, {certificate->key_id, signed_octets(true), init_->peer_hashes, crypto::RsaPadding::Pss}});
+  out.emplace_back(
+      Sign{ticket, {certificate->key_id, signed_octets(true, lacks_no_ppk_auth()), init_->peer_hashes, crypto::RsaPadding::Pss}});
 }
 
 void IkeSa::on_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out) {
@@ -220,6 +228,10 @@ void IkeSa::on_signature(std::uint64_t number, Result<crypto::Signature> signatu
           why.advice = {Side::Ours, "certificate " + certificate->name, "see the log of the signer, or give the VPN another certificate"};
         },
         now, out);
+  }
+  if (lacks_no_ppk_auth()) {
+    init_->ppk->no_ppk_auth = std::move(signature->data);
+    return prove_ourselves(now, out);  // and now with the PPK
   }
   log(out, Subsystem::Ike, 1,
       "authenticating as " + local_id_.to_string() + " with certificate " + certificate->name + ", " +

@@ -12,6 +12,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "auth/ppk.h"
 #include "auth/psk.h"
 #include "base/entropy.h"
 #include "model/state.h"
@@ -122,6 +123,7 @@ struct Context {
   model::ConfigurationPtr config = std::make_shared<model::Configuration>();
   VpnIndex index;
   auth::PskStore psks;
+  auth::PpkStore ppks;
 
   AddressPools pools;                 // virtual addresses of clients
   OwnVirtualAddresses own_addresses;  // and our own

@@ -797,6 +797,7 @@ void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& 
   const auto& after = *ctx_.config;
   ctx_.index = VpnIndex(after);
   if (after.preshared_keys != before->preshared_keys) ctx_.psks = auth::PskStore(after.preshared_keys);
+  if (after.ppks != before->ppks) ctx_.ppks = auth::PpkStore(after.ppks);
   const std::set<std::uint32_t> homeless = ctx_.pools.configure(after.pools);
   for (const IpAddress& address : std::exchange(reserved_, {})) ctx_.pools.reserve(address);
   std::vector<VpnPtr> to_start;

@@ -357,6 +357,7 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->local_certificate_ = local_certificate_;
   successor->remote_certificate_ = remote_certificate_;
   successor->inherit_addresses(*this);
+  successor->ppk_ = ppk_;
   successor->fragmentation_ = fragmentation_;  // agreed on in IKE_SA_INIT alone, so for all that follow from it
   successor->we_behind_nat_ = we_behind_nat_;
   successor->peer_behind_nat_ = peer_behind_nat_;

@@ -26,6 +26,7 @@ constexpr Duration kFailedLife = seconds(10);  // an answered failure is remembe
 void IkeSa::send_auth(TimePoint now, Effects& out) {
   auth_.emplace();
   auth_->vpn = vpn_;
+  begin_ppk();
   prove_ourselves(now, out);
 }
 
@@ -43,6 +44,7 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   if (vpn_->remote_id && !vpn_->remote_id->is_pattern())
     payloads.push_back(wire::IdPayload{PayloadType::IdResponder, vpn_->remote_id->type, vpn_->remote_id->data});
   payloads.push_back(proof.auth);
+  add_ppk(payloads);
   // RFC 7296 2.4: with no other IKE SA between these identities, whatever the peer still has is from before a crash of ours
   if (vpn_->ike.unique_sa != model::UniqueSa::Never && !ctx_.established_between(local_id_, expected, now)) {
     payloads.push_back(wire::NotifyPayload{NotifyType::InitialContact, wire::ProtocolId::None, {}, {}});
@@ -75,6 +77,7 @@ void IkeSa::begin_lifetime(TimePoint now) {
 void IkeSa::become_established(TimePoint now, Effects& out) {
   established_at_ = now;
   give_up_at_.reset();
+  ppk_ = init_->ppk.has_value();
   set_phase(IkeSaPhase::Established, out);
   begin_lifetime(now);
   begin_authentication_lifetime(now);
@@ -115,7 +118,7 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
         connect_failure(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + vpn_->remote_id->to_string(), now),
         now, out);
   }
-  check_peer(now, out);
+  if (settle_ppk(payloads, now, out)) check_peer(now, out);
 }
 
 // We do not accept the peer, which has accepted us: it is told.
@@ -198,7 +201,7 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
   auth_->vpn = vpn;
   auth_->payloads = payloads;
   auth_->request = header;
-  check_peer(now, out);
+  if (take_ppk(now, out)) check_peer(now, out);
 }
 
 void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out) {
@@ -226,6 +229,7 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   answer.push_back(id_payload(true));
   if (proof.certificate) add_certificates(answer, *proof.certificate);
   answer.push_back(proof.auth);
+  add_ppk(answer);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
   learn_mobike(payloads);

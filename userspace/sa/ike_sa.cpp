@@ -737,6 +737,7 @@ model::IkeSaState IkeSa::state(TimePoint now) const {
   if (rekey_at_) out.rekey = until(now, *rekey_at_);
   if (reauth_at_) out.reauth = until(now, *reauth_at_);
   out.mobike = mobike_;
+  out.ppk = ppk_;
   out.udp_encap = encapsulate();
   out.nat_local = we_behind_nat_;
   out.nat_remote = peer_behind_nat_;

@@ -7,7 +7,7 @@
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
 // each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
 // payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
-// reauthentication.cpp.
+// reauthentication.cpp, ppk.cpp.
 #pragma once
 
 #include <deque>
@@ -207,6 +207,13 @@ class IkeSa {
       std::variant<InitRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest, DeleteChildRequest, DeleteIkeRequest,
                    AuthenticationFailedRequest, LivenessRequest, UpdateAddressesRequest, AnnounceAddressesRequest, RoutabilityRequest>;
 
+  // A PPK in the keys of this IKE SA, in IKE_AUTH (RFC 8784).
+  struct PpkUse {
+    Bytes id;
+    IkeSecrets without;  // what the keys are when the peer has it not
+    Bytes no_ppk_auth;   // initiator: its AUTH without it, unless the PPK is required
+  };
+
   // IKE_SA_INIT, remembered until IKE_AUTH is through (RFC 7296 2.15 signs both messages)
   struct InitExchange {
     Bytes our_message, peer_message;
@@ -218,6 +225,8 @@ class IkeSa {
     std::vector<crypto::SignatureHash> peer_hashes;  // SIGNATURE_HASH_ALGORITHMS, RFC 7427 4; empty: it does not know RFC 7427
     std::vector<Bytes> peer_authorities;             // CERTREQ: hashes of those it trusts
     bool peer_accepts_childless = false;             // CHILDLESS_IKEV2_SUPPORTED, RFC 6023
+    bool use_ppk = false;                            // both have said USE_PPK (RFC 8784)
+    std::optional<PpkUse> ppk;                       // one is mixed into the keys
   };
 
   // IKE_AUTH under way: what is kept while an answer from outside is awaited.
@@ -316,8 +325,18 @@ class IkeSa {
   void peer_accepted(TimePoint now, Effects& out);
   void refuse_peer(model::Cause cause, std::string reason, const FillIn& fill_in, TimePoint now, Effects& out);
   wire::IdPayload id_payload(bool ours) const;
-  Bytes auth_octets(const model::PresharedKey& key, bool ours) const;  // AUTH of a shared key
-  Bytes signed_octets(bool ours) const;                                // what a signature in AUTH is over
+  const Secret& sk_p(bool ours, bool without_ppk) const;
+  Bytes auth_octets(const model::PresharedKey& key, bool ours, bool without_ppk = false) const;  // AUTH of a shared key
+  Bytes signed_octets(bool ours, bool without_ppk = false) const;                                // what a signature in AUTH is over
+
+  // ppk.cpp
+  bool offers_ppk() const;
+  std::optional<model::Explanation> ppk_hindrance(bool peer_uses_ppk, TimePoint now) const;
+  void begin_ppk();
+  bool lacks_no_ppk_auth() const;
+  void add_ppk(Payloads& payloads) const;
+  bool settle_ppk(const Payloads& answer, TimePoint now, Effects& out);
+  bool take_ppk(TimePoint now, Effects& out);
 
   // ike_auth.cpp
   void send_auth(TimePoint now, Effects& out);
@@ -466,6 +485,7 @@ class IkeSa {
   std::optional<InitExchange> init_;
   std::optional<AuthExchange> auth_;
   std::uint64_t questions_ = 0;  // asked so far
+  bool ppk_ = false;             // in the keys (RFC 8784)
   bool fragmentation_ = false;   // both ends have said that they can (RFC 7383 2.3)
   bool we_behind_nat_ = false, peer_behind_nat_ = false;
   Endpoint reply_local_, reply_remote_;  // between which the message at hand came

@@ -66,6 +66,7 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   add_nat_detection(payloads);
   if (ctx_.config->global.fragment_size != 0) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
   if (vpn_->authentication.uses_certificates()) add_auth_methods(payloads, {});
+  if (offers_ppk()) payloads.push_back(status(NotifyType::UsePpk, {}));
   // RFC 6023 asks for it in the response alone. Here it makes room for that: no answer is larger than what it answers.
   if (wants_childless(*vpn_)) payloads.push_back(status(NotifyType::ChildlessIkev2Supported, {}));
   window_.finish();
@@ -168,6 +169,8 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
     return fail_with(Cause::Malformed, "the peer's key exchange is not of the group it chose");
   }
   if (message.header.responder_spi == 0) return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: no responder SPI");
+  init_->use_ppk = offers_ppk() && find_notify(payloads, NotifyType::UsePpk) != nullptr;
+  if (auto why = ppk_hindrance(init_->use_ppk, now)) return fail_connect(std::move(*why), now, out, false);
   init_->peer_accepts_childless = find_notify(payloads, NotifyType::ChildlessIkev2Supported) != nullptr;
   if (vpn_->ike.childless == model::Childless::Force && !init_->peer_accepts_childless) {
     model::Explanation why = connect_failure(Cause::Refused, "the peer does not know IKE SAs without CHILD SA (childless force)", now);
@@ -253,6 +256,9 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   remember_peer_methods(request.payloads);
   if (const auto certificates = ctx_.index.certificates(local_.address, remote_.address); certificates.used)
     add_auth_methods(payloads, certificates.authorities);
+  // RFC 8784 3: in answer to a peer that says so alone
+  init_->use_ppk = !ctx_.ppks.empty() && find_notify(request.payloads, NotifyType::UsePpk) != nullptr;
+  if (init_->use_ppk) payloads.push_back(status(NotifyType::UsePpk, {}));
   // RFC 6023 3. Where nobody needs it, it is no reason to ask the peer for a cookie.
   const auto childless = ctx_.index.childless(local_.address, remote_.address);
   if (childless.accepted) payloads.push_back(status(NotifyType::ChildlessIkev2Supported, {}));

@@ -84,6 +84,16 @@ Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeyS
   return expand(choice, seed, *prf, skeyseed);
 }
 
+IkeSecrets mix_ppk(IkeKeys& keys, const Secret& ppk) {
+  IkeSecrets before;
+  for (const auto& [was, now] :
+       {std::pair{&before.sk_d, &keys.sk_d}, std::pair{&before.sk_pi, &keys.sk_pi}, std::pair{&before.sk_pr, &keys.sk_pr}}) {
+    *was = std::move(*now);
+    *now = keys.prf.plus(ppk.view(), was->view(), was->size());
+  }
+  return before;
+}
+
 Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r,
                                     const Secret& shared_secret) {
   std::size_t encryption_size = 0;

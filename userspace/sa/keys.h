@@ -29,6 +29,13 @@ Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& see
 // RFC 7296 2.18: SKEYSEED = prf(SK_d of the old SA, g^ir | Ni | Nr), with the old SA's PRF
 Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old);
 
+// SK_d, SK_pi and SK_pr of an IKE SA
+struct IkeSecrets {
+  Secret sk_d, sk_pi, sk_pr;
+};
+// RFC 8784 3: each of the three becomes prf+(PPK, itself); the keys of the ciphers stay. Returns what they were before.
+IkeSecrets mix_ppk(IkeKeys& keys, const Secret& ppk);
+
 // Keys of a pair of ESP SAs. An AEAD's encryption key has its salt behind it and no integrity key.
 struct ChildKeys {
   Secret encryption_i, integrity_i;  // of the SA from initiator to responder of the exchange that made it

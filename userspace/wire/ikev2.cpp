@@ -84,6 +84,9 @@ constexpr Name<NotifyType> kNotifyNames[] = {
     {NotifyType::ChildlessIkev2Supported, "CHILDLESS_IKEV2_SUPPORTED"},
     {NotifyType::FragmentationSupported, "IKEV2_FRAGMENTATION_SUPPORTED"},
     {NotifyType::SignatureHashAlgorithms, "SIGNATURE_HASH_ALGORITHMS"},
+    {NotifyType::UsePpk, "USE_PPK"},
+    {NotifyType::PpkIdentity, "PPK_IDENTITY"},
+    {NotifyType::NoPpkAuth, "NO_PPK_AUTH"},
 };
 
 constexpr Name<ProtocolId> kProtocolNames[] = {

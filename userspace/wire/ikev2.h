@@ -83,6 +83,10 @@ enum class NotifyType : std::uint16_t {
   ChildlessIkev2Supported = 16418,  // RFC 6023
   FragmentationSupported = 16430,
   SignatureHashAlgorithms = 16431,
+  // RFC 8784
+  UsePpk = 16435,
+  PpkIdentity = 16436,
+  NoPpkAuth = 16437,
 };
 // RFC 7296 3.10.1: below 16384 a notification reports an error
 constexpr bool is_error(NotifyType type) { return static_cast<std::uint16_t>(type) < 16384; }

@@ -111,6 +111,13 @@ model::ConfigurationPtr configuration(ConfigurationParts parts) {
     key->secret = Secret(as_bytes(parts.secret));
     out->preshared_keys.push_back(std::move(key));
   }
+  for (const auto& [id, secret] : parts.ppks) {
+    auto ppk = std::make_shared<model::Ppk>();
+    ppk->name = "ppk";
+    ppk->ids = {identity(id)};
+    ppk->secret = Secret(as_bytes(secret));
+    out->ppks.push_back(std::move(ppk));
+  }
   return out;
 }
 

@@ -38,6 +38,7 @@ struct ConfigurationParts {
   model::GlobalOptions global = {};
   std::vector<std::shared_ptr<const model::PrivateKey>> private_keys = {};
   std::vector<model::Pool> pools = {};
+  std::vector<std::pair<std::string_view, std::string_view>> ppks = {};  // id, secret
 };
 model::ConfigurationPtr configuration(ConfigurationParts parts);
 

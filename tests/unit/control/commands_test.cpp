@@ -181,6 +181,23 @@ BOOST_AUTO_TEST_CASE(shared_secrets_reach_the_engine_for_each_owner_and_each_pai
              "invalid shared key type: RSA, expected IKE, EAP, XAUTH, NTLM or PPK");
 }
 
+BOOST_AUTO_TEST_CASE(a_ppk_is_loaded_with_the_ids_that_both_ends_know_it_by) {
+  Rig rig;
+  BOOST_TEST(rig.error("load-shared", with({{"id", "ppk-a"}, {"type", "ppk"}, {"data", "x"}})) ==
+             "missing owners: the ids that both ends know the PPK by");
+  vici::Message message = with({{"id", "ppk-a"}, {"type", "ppk"}, {"data", "secret"}});
+  message.add_list("owners", {"quantum.example", "other.example"});
+  BOOST_TEST(rig.error("load-shared", message) == "");
+  BOOST_TEST(rig.loaded.overlay.apply().has_value());
+  BOOST_TEST(rig.service.overlay.preshared_keys.empty());
+  BOOST_TEST_REQUIRE(rig.service.overlay.ppks.size() == 1U);
+  BOOST_TEST(rig.service.overlay.ppks[0]->ids.size() == 2U);
+  BOOST_TEST((as_text(rig.service.overlay.ppks[0]->secret.view()) == "secret"));
+  BOOST_TEST(rig.error("unload-shared", with({{"id", "ppk-a"}})) == "");
+  BOOST_TEST(rig.loaded.overlay.apply().has_value());
+  BOOST_TEST(rig.service.overlay.ppks.empty());
+}
+
 BOOST_AUTO_TEST_CASE(keys_and_certificates_find_each_other) {
   Rig rig;
   rig.client->listening.emplace("list-cert");

@@ -115,6 +115,7 @@ const char* const kGuideState = R"(ike
         rekey-time 14170
         reauth-time 45567
         udp-encap false
+        ppk false
         mobike false
         child-sa unique-id 2
             name site2site

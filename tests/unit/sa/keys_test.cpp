@@ -51,6 +51,20 @@ BOOST_AUTO_TEST_CASE(ike_keys_are_cut_from_prf_plus_in_the_order_of_the_rfc) {
   check_key(derived.responder_to_initiator, "b36480e22ded017a28d966539f692a587bd09eb7");
 }
 
+// RFC 8784 3: SK_d, SK_pi and SK_pr alone; the ciphers keep their keys
+BOOST_AUTO_TEST_CASE(a_ppk_goes_into_three_of_the_seven_keys) {
+  IkeKeys mixed = keys();
+  const IkeSecrets before = mix_ppk(mixed, repeated(9));
+  BOOST_TEST(hex_of(mixed.sk_d) == "db31fe9e943e22a5e61ae4305e39764c75dcb385b25df19ca8148113e93f7ec5");
+  BOOST_TEST(hex_of(mixed.sk_pi) == "f83eef79154df0f91db7aa5ded351d1d490f89fe5d66a3de50854d3d08d43305");
+  BOOST_TEST(hex_of(mixed.sk_pr) == "ddda52fcb1307a3d194686a21aa9dbd086de0a6ad5cd3853f3682a194d0162b8");
+  BOOST_TEST(hex_of(before.sk_d) == hex_of(keys().sk_d));
+  BOOST_TEST(hex_of(before.sk_pi) == hex_of(keys().sk_pi));
+  BOOST_TEST(hex_of(before.sk_pr) == hex_of(keys().sk_pr));
+  check_key(mixed.initiator_to_responder, "3b6390ed526d5eaf916a052eeb29e5a10ba52783");
+  check_key(mixed.responder_to_initiator, "b36480e22ded017a28d966539f692a587bd09eb7");
+}
+
 BOOST_AUTO_TEST_CASE(keys_of_a_rekeyed_ike_sa_come_from_the_old_sk_d) {
   const IkeKeys old = keys();
   const auto rekeyed = derive_rekeyed_ike_keys(ike_proposal("aes128-gcm-128/hmac-sha256/curve25519"), kSeed, repeated(8), old);
