@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_responder_that_forces_it_gives_no_child_sa_in_ike_auth) {
 BOOST_AUTO_TEST_CASE(messages_may_be_lost_or_come_twice) {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     Pair pair([](model::Vpn& vpn) { vpn.ike.childless = Childless::Prefer, vpn.ike.keying_tries = 0; }, {}, {}, seed);
-    pair.world.weather = {.loss = 0.3, .duplication = 0.3, .least_delay = milliseconds(1), .most_delay = milliseconds(400)};
+    pair.world.weather = {.loss = 0.15, .duplication = 0.3, .least_delay = milliseconds(1), .most_delay = milliseconds(400)};
     BOOST_TEST_REQUIRE(pair.left.initiate("right").has_value());
     BOOST_TEST(pair.world.run_until([&] { return pair.left.child_sas().size() == 1 && pair.right.child_sas().size() == 1; }, seconds(1200)),
                "seed " << seed);

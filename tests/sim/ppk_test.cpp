@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(messages_may_be_lost_or_come_twice) {
     ConfigurationParts ours = end_parts(left_vpn(), {kId, seed % 2 == 0, kKey});
     ours.vpns[0].ike.keying_tries = 0;
     Pair pair(std::move(ours), end_parts(right_vpn(), {kId, true, kKey}), seed);
-    pair.world.weather = {.loss = 0.3, .duplication = 0.3, .least_delay = milliseconds(1), .most_delay = milliseconds(400)};
+    pair.world.weather = {.loss = 0.15, .duplication = 0.3, .least_delay = milliseconds(1), .most_delay = milliseconds(400)};
     BOOST_TEST_REQUIRE(pair.left.initiate("right").has_value());
     BOOST_TEST(
         pair.world.run_until([&] { return pair.left.child_sas().size() == 1 && pair.right.child_sas().size() == 1; }, seconds(1200)));

@@ -134,6 +134,11 @@ Run::Run(std::uint64_t seed) : world_(seed) {
   course_.length = some_seconds(300, 2400);
   model::Vpn left = vary(left_vpn(), true);
   model::Vpn right = vary(right_vpn(), course_.both_active);
+  if (seed % 3 == 0) {  // more key exchanges than one (RFC 9370), for CHILD SAs where there is PFS or it is drawn by the seed
+    left.ike.proposals = right.ike.proposals = {ike_proposal("aes128-gcm-128/hmac-sha256/curve25519/ke1_ecp256")};
+    if (seed % 2 == 0) left.ipsec.esp_proposals = {esp_proposal("aes128-gcm-128/curve25519/ke1_ecp256")};
+    if (seed % 4 == 0) left.ike.childless = model::Childless::Prefer;
+  }
   right.ipsec.esp_proposals = left.ipsec.esp_proposals;
   world_.weather = course_.weather;
   if (course_.nat) world_.put_behind_nat(kLeft, address(kOutside));

@@ -109,9 +109,9 @@ model::LocalCertificatePtr choose_certificate(const std::vector<model::LocalCert
   return first;
 }
 
-Bytes signed_octets(const crypto::Prf& prf, ByteView message, ByteView nonce, const Secret& sk_p, ByteView id_body) {
+Bytes signed_octets(const crypto::Prf& prf, ByteView message, ByteView nonce, const Secret& sk_p, ByteView id_body, ByteView int_auth) {
   const Secret maced_id = prf(sk_p.view(), {id_body});
-  return concat({message, nonce, maced_id.view()});
+  return concat({message, nonce, maced_id.view(), int_auth});
 }
 
 }  // namespace svti::auth

@@ -34,7 +34,7 @@ model::LocalCertificatePtr choose_certificate(const std::vector<model::LocalCert
                                               std::span<const Bytes> wanted);
 
 // RFC 7296 2.15: what the key signs. `message` is the sender's whole first message, `nonce` the receiver's, `id_body` the sender's ID
-// payload without its generic header.
-Bytes signed_octets(const crypto::Prf& prf, ByteView message, ByteView nonce, const Secret& sk_p, ByteView id_body);
+// payload without its generic header, `int_auth` what IKE_INTERMEDIATE exchanges add (RFC 9242 3.3.2).
+Bytes signed_octets(const crypto::Prf& prf, ByteView message, ByteView nonce, const Secret& sk_p, ByteView id_body, ByteView int_auth = {});
 
 }  // namespace svti::auth

@@ -59,12 +59,12 @@ const model::PresharedKey* PskStore::find(const Identity& local, const Identity&
   return best;
 }
 
-Secret shared_key_auth(const crypto::Prf& prf, const Secret& secret, ByteView message, ByteView nonce, const Secret& sk_p,
-                       ByteView id_body) {
+Secret shared_key_auth(const crypto::Prf& prf, const Secret& secret, ByteView message, ByteView nonce, const Secret& sk_p, ByteView id_body,
+                       ByteView int_auth) {
   static constexpr std::string_view kPad = "Key Pad for IKEv2";
   const Secret key = prf(secret.view(), {as_bytes(kPad)});
   const Secret maced_id = prf(sk_p.view(), {id_body});
-  return prf(key.view(), {message, nonce, maced_id.view()});
+  return prf(key.view(), {message, nonce, maced_id.view(), int_auth});
 }
 
 }  // namespace svti::auth

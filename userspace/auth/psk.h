@@ -28,8 +28,9 @@ class PskStore {
 };
 
 // AUTH = prf(prf(secret, "Key Pad for IKEv2"), message | nonce | prf(sk_p, id body)), where `message` is the sender's whole first
-// message, `nonce` the receiver's, and `id_body` the sender's ID payload without its generic header.
-Secret shared_key_auth(const crypto::Prf& prf, const Secret& secret, ByteView message, ByteView nonce, const Secret& sk_p,
-                       ByteView id_body);
+// message, `nonce` the receiver's, and `id_body` the sender's ID payload without its generic header. `int_auth` is what IKE_INTERMEDIATE
+// exchanges add (RFC 9242 3.3.2).
+Secret shared_key_auth(const crypto::Prf& prf, const Secret& secret, ByteView message, ByteView nonce, const Secret& sk_p, ByteView id_body,
+                       ByteView int_auth = {});
 
 }  // namespace svti::auth

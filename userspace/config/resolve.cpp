@@ -14,6 +14,7 @@
 
 #include "auth/certificates.h"
 #include "config/values.h"
+#include "crypto/key_exchange.h"
 #include "model/algorithm.h"
 #include "model/pool.h"
 
@@ -228,6 +229,12 @@ std::vector<wire::Transform> transforms_of(const Node* proposal) {
       // the schema's names and the table's are the same: a test compares them
       out.push_back(model::to_transform(*model::find_algorithm(leaf.kind, child->text)));
     }
+  }
+  for (const NodePtr& child : children_of(proposal)) {
+    static constexpr std::string_view kLeaf = "additional-key-exchange-";
+    if (!child->schema->name.starts_with(kLeaf)) continue;
+    out.push_back(
+        *model::additional_key_exchange(number<unsigned>(std::string_view(child->schema->name).substr(kLeaf.size())), child->text));
   }
   return out;
 }
@@ -589,7 +596,26 @@ class VpnResolver {
     }
   }
 
+  // of a list of proposals, in force by whatever way
+  void check_key_exchanges(const std::vector<wire::Proposal>& proposals, std::string_view list) {
+    for (const wire::Proposal& proposal : proposals) {
+      bool first = false, more = false;
+      for (const wire::Transform& transform : proposal.transforms) {
+        first |= transform.type == TransformType::KeyExchange;
+        if (!is_additional_ke(transform.type) || transform.id == 0) continue;
+        more = true;
+        if (crypto::supported(static_cast<wire::KeGroup>(transform.id))) continue;
+        error(node_, std::string(list) + ": " + model::name_of(transform) +
+                         " is not supported here: it needs OpenSSL 3.5 or later, this is " + crypto::provider_version());
+      }
+      if (more && !first) error(node_, std::string(list) + ": additional-key-exchange-1 to 7 come beside a dh-group, and there is none");
+    }
+  }
+
   void check_proposals() {
+    check_key_exchanges(out_.ike.proposals, "ike-proposal");
+    check_key_exchanges(out_.ipsec.esp_proposals, "esp-proposal");
+    check_key_exchanges(out_.ipsec.ah_proposals, "ah-proposal");
     if (out_.ike.proposals.empty()) error(node_, "needs an ike-proposal, in its ike-policy or in the template of that");
     const auto uses = [&](PolicyAction action) {
       return std::any_of(out_.policies.begin(), out_.policies.end(), [&](const auto& policy) { return policy.action == action; });

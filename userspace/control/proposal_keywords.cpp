@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "crypto/key_exchange.h"
 #include "model/algorithm.h"
 
 namespace svti::control {
@@ -77,10 +78,10 @@ constexpr Keyword kKeywords[] = {
 };
 
 // Keywords that other implementations know: a refusal says that they are right, only not here. By their beginning.
-constexpr std::string_view kForeign[] = {
-    "3des",    "des",        "null",        "blowfish",   "cast128", "camellia", "serpent", "twofish",  "aes128c",   "aes192c",
-    "aes256c", "aes128gmac", "aes192gmac",  "aes256gmac", "aesxcbc", "aescmac",  "md5",     "sha1_160", "sha256_96", "sha2_256_96",
-    "prfmd5",  "prfaes",     "prfcamellia", "modp",       "ecp",     "ke1_",     "ke2_",    "mlkem",    "ntru",      "newhope"};
+constexpr std::string_view kForeign[] = {"3des",    "des",         "null",    "blowfish", "cast128",    "camellia",    "serpent",
+                                         "twofish", "aes128c",     "aes192c", "aes256c",  "aes128gmac", "aes192gmac",  "aes256gmac",
+                                         "aesxcbc", "aescmac",     "md5",     "sha1_160", "sha256_96",  "sha2_256_96", "prfmd5",
+                                         "prfaes",  "prfcamellia", "modp",    "ecp",      "mlkem",      "ntru",        "newhope"};
 
 tl::unexpected<Error> refuse(std::string_view proposal, std::string_view why) {
   return config_error("proposal '" + printable(proposal) + "': " + std::string(why));
@@ -111,12 +112,35 @@ bool is_foreign(std::string_view word) {
          std::any_of(std::begin(kKeywords), std::end(kKeywords), [&](const Keyword& known) { return known.keyword == word; });
 }
 
+// "ke1_x25519" to "ke7_none": additional key exchanges (RFC 9370)
+bool is_additional(std::string_view word) {
+  return word.size() > 4 && word.starts_with("ke") && word[2] >= '1' && word[2] <= '7' && word[3] == '_';
+}
+
+Result<Transform> additional(std::string_view proposal, std::string_view word) {
+  const unsigned number = static_cast<unsigned>(word[2] - '0');
+  const std::string_view method = word.substr(4);
+  const auto* alias = std::find_if(std::begin(kKeywords), std::end(kKeywords),
+                                   [&](const Keyword& known) { return known.keyword == method && known.kind == AlgorithmKind::DhGroup; });
+  const auto transform = model::additional_key_exchange(number, alias == std::end(kKeywords) ? method : alias->ours);
+  if (!transform) return refuse(proposal, "'" + printable(word) + "' is not a key exchange");
+  if (transform->id != 0 && !crypto::supported(static_cast<wire::KeGroup>(transform->id)))
+    return refuse(proposal,
+                  "'" + printable(word) + "' is not supported: it needs OpenSSL 3.5 or later, this is " + crypto::provider_version());
+  return *transform;
+}
+
 Status add_keyword(std::string_view proposal, std::string_view word, std::vector<Transform>& out) {
   if (word == "modpnone") return {};  // no key exchange: what the absence of a group says
   std::optional<Transform> transform;
   if (word == "esn") transform = wire::transform(TransformType::Esn, wire::EsnId::Esn);
   if (word == "noesn") transform = wire::transform(TransformType::Esn, wire::EsnId::None);
   if (const model::Algorithm* known = find_keyword(word)) transform = model::to_transform(*known);
+  if (is_additional(word)) {
+    const auto more = additional(proposal, word);
+    if (!more) return fail(more.error());
+    transform = *more;
+  }
   if (!transform && is_foreign(word)) return refuse(proposal, "'" + printable(word) + "' is not supported");
   if (!transform) return refuse(proposal, "'" + printable(word) + "' is not an algorithm");
   if (std::find(out.begin(), out.end(), *transform) == out.end()) out.push_back(*transform);
@@ -155,6 +179,9 @@ Result<std::vector<Transform>> parse_proposal(std::string_view text, ProtocolId 
   for (const std::string_view word : split(text, '-')) {
     if (const Status added = add_keyword(text, word, transforms); !added) return fail(added.error());
   }
+  const bool more = std::any_of(transforms.begin(), transforms.end(), [](const Transform& one) { return is_additional_ke(one.type); });
+  if (more && !has(transforms, TransformType::KeyExchange))
+    return refuse(text, "ke1_ to ke7_ come beside a key exchange group, such as x25519");
   if (protocol == ProtocolId::Ah) {
     if (has(transforms, TransformType::Encryption)) return refuse(text, "AH has no encryption: expected integrity alone, such as sha256");
     if (!has(transforms, TransformType::Integrity)) return refuse(text, "an integrity algorithm is missing, such as sha256");

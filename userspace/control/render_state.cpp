@@ -87,6 +87,9 @@ void add_algorithms(Tree& tree, const std::vector<wire::Transform>& transforms) 
         break;
       case wire::TransformType::Esn:
         break;  // a leaf of its own
+      default:
+        if (!is_additional_ke(transform.type) || transform.id == 0) break;
+        tree[fmt::format("additional-key-exchange-{}", number_of_additional_ke(transform.type))] = name;
     }
   }
 }

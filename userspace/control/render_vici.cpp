@@ -63,6 +63,9 @@ constexpr TransformName kTransformNames[] = {
     {KeyExchange, 30, "ECP_512_BP"},
     {KeyExchange, 31, "CURVE_25519"},
     {KeyExchange, 32, "CURVE_448"},
+    {KeyExchange, 35, "ML_KEM_512"},
+    {KeyExchange, 36, "ML_KEM_768"},
+    {KeyExchange, 37, "ML_KEM_1024"},
 };
 
 // in the order of Subsystem
@@ -95,6 +98,9 @@ void add_transforms(vici::Section& section, const std::vector<wire::Transform>& 
         break;
       case Esn:
         break;  // a key of its own
+      default:
+        if (!is_additional_ke(transform.type)) break;
+        section.add(fmt::format("ake{}", number_of_additional_ke(transform.type)), vici_name({KeyExchange, transform.id, 0, false}));
     }
   }
 }

@@ -5,10 +5,13 @@
 #include "crypto/key_exchange.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
+#include <openssl/params.h>
 
 #include <array>
 #include <new>
@@ -308,12 +311,109 @@ class Montgomery final : public KeyExchange {
   Bytes public_;
 };
 
+// ---- ML-KEM, FIPS 203: OpenSSL 3.5 and later ----
+
+struct KemGroup {
+  const char* name;               // OpenSSL's
+  std::size_t encapsulation_key;  // octets: the initiator's value
+  std::size_t ciphertext;         // the responder's
+};
+constexpr std::size_t kKemSeed = 64;    // d and z of FIPS 203 7.1
+constexpr std::size_t kKemRandom = 32;  // m of 7.2
+constexpr std::size_t kKemSecret = 32;
+
+bool provided(const KemGroup& group) {
+  EVP_KEM* kem = EVP_KEM_fetch(nullptr, group.name, nullptr);
+  ERR_clear_error();
+  EVP_KEM_free(kem);
+  return kem != nullptr;
+}
+
+// null for what is no KEM, or not in this OpenSSL
+const KemGroup* kem_group(KeGroup group) {
+  static constexpr KemGroup kGroups[] = {{"ML-KEM-512", 800, 768}, {"ML-KEM-768", 1184, 1088}, {"ML-KEM-1024", 1568, 1568}};
+  static const std::array<bool, 3> kProvided = {provided(kGroups[0]), provided(kGroups[1]), provided(kGroups[2])};
+  if (group < KeGroup::MlKem512 || group > KeGroup::MlKem1024) return nullptr;
+  const auto index = static_cast<std::size_t>(group) - static_cast<std::size_t>(KeGroup::MlKem512);
+  return kProvided.at(index) ? &kGroups[index] : nullptr;
+}
+
+class Kem final : public KeyExchange {
+ public:
+  Kem(KeGroup id, const KemGroup& group, Entropy& entropy) : id_(id), group_(group), public_(group.encapsulation_key) {
+    Secret seed(kKemSeed);
+    entropy.fill(seed.mutable_view());
+    const auto context = owned(EVP_PKEY_CTX_new_from_name(nullptr, group.name, nullptr));
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string("seed", seed.mutable_view().data(), seed.size()),
+                                 OSSL_PARAM_construct_end()};
+    EVP_PKEY* key = nullptr;
+    require(EVP_PKEY_keygen_init(context.get()) == 1 && EVP_PKEY_CTX_set_params(context.get(), params) == 1 &&
+            EVP_PKEY_generate(context.get(), &key) == 1);
+    private_ = owned(key);
+    std::size_t size = public_.size();
+    require(EVP_PKEY_get_raw_public_key(private_.get(), public_.data(), &size) == 1 && size == public_.size());
+  }
+
+  KeGroup group() const override { return id_; }
+  ByteView public_value() const override { return public_; }
+
+  // FIPS 203 7.3: any ciphertext of the right size gives a secret, one that is not the sender's when it was tampered with
+  Result<Secret> shared_secret(ByteView ciphertext) override {
+    if (ciphertext.size() != group_.ciphertext) return wrong_size(ciphertext.size(), group_.ciphertext);
+    const auto context = owned(EVP_PKEY_CTX_new_from_pkey(nullptr, private_.get(), nullptr));
+    Secret out(kKemSecret);
+    std::size_t size = out.size();
+    require(EVP_PKEY_decapsulate_init(context.get(), nullptr) == 1);
+    const bool done = EVP_PKEY_decapsulate(context.get(), out.mutable_view().data(), &size, ciphertext.data(), ciphertext.size()) == 1;
+    if (!done || size != out.size()) return refuse("KE value cannot be decapsulated");
+    return out;
+  }
+
+  static Result<Response> respond(const KemGroup& group, ByteView encapsulation_key, Entropy& entropy) {
+    if (encapsulation_key.size() != group.encapsulation_key) return wrong_size(encapsulation_key.size(), group.encapsulation_key);
+    // FIPS 203 7.2: OpenSSL refuses a key with coefficients that are not reduced
+    const Owned<EVP_PKEY> theirs(
+        EVP_PKEY_new_raw_public_key_ex(nullptr, group.name, nullptr, encapsulation_key.data(), encapsulation_key.size()));
+    if (!theirs) return refuse("KE value is no encapsulation key");
+    const auto context = owned(EVP_PKEY_CTX_new_from_pkey(nullptr, theirs.get(), nullptr));
+    Secret random(kKemRandom);
+    entropy.fill(random.mutable_view());
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string("ikme", random.mutable_view().data(), random.size()),
+                                 OSSL_PARAM_construct_end()};
+    Response out{Bytes(group.ciphertext), Secret(kKemSecret)};
+    std::size_t size = out.public_value.size(), secret_size = out.shared_secret.size();
+    require(EVP_PKEY_encapsulate_init(context.get(), params) == 1);
+    require(EVP_PKEY_encapsulate(context.get(), out.public_value.data(), &size, out.shared_secret.mutable_view().data(), &secret_size) ==
+            1);
+    require(size == out.public_value.size() && secret_size == out.shared_secret.size());
+    return out;
+  }
+
+ private:
+  KeGroup id_;
+  const KemGroup& group_;
+  Owned<EVP_PKEY> private_;
+  Bytes public_;
+};
+
 }  // namespace
+
+Result<KeyExchange::Response> KeyExchange::respond(KeGroup group, ByteView peer_public_value, Entropy& entropy) {
+  if (const auto* kem = kem_group(group)) return Kem::respond(*kem, peer_public_value, entropy);
+  auto own = create(group, entropy);
+  if (!own) return fail(own.error());
+  auto secret = (*own)->shared_secret(peer_public_value);
+  if (!secret) return fail(secret.error());
+  return Response{to_bytes((*own)->public_value()), std::move(*secret)};
+}
+
+std::string provider_version() { return OpenSSL_version(OPENSSL_VERSION); }
 
 Result<std::unique_ptr<KeyExchange>> KeyExchange::create(KeGroup group, Entropy& entropy) {
   if (const auto* modp = modp_group(group)) return std::make_unique<Modp>(group, *modp, entropy);
   if (const auto* ecp = ecp_group(group)) return std::make_unique<Ecp>(group, *ecp, entropy);
   if (const auto* curve = montgomery_curve(group)) return std::make_unique<Montgomery>(group, *curve, entropy);
+  if (const auto* kem = kem_group(group)) return std::make_unique<Kem>(group, *kem, entropy);
   return config_error("key exchange group " + std::to_string(static_cast<unsigned>(group)) + " is not supported");
 }
 
@@ -323,6 +423,7 @@ std::size_t public_value_size(KeGroup group) {
   if (const auto* modp = modp_group(group)) return modp->size;
   if (const auto* ecp = ecp_group(group)) return 2 * ecp->coordinate;
   if (const auto* curve = montgomery_curve(group)) return curve->size;
+  if (const auto* kem = kem_group(group)) return kem->encapsulation_key;
   return 0;
 }
 

@@ -40,6 +40,10 @@ constexpr Algorithm prf(std::string_view keyword, PrfId id) {
   return {keyword, AlgorithmKind::Prf, static_cast<std::uint16_t>(id), 0, 0, 0, true, false};
 }
 
+constexpr Algorithm kem(std::string_view keyword, KeGroup id) {
+  return {keyword, AlgorithmKind::Kem, static_cast<std::uint16_t>(id), 0, 0, 0, true, true};
+}
+
 constexpr Algorithm group(std::string_view keyword, KeGroup id) {
   return {keyword, AlgorithmKind::DhGroup, static_cast<std::uint16_t>(id), 0, 0, 0, true, true};
 }
@@ -79,6 +83,10 @@ constexpr std::array kAlgorithms = {
     group("ecp384", KeGroup::Ecp384),
     group("ecp521", KeGroup::Ecp521),
     group("curve25519", KeGroup::Curve25519),
+
+    kem("mlkem512", KeGroup::MlKem512),
+    kem("mlkem768", KeGroup::MlKem768),
+    kem("mlkem1024", KeGroup::MlKem1024),
 };
 
 TransformType type_of(AlgorithmKind kind) {
@@ -91,6 +99,7 @@ TransformType type_of(AlgorithmKind kind) {
     case AlgorithmKind::Prf:
       return TransformType::Prf;
     case AlgorithmKind::DhGroup:
+    case AlgorithmKind::Kem:
       break;
   }
   return TransformType::KeyExchange;
@@ -108,7 +117,10 @@ std::string type_name(TransformType type) {
       return "key-exchange";
     case TransformType::Esn:
       return "esn";
+    default:
+      break;
   }
+  if (is_additional_ke(type)) return "additional-key-exchange-" + std::to_string(number_of_additional_ke(type));
   return "transform-type-" + std::to_string(static_cast<unsigned>(type));
 }
 
@@ -122,7 +134,9 @@ const Algorithm* find_algorithm(AlgorithmKind kind, std::string_view keyword) {
   return found == kAlgorithms.end() ? nullptr : &*found;
 }
 
-const Algorithm* find_algorithm(const wire::Transform& transform) {
+const Algorithm* find_algorithm(const wire::Transform& given) {
+  wire::Transform transform = given;
+  if (is_additional_ke(given.type)) transform.type = TransformType::KeyExchange;
   const auto found = std::find_if(kAlgorithms.begin(), kAlgorithms.end(),
                                   [&](const Algorithm& algorithm) { return to_transform(algorithm) == transform; });
   return found == kAlgorithms.end() ? nullptr : &*found;
@@ -140,6 +154,15 @@ std::string name_of(const wire::Transform& transform) {
 }
 
 wire::Transform to_transform(const Algorithm& algorithm) { return {type_of(algorithm.kind), algorithm.id, algorithm.key_bits, false}; }
+
+std::optional<wire::Transform> additional_key_exchange(unsigned number, std::string_view keyword) {
+  const TransformType type = wire::additional_ke(number);
+  if (keyword == "none") return wire::transform(type, KeGroup::None);
+  for (const AlgorithmKind kind : {AlgorithmKind::DhGroup, AlgorithmKind::Kem}) {
+    if (const Algorithm* known = find_algorithm(kind, keyword)) return wire::Transform{type, known->id, 0, false};
+  }
+  return std::nullopt;
+}
 
 bool is_aead(const wire::Transform& transform) {
   if (transform.type != TransformType::Encryption) return false;

@@ -12,7 +12,8 @@
 
 namespace svti::model {
 
-enum class AlgorithmKind : std::uint8_t { Encryption, Aead, Integrity, Prf, DhGroup };
+// Kem: a key exchange that comes beside one of DhGroup alone
+enum class AlgorithmKind : std::uint8_t { Encryption, Aead, Integrity, Prf, DhGroup, Kem };
 
 struct Algorithm {
   std::string_view keyword;  // "aes128-cbc", "aes256-gcm-128", "hmac-sha256", "modp2048"
@@ -33,6 +34,8 @@ const Algorithm* find_algorithm(const wire::Transform& transform);
 // the keyword, or "encryption 99 (128 bits)" for what is not known
 std::string name_of(const wire::Transform& transform);
 wire::Transform to_transform(const Algorithm& algorithm);
+// a group or KEM as additional key exchange `number` (RFC 9370), "none" for one that may be left out; nothing: not known
+std::optional<wire::Transform> additional_key_exchange(unsigned number, std::string_view keyword);
 bool is_aead(const wire::Transform& transform);
 // the PRF that goes with an integrity algorithm where no prf-alg is given ("IKE policy templates")
 std::optional<wire::PrfId> prf_of_integrity(std::uint16_t integrity_id);

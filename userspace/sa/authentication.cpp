@@ -165,16 +165,16 @@ Bytes IkeSa::auth_octets(const model::PresharedKey& key, bool ours, bool without
   // RFC 7296 2.15: each end signs its own first message, the other's nonce and its own identity
   const bool initiators = ours == (role_ == Role::Initiator);
   const wire::IdPayload id = id_payload(ours);
-  const Secret auth =
-      auth::shared_key_auth(keys_->prf, key.secret, ours ? init_->our_message : init_->peer_message,
-                            initiators ? init_->nonce_r : init_->nonce_i, sk_p(ours, without_ppk), wire::encode_id_body(id));
+  const Secret auth = auth::shared_key_auth(keys_->prf, key.secret, ours ? init_->our_message : init_->peer_message,
+                                            initiators ? init_->nonce_r : init_->nonce_i, sk_p(ours, without_ppk), wire::encode_id_body(id),
+                                            init_->intermediate.int_auth());
   return to_bytes(auth.view());
 }
 
 Bytes IkeSa::signed_octets(bool ours, bool without_ppk) const {
   const bool initiators = ours == (role_ == Role::Initiator);
   return auth::signed_octets(keys_->prf, ours ? init_->our_message : init_->peer_message, initiators ? init_->nonce_r : init_->nonce_i,
-                             sk_p(ours, without_ppk), wire::encode_id_body(id_payload(ours)));
+                             sk_p(ours, without_ppk), wire::encode_id_body(id_payload(ours)), init_->intermediate.int_auth());
 }
 
 wire::IdPayload IkeSa::id_payload(bool ours) const {

@@ -208,8 +208,8 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
     return nullptr;
   };
   static const Secret kNone;
-  auto keys =
-      derive_child_keys(plan.choice, *keys_, plan.nonce_i, plan.nonce_r, plan.shared_secret == nullptr ? kNone : *plan.shared_secret);
+  auto keys = derive_child_keys(plan.choice, *keys_, plan.nonce_i, plan.nonce_r,
+                                plan.shared_secret == nullptr ? kNone : *plan.shared_secret, plan.additional);
   if (!keys) return give_up(keys.error().message);
   const auto policies_of = [&](std::uint32_t reqid) {
     return policies_for(plan.local, plan.remote, {plan.policy, local_.address, remote_.address, reqid});

@@ -425,10 +425,13 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
   }
 
   const auto lists = ctx_.index.ike_proposals(datagram.local.address, datagram.remote.address);
+  // RFC 9370 2.2.1: additional key exchanges need IKE_INTERMEDIATE
+  const bool intermediate = find_notify(message.payloads, NotifyType::IntermediateExchangeSupported) != nullptr;
+  const std::vector<wire::Proposal> offered = intermediate ? sa->proposals : without_additional_groups(sa->proposals);
   std::optional<wire::Proposal> choice;
   std::vector<wire::Proposal> all;
   for (const auto* list : lists) {
-    if (!choice) choice = choose_proposal(*list, sa->proposals, KeyExchangeUse::Negotiate);
+    if (!choice) choice = choose_proposal(*list, offered, KeyExchangeUse::Negotiate);
     all.insert(all.end(), list->begin(), list->end());
   }
   if (!choice) {

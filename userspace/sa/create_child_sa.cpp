@@ -165,6 +165,7 @@ bool IkeSa::try_other_group(const Job& job, const std::vector<wire::Proposal>& o
 
 void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
   ChildOffer& offer = request.offer;
+  if (offer.more) return on_followup_response(offer, payloads, now, out);
   const auto fail_with = [&](std::string reason) {
     offer_failed(offer, offer_failure(offer, Cause::Malformed, std::move(reason), now), now, out);
     refuse_made(offer);
@@ -186,15 +187,9 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
     if (error->type == NotifyType::ChildSaNotFound && old != nullptr) remove_child(*old, "the peer does not know it", false, now, out);
     return;
   }
-  const auto* nonce = find_payload<wire::NoncePayload>(payloads);
   const auto* ke = find_payload<wire::KePayload>(payloads);
   const auto selection = accept_answer(offer, payloads, KeyExchangeUse::Negotiate);
   if (!selection) return fail_with(selection.error().message);
-  const bool gone = std::find(offer.deleted.begin(), offer.deleted.end(), spi_of(selection->choice)) != offer.deleted.end();
-  if (gone) {
-    const std::string reason = "the peer deleted it before its answer came";
-    return offer_failed(offer, offer_failure(offer, Cause::Closed, reason, now), now, out);
-  }
   const wire::KeGroup group = group_of(selection->choice);
   const bool pfs = group != wire::KeGroup::None;
   if (pfs != (ke != nullptr) || (pfs && (!offer.ke || ke->group != group || offer.ke->group() != group))) {
@@ -206,20 +201,41 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
     if (!secret) return fail_with(secret.error().message);
     shared = std::move(*secret);
   }
+  if (!additional_groups(selection->choice).empty()) return begin_followup(std::move(offer), payloads, std::move(shared), now, out);
+  complete_child(offer, payloads, shared, {}, now, out);
+}
+
+// All key exchanges are done; `shared` is empty without PFS.
+void IkeSa::complete_child(ChildOffer& offer, const Payloads& payloads, const Secret& shared, std::span<const Secret> additional,
+                           TimePoint now, Effects& out) {
+  ChildSa* old = find_child(offer.rekeys);
+  const auto* nonce = find_payload<wire::NoncePayload>(payloads);
+  const auto selection = accept_answer(offer, payloads, KeyExchangeUse::Negotiate);
+  if (!selection) return offer_failed(offer, offer_failure(offer, Cause::Malformed, selection.error().message, now), now, out);
+  const bool gone = std::find(offer.deleted.begin(), offer.deleted.end(), spi_of(selection->choice)) != offer.deleted.end();
+  if (gone) {
+    const std::string reason = "the peer deleted it before its answer came";
+    return offer_failed(offer, offer_failure(offer, Cause::Closed, reason, now), now, out);
+  }
+  // Their rekey of it that waits for more key exchanges: goes on, or not, by the same rule.
+  const bool pending = offer.rekeys != 0 && peer_followup_ && !peer_followup_->ike && peer_followup_->rekeys == offer.rekeys;
+  const bool pending_wins = pending && peer_followup_wins(lowest(offer.nonce, nonce->data), offer.rekeys);
+  if (pending && !pending_wins) drop_peer_followup();
   // The peer's rekey of the same CHILD SA, which may even have removed the old one by now.
   const std::uint32_t theirs_id = old != nullptr ? old->replaced_by : offer.replaced_by;
   const bool collided = theirs_id != 0;
-  const bool loses =
-      collided && ours_loses(lowest(offer.nonce, nonce->data), old != nullptr ? old->replacement_nonce : offer.replacement_nonce);
+  const bool loses = pending_wins || (collided && ours_loses(lowest(offer.nonce, nonce->data),
+                                                             old != nullptr ? old->replacement_nonce : offer.replacement_nonce));
   const std::string policy = selection->policy->name;
   ChildPlan plan{selection->policy, selection->choice, offer.spi, spi_of(selection->choice), selection->local, selection->remote};
   plan.initiator = true;
   plan.nonce_i = offer.nonce;
   plan.nonce_r = nonce->data;
-  plan.shared_secret = pfs ? &shared : nullptr;
+  plan.shared_secret = &shared;
+  plan.additional = additional;
   plan.rekeyed = old;
   // Our request met the peer's after that was done, so that two came of it: ours goes.
-  const bool twin = offer.crossed && serves(policy);
+  const bool twin = offer.crossed && (serves(policy) || (peer_followup_ && peer_followup_->policy == policy));
   plan.outbound_now = !loses && !twin;
   ChildSa* made = install_child(plan, now, out);
   if (made == nullptr) {
@@ -292,26 +308,43 @@ void IkeSa::on_new_child_request(const wire::Header& header, const Payloads& pay
     log(out, Subsystem::Child, 1, "CHILD SA " + ours->policy + ": both ends ask for it, our request goes first");
     return refuse_request(header, NotifyType::TemporaryFailure, {}, out);
   }
-  Secret shared;
-  std::unique_ptr<crypto::KeyExchange> own_ke;
-  if (const wire::KeGroup group = group_of(selection->choice); group != wire::KeGroup::None) {
+  crypto::KeyExchange::Response own;
+  const wire::KeGroup group = group_of(selection->choice);
+  const bool pfs = group != wire::KeGroup::None;
+  if (pfs) {
     if (ke == nullptr || ke->group != group) return refuse_request(header, NotifyType::InvalidKePayload, group_octets(group), out);
-    auto made = crypto::KeyExchange::create(group, ctx_.entropy);
-    if (!made) return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
-    own_ke = std::move(*made);
-    auto secret = own_ke->shared_secret(ke->data);
-    if (!secret) {
-      // RFC 6989 2.5
-      return refuse_as_malformed(header, secret.error().message, now, out);
-    }
-    shared = std::move(*secret);
+    auto answer = crypto::KeyExchange::respond(group, ke->data, ctx_.entropy);
+    // RFC 6989 2.5
+    if (!answer && answer.error().fault == Fault::Peer) return refuse_as_malformed(header, answer.error().message, now, out);
+    if (!answer) return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
+    own = std::move(*answer);
   }
   const Bytes own_nonce = ctx_.entropy.bytes(kNonceSize);
+  const auto answer_with = [&](std::uint32_t spi_in) {
+    Payloads answer = child_answer(*selection, spi_in);
+    answer.insert(answer.begin() + 1, wire::NoncePayload{own_nonce});
+    if (pfs) answer.insert(answer.begin() + 2, wire::KePayload{group, own.public_value});
+    return answer;
+  };
+  if (auto groups = additional_groups(selection->choice); !groups.empty()) {
+    PeerFollowup pending;
+    pending.nonce_i = nonce->data;
+    pending.nonce_r = own_nonce;
+    pending.policy = selection->policy->name;
+    pending.choice = selection->choice;
+    pending.local = selection->local;
+    pending.remote = selection->remote;
+    pending.spi_in = ctx_.new_child_spi();
+    pending.rekeys = old == nullptr ? 0 : old->unique_id;
+    Payloads answer = answer_with(pending.spi_in);
+    answer.push_back(await_followup(std::move(pending), std::move(own.shared_secret), std::move(groups), now));
+    return send_response(header, answer, out);
+  }
   ChildPlan plan{selection->policy,         selection->choice, ctx_.new_child_spi(),
                  spi_of(selection->choice), selection->local,  selection->remote};
   plan.nonce_i = nonce->data;
   plan.nonce_r = own_nonce;
-  plan.shared_secret = own_ke ? &shared : nullptr;
+  plan.shared_secret = &own.shared_secret;
   plan.rekeyed = old;
   // The initiator cannot receive on the new SA before it has our answer; it says so by deleting the old one.
   plan.outbound_now = old == nullptr;
@@ -322,10 +355,7 @@ void IkeSa::on_new_child_request(const wire::Header& header, const Payloads& pay
     old->replacement_nonce = lowest(nonce->data, own_nonce);
     old->rekey_at.reset();
   }
-  Payloads answer = child_answer(*selection, plan.spi_in);
-  answer.insert(answer.begin() + 1, wire::NoncePayload{own_nonce});
-  if (own_ke) answer.insert(answer.begin() + 2, wire::KePayload{own_ke->group(), to_bytes(own_ke->public_value())});
-  send_response(header, answer, out);
+  send_response(header, answer_with(plan.spi_in), out);
 }
 
 void IkeSa::begin_rekey_ike(const Job& job, TimePoint now, Effects& out) {
@@ -394,6 +424,7 @@ void IkeSa::hand_over(IkeSa& successor, TimePoint now, Effects& out) {
     successor.move_child(*successor.children_.back(), now, out);  // the peer may have moved meanwhile
   }
   children_.clear();
+  drop_peer_followup();
   std::erase_if(jobs_, [&](Job& job) {
     if (job.kind == Job::Kind::DeleteIke) return false;  // its own end still has to be told
     const bool only_here =
@@ -469,47 +500,69 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
       std::find_if(sa->proposals.begin(), sa->proposals.end(), [&](const auto& one) { return one.number == choice->number; });
   Reader reader(chosen->spi);
   const wire::IkeSpi peer_new_spi = reader.u64().value_or(0);
-  auto own_ke = crypto::KeyExchange::create(group, ctx_.entropy);
-  const auto shared = own_ke && peer_new_spi != 0 && reader.empty() ? (*own_ke)->shared_secret(ke->data) : peer_error("no new SPI");
-  if (!shared) {
-    return refuse_as_malformed(header, "rekey of the IKE SA: " + shared.error().message, now, out);
-  }
+  if (peer_new_spi == 0 || !reader.empty()) return refuse_as_malformed(header, "rekey of the IKE SA: no new SPI", now, out);
+  auto own = crypto::KeyExchange::respond(group, ke->data, ctx_.entropy);
+  if (!own) return refuse_as_malformed(header, "rekey of the IKE SA: " + own.error().message, now, out);
   const Bytes own_nonce = ctx_.entropy.bytes(kNonceSize);
   const wire::IkeSpi own_spi = ctx_.new_ike_spi();
-  auto keys = derive_rekeyed_ike_keys(*choice, {nonce->data, own_nonce, peer_new_spi, own_spi}, *shared, *keys_);
+  if (auto groups = additional_groups(*choice); !groups.empty()) {
+    PeerFollowup pending;
+    pending.nonce_i = nonce->data;
+    pending.nonce_r = own_nonce;
+    pending.ike = true;
+    pending.choice = *choice;
+    pending.spi_i = peer_new_spi;
+    pending.spi_r = own_spi;
+    wire::Proposal answer = *choice;
+    answer.spi = spi_octets(own_spi);
+    const wire::NotifyPayload link = await_followup(std::move(pending), std::move(own->shared_secret), std::move(groups), now);
+    return send_response(
+        header, {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce}, wire::KePayload{group, own->public_value}, link},
+        out);
+  }
+  auto keys = derive_rekeyed_ike_keys(*choice, {nonce->data, own_nonce, peer_new_spi, own_spi}, own->shared_secret, *keys_);
   if (!keys) {
     ctx_.ike_spis.erase(own_spi);
     return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
   }
   wire::Proposal answer = *choice;
   answer.spi = spi_octets(own_spi);
-  IkeSa* successor = make_successor(Role::Responder, peer_new_spi, own_spi, std::move(*choice), std::move(*keys), now, out);
+  complete_peer_rekey_ike(std::move(*choice), peer_new_spi, own_spi, std::move(*keys), lowest(nonce->data, own_nonce), now, out);
+  send_response(header,
+                {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce}, wire::KePayload{group, std::move(own->public_value)}},
+                out);
+}
+
+void IkeSa::complete_peer_rekey_ike(wire::Proposal choice, wire::IkeSpi spi_i, wire::IkeSpi spi_r, IkeKeys keys, Bytes lowest_nonce,
+                                    TimePoint now, Effects& out) {
+  IkeSa* successor = make_successor(Role::Responder, spi_i, spi_r, std::move(choice), std::move(keys), now, out);
   // The CHILD SAs follow when the peer deletes this IKE SA, or begins to use the new one: until then a collision may change which stays.
   successor->predecessor_ = id_;
-  peer_rekey_ = PeerRekey{successor->id_, lowest(nonce->data, own_nonce)};
+  peer_rekey_ = PeerRekey{successor->id_, std::move(lowest_nonce)};
   rekey_at_.reset();
   set_phase(IkeSaPhase::Rekeying, out);
-  send_response(
-      header,
-      {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce}, wire::KePayload{group, to_bytes((*own_ke)->public_value())}},
-      out);
+}
+
+void IkeSa::rekey_ike_failed(IkeOffer& offer, Cause cause, const std::string& reason, bool proposal, TimePoint now, Effects& out) {
+  ctx_.ike_spis.erase(offer.spi);
+  if (!being_handed_over() && phase_ != IkeSaPhase::Deleting) {
+    set_phase(IkeSaPhase::Established, out);
+    rekey_at_ = now + seconds(30) + ctx_.jittered(seconds(30));
+  }
+  log(out, Subsystem::Ike, being_handed_over() ? 1 : 0, "IKE SA not rekeyed: " + reason);
+  model::Explanation why = rekey_failure(cause, reason, true, now);
+  if (proposal) explain_refused_proposals(OwnProposals::ike(*vpn_), why);
+  out.emplace_back(Explained{std::move(why)});
 }
 
 void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
   IkeOffer& offer = request.offer;
+  if (offer.more) return on_followup_response(offer, payloads, now, out);
   const bool closing = phase_ == IkeSaPhase::Deleting;
   const auto failed = [&](const std::string& reason) {
-    ctx_.ike_spis.erase(offer.spi);
-    if (!being_handed_over() && !closing) {
-      set_phase(IkeSaPhase::Established, out);
-      rekey_at_ = now + seconds(30) + ctx_.jittered(seconds(30));
-    }
-    log(out, Subsystem::Ike, being_handed_over() ? 1 : 0, "IKE SA not rekeyed: " + reason);
     const auto* error = find_error(payloads);
     const bool proposal = error != nullptr && (error->type == NotifyType::NoProposalChosen || error->type == NotifyType::InvalidKePayload);
-    model::Explanation why = rekey_failure(error == nullptr ? Cause::Malformed : Cause::Refused, reason, true, now);
-    if (proposal) explain_refused_proposals(OwnProposals::ike(*vpn_), why);
-    out.emplace_back(Explained{std::move(why)});
+    rekey_ike_failed(offer, error == nullptr ? Cause::Malformed : Cause::Refused, reason, proposal, now, out);
   };
   if (const auto* error = find_error(payloads)) {
     if (error->type == NotifyType::InvalidKePayload && !closing && try_other_group(offer.job, offer.proposals, *error, now, out)) {
@@ -524,20 +577,38 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
     return failed("the peer answered " + wire::to_string(error->type));
   }
   const auto* sa = find_payload<wire::SaPayload>(payloads);
-  const auto* nonce = find_payload<wire::NoncePayload>(payloads);
   const auto* ke = find_payload<wire::KePayload>(payloads);
-  auto choice = sa->proposals.size() == 1 ? accept_choice(offer.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate) : std::nullopt;
+  const auto choice =
+      sa->proposals.size() == 1 ? accept_choice(offer.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate) : std::nullopt;
   if (!choice || ke == nullptr || ke->group != group_of(*choice) || offer.ke->group() != ke->group)
     return failed("the peer chose what was not offered");
   Reader reader(choice->spi);
   const wire::IkeSpi peer_new_spi = reader.u64().value_or(0);
   if (peer_new_spi == 0 || !reader.empty()) return failed("the peer's answer has no new SPI");
-  const auto shared = offer.ke->shared_secret(ke->data);
+  auto shared = offer.ke->shared_secret(ke->data);
   if (!shared) return failed(shared.error().message);
-  auto keys = derive_rekeyed_ike_keys(*choice, {offer.nonce, nonce->data, offer.spi, peer_new_spi}, *shared, *keys_);
-  if (!keys) return failed(keys.error().message);
+  if (!additional_groups(*choice).empty() && closing) {  // the peer has not made it yet, and will not
+    ctx_.ike_spis.erase(offer.spi);
+    return;
+  }
+  if (!additional_groups(*choice).empty()) return begin_followup(std::move(offer), payloads, std::move(*shared), now, out);
+  complete_rekey_ike(offer, payloads, *shared, {}, now, out);
+}
 
-  const bool loses = peer_rekey_ && ours_loses(lowest(offer.nonce, nonce->data), peer_rekey_->lowest_nonce);
+// All key exchanges are done.
+void IkeSa::complete_rekey_ike(IkeOffer& offer, const Payloads& payloads, const Secret& shared, std::span<const Secret> additional,
+                               TimePoint now, Effects& out) {
+  const bool closing = phase_ == IkeSaPhase::Deleting;
+  const auto* sa = find_payload<wire::SaPayload>(payloads);
+  const auto* nonce = find_payload<wire::NoncePayload>(payloads);
+  auto choice = accept_choice(offer.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate);
+  const wire::IkeSpi peer_new_spi = Reader(choice->spi).u64().value_or(0);
+  auto keys = derive_rekeyed_ike_keys(*choice, {offer.nonce, nonce->data, offer.spi, peer_new_spi}, shared, *keys_, additional);
+  if (!keys) return rekey_ike_failed(offer, Cause::IkeProposal, keys.error().message, false, now, out);
+
+  const bool pending_wins = peer_followup_wins(lowest(offer.nonce, nonce->data), 0);
+  if (peer_followup_of_ike() && !pending_wins) drop_peer_followup();
+  const bool loses = pending_wins || (peer_rekey_ && ours_loses(lowest(offer.nonce, nonce->data), peer_rekey_->lowest_nonce));
   IkeSa* successor = make_successor(Role::Initiator, offer.spi, peer_new_spi, std::move(*choice), std::move(*keys), now, out);
   if (loses || closing) {
     // Closing: the peer has the new one as well, and takes it for the one that stays. Losing: the peer deletes this IKE SA in favour of its

@@ -76,8 +76,10 @@ std::string leaf_of(TransformType type, const Proposal& ours) {
       return "dh-group";
     case TransformType::Esn:
       return "esn";
+    default:
+      break;
   }
-  return {};
+  return is_additional_ke(type) ? "additional-key-exchange-" + std::to_string(number_of_additional_ke(type)) : std::string();
 }
 
 struct Pair {

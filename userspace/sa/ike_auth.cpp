@@ -197,6 +197,7 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
   const bool as_demanded = demanded != nullptr && !vpn->local_id && vpn->authentication.local == model::AuthMethod::Certificate;
   local_id_ = as_demanded ? demanded_id : local_identity(*vpn, local_.address);
   remember_peer_methods(payloads);
+  init_->intermediate.auth_id = header.message_id;
   auth_.emplace();
   auth_->vpn = vpn;
   auth_->payloads = payloads;

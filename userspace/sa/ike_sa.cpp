@@ -55,6 +55,7 @@ IkeSa::IkeSa(Context& context, Role role, VpnPtr vpn, const Endpoint& local, con
 IkeSa::~IkeSa() {
   ctx_.ike_spis.erase(our_spi());
   abandon_request();
+  drop_peer_followup();
 }
 
 // The request under way will not be answered, or the answer no longer matters: what it had set aside is given back.
@@ -129,6 +130,8 @@ crypto::SkCipher& IkeSa::inbound_cipher() {
 }
 
 Result<std::vector<Bytes>> IkeSa::protect(ExchangeType exchange, bool response, std::uint32_t message_id, const Payloads& payloads) {
+  if (exchange == ExchangeType::IkeIntermediate)
+    sign_intermediate(header(exchange, response, message_id), wire::first_type(payloads), wire::encode_payloads(payloads));
   const std::size_t room = message_room(remote_.address, ctx_.config->global.fragment_size);
   return seal_message(outbound_cipher(), header(exchange, response, message_id), wire::first_type(payloads),
                       wire::encode_payloads(payloads), room, fragmentation_, ctx_.entropy);
@@ -165,6 +168,7 @@ void IkeSa::send_request(ExchangeType exchange, const Payloads& payloads, Reques
   }
   ++next_request_id_;
   request_ = std::move(request);
+  requested_ = exchange;
   count_message(exchange, false, false);
   log(out, Subsystem::Encoding, 2,
       "sending " + wire::to_string(exchange) + " request " + std::to_string(message_id) + " to " + remote_.to_string() + " " +
@@ -232,14 +236,17 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
                "fragment " + std::to_string(fragment->number) + " of " + std::to_string(fragment->total) + " brings nothing new, dropped");
   }
   const Bytes& body = fragment == nullptr ? encrypted->body : fragment->body;
-  auto plaintext = inbound_cipher().open(ByteView(datagram.payload).first(datagram.payload.size() - body.size()), body);
+  const bool again = !header.response && header.message_id + 1 == expected_request_id_ && !last_response_.empty();
+  // RFC 9370 2.2.2: since the answer to that request the keys are others
+  crypto::SkCipher& cipher = again && former_inbound_cipher_ ? *former_inbound_cipher_ : inbound_cipher();
+  auto plaintext = cipher.open(ByteView(datagram.payload).first(datagram.payload.size() - body.size()), body);
   if (!plaintext) {
     ctx_.count(model::Counter::Invalid, vpn_.get());
     log(out, Subsystem::Encoding, 1,
         wire::to_string(header.exchange) + " from " + datagram.remote.to_string() + " dropped: " + plaintext.error().message);
     return;
   }
-  if (!header.response && header.message_id + 1 == expected_request_id_ && !last_response_.empty()) {
+  if (again) {
     // RFC 7383 2.6.1: once for all fragments of the request, not once for each
     if (fragment != nullptr && fragment->number != 1) return;
     log(out, Subsystem::Encoding, 2, "request " + std::to_string(header.message_id) + " came again, answered again");
@@ -258,11 +265,16 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   Reassembly::Whole whole;
   if (fragment != nullptr) {
     auto complete = pieces.add(header.exchange, *fragment, std::move(*plaintext), now);
+    if (header.exchange == ExchangeType::IkeIntermediate && pieces.octets() > kMaxIntermediateOctets) pieces.clear();
     if (!complete) return;
     whole = std::move(*complete);
   } else {
     pieces.clear();  // RFC 7383 2.6: the message has come whole
     whole = {encrypted->first_inner, std::move(*plaintext)};
+  }
+  if (header.exchange == ExchangeType::IkeIntermediate) {
+    if (whole.plaintext.size() > kMaxIntermediateOctets) return log(out, Subsystem::Ike, 1, "IKE_INTERMEDIATE of an absurd size dropped");
+    sign_intermediate(header, whole.first_inner, whole.plaintext);
   }
   // RFC 7296 2.4: only what is fresh proves that the peer is alive; an old message may be anybody's replay
   last_heard_ = now;
@@ -283,6 +295,7 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   } else {
     ++expected_request_id_;
     last_response_.clear();
+    former_inbound_cipher_.reset();
     if (payloads) {
       on_request(header, *payloads, now, out);
     } else {
@@ -294,14 +307,22 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
 
 // the one request or the one response that may come now (window size 1)
 bool IkeSa::expects(const wire::Header& header) const {
-  return header.response ? request_.has_value() && header.message_id == window_.message_id() : header.message_id == expected_request_id_;
+  if (!header.response) return header.message_id == expected_request_id_;
+  return request_.has_value() && header.message_id == window_.message_id() && header.exchange == requested_;
 }
 
-// Before authentication nothing but IKE_AUTH is a request (CVE-2026-78135, CVE-2014-2338), and only a responder gets one. Anything else is
-// dropped rather than refused: an honest peer may have authenticated us already, and sends it again when its own IKE_AUTH response got
-// lost.
+// Before authentication nothing but IKE_INTERMEDIATE and IKE_AUTH is a request (CVE-2026-78135, CVE-2014-2338), and only a responder gets
+// one. Anything else is dropped rather than refused: an honest peer may have authenticated us already, and sends it again when its own
+// IKE_AUTH response got lost.
 bool IkeSa::accepts_request(ExchangeType exchange) const {
-  if (phase_ == IkeSaPhase::Connecting) return role_ == Role::Responder && exchange == ExchangeType::IkeAuth;
+  if (phase_ == IkeSaPhase::Connecting) {
+    if (role_ != Role::Responder || !init_ || auth_) return false;
+    const Intermediate& intermediate = init_->intermediate;
+    // RFC 9242 3.2: IKE_INTERMEDIATE when both have said that they do it; RFC 9370 2.2.2: all that was agreed on, and then IKE_AUTH
+    if (exchange == ExchangeType::IkeIntermediate) return intermediate.supported && intermediate.exchanges < kMaxIntermediateExchanges;
+    return exchange == ExchangeType::IkeAuth && !intermediate.pending();
+  }
+  if (exchange == ExchangeType::IkeIntermediate) return false;
   return phase_ != IkeSaPhase::Created && vpn_ != nullptr;
 }
 
@@ -328,6 +349,10 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
       return on_create_child_request(header, payloads, now, out);
     case ExchangeType::Informational:
       return on_informational_request(header, payloads, now, out);
+    case ExchangeType::IkeIntermediate:
+      return on_intermediate_request(header, payloads, now, out);
+    case ExchangeType::IkeFollowupKe:
+      return on_followup_request(header, payloads, now, out);
     case ExchangeType::IkeSaInit:
       break;
   }
@@ -367,6 +392,7 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
   }
   std::visit(Overloaded{
                  [](InitRequest&) {},
+                 [&](IntermediateRequest&) { on_intermediate_response(payloads, now, out); },
                  [&](AuthRequest& auth) { on_auth_response(auth, payloads, now, out); },
                  [&](CreateChildRequest& create) { on_create_child_response(create, payloads, now, out); },
                  [&](RekeyIkeRequest& rekey) { on_rekey_ike_response(rekey, payloads, now, out); },
@@ -403,6 +429,7 @@ void IkeSa::retry_later(Job job, TimePoint now) {
 
 // The peer has rekeyed this IKE SA: as soon as it has our answer the CHILD SAs are the new one's.
 bool IkeSa::being_handed_over() const {
+  if (peer_followup_of_ike()) return true;  // as soon as its key exchanges are done
   if (!peer_rekey_) return false;
   const IkeSa* successor = ctx_.find_ike(peer_rekey_->successor);
   return successor != nullptr && successor->established();
@@ -480,6 +507,7 @@ std::optional<TimePoint> IkeSa::next_deadline() const {
   keep_earliest(earliest, dies_at_);
   keep_earliest(earliest, reauth_at_);
   keep_earliest(earliest, retire_at_);
+  if (peer_followup_) keep_earliest(earliest, peer_followup_->expires);
   for (const auto& child : children_) {
     keep_earliest(earliest, child->rekey_at);
     keep_earliest(earliest, child->dies_at);
@@ -528,6 +556,7 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
     close_children("the IKE SA reached the end of its life", true, now, out);
     return delete_ike("end of its life", now, out);
   }
+  if (peer_followup_ && peer_followup_->expires <= now) on_followup_overdue(now, out);
   if (retire_at_ && *retire_at_ <= now) return delete_duplicate(retire_reason_, now, out);
   if (reauth_at_ && *reauth_at_ <= now) reauthenticate(now, out);
   if (rekey_at_ && *rekey_at_ <= now) rekey(now, out);

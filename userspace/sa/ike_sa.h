@@ -7,12 +7,13 @@
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
 // each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
 // payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
-// reauthentication.cpp, ppk.cpp.
+// reauthentication.cpp, ppk.cpp, intermediate.cpp and followup_ke.cpp (more key exchanges than one).
 #pragma once
 
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,7 +25,9 @@
 #include "sa/child_sa.h"
 #include "sa/context.h"
 #include "sa/effects.h"
+#include "sa/followup_ke.h"
 #include "sa/fragments.h"
+#include "sa/intermediate.h"
 #include "sa/keys.h"
 #include "sa/request_window.h"
 #include "sa/virtual_address.h"
@@ -169,6 +172,7 @@ class IkeSa {
     Bytes replacement_nonce;
     // SPIs that the peer deleted meanwhile and that we do not know: one may be that of the CHILD SA which the answer will bring
     std::vector<std::uint32_t> deleted;
+    std::unique_ptr<FollowupOffer> more;  // IKE_FOLLOWUP_KE under way
   };
   struct IkeOffer {
     Job job;
@@ -176,10 +180,12 @@ class IkeSa {
     std::vector<wire::Proposal> proposals;
     Bytes nonce;
     std::unique_ptr<crypto::KeyExchange> ke;
+    std::unique_ptr<FollowupOffer> more;  // IKE_FOLLOWUP_KE under way
   };
 
   // The request under way.
   struct InitRequest {};
+  struct IntermediateRequest {};
   struct AuthRequest {
     std::optional<ChildOffer> child;
   };
@@ -204,7 +210,7 @@ class IkeSa {
     Bytes cookie2;
   };
   using Request =
-      std::variant<InitRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest, DeleteChildRequest, DeleteIkeRequest,
+      std::variant<InitRequest, IntermediateRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest, DeleteChildRequest, DeleteIkeRequest,
                    AuthenticationFailedRequest, LivenessRequest, UpdateAddressesRequest, AnnounceAddressesRequest, RoutabilityRequest>;
 
   // A PPK in the keys of this IKE SA, in IKE_AUTH (RFC 8784).
@@ -227,6 +233,7 @@ class IkeSa {
     bool peer_accepts_childless = false;             // CHILDLESS_IKEV2_SUPPORTED, RFC 6023
     bool use_ppk = false;                            // both have said USE_PPK (RFC 8784)
     std::optional<PpkUse> ppk;                       // one is mixed into the keys
+    Intermediate intermediate;
   };
 
   // IKE_AUTH under way: what is kept while an answer from outside is awaited.
@@ -308,6 +315,13 @@ class IkeSa {
   void detect_nat(const Payloads& payloads, const Endpoint& local, const Endpoint& remote, wire::IkeSpi spi_r, Effects& out);
   void fail_connect(model::Explanation why, TimePoint now, Effects& out, bool retry);
 
+  // intermediate.cpp
+  void go_on_to_auth(TimePoint now, Effects& out);
+  void on_intermediate_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_intermediate_response(const Payloads& payloads, TimePoint now, Effects& out);
+  void sign_intermediate(const wire::Header& header, wire::PayloadType first_inner, ByteView plaintext);
+  Status update_keys(const Secret& shared_secret);
+
   // authentication.cpp
   void remember_peer_methods(const Payloads& payloads);
   static void add_auth_methods(Payloads& payloads, const std::vector<Bytes>& authorities);
@@ -361,7 +375,14 @@ class IkeSa {
   void on_new_child_request(const wire::Header& header, const Payloads& payloads, ChildSa* rekeyed, TimePoint now, Effects& out);
   void on_rekey_ike_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_create_child_response(CreateChildRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
+  void complete_child(ChildOffer& offer, const Payloads& payloads, const Secret& shared, std::span<const Secret> additional, TimePoint now,
+                      Effects& out);
   void on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
+  void rekey_ike_failed(IkeOffer& offer, model::Cause cause, const std::string& reason, bool proposal, TimePoint now, Effects& out);
+  void complete_rekey_ike(IkeOffer& offer, const Payloads& payloads, const Secret& shared, std::span<const Secret> additional,
+                          TimePoint now, Effects& out);
+  void complete_peer_rekey_ike(wire::Proposal choice, wire::IkeSpi spi_i, wire::IkeSpi spi_r, IkeKeys keys, Bytes lowest_nonce,
+                               TimePoint now, Effects& out);
   void offer_failed(const ChildOffer& offer, model::Explanation why, TimePoint now, Effects& out);
   void refuse_made(const ChildOffer& offer);
   bool try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now,
@@ -370,6 +391,36 @@ class IkeSa {
                         Effects& out);
   void hand_over(IkeSa& successor, TimePoint now, Effects& out);
   void lose_collision(TimePoint now, Effects& out);
+
+  // followup_ke.cpp
+  struct PeerFollowup {
+    FollowupState state;
+    TimePoint expires;
+    Bytes nonce_i, nonce_r;
+    bool ike = false;  // a rekey of this IKE SA
+    // of a CHILD SA
+    std::string policy;
+    wire::Proposal choice;
+    Selectors local, remote;
+    std::uint32_t spi_in = 0;
+    std::uint32_t rekeys = 0;  // unique id of the one it replaces, 0: none
+    // of this IKE SA, with `choice`
+    wire::IkeSpi spi_i = 0, spi_r = 0;
+  };
+  void begin_followup(ChildOffer offer, const Payloads& answer, Secret first, TimePoint now, Effects& out);
+  void begin_followup(IkeOffer offer, const Payloads& answer, Secret first, TimePoint now, Effects& out);
+  void send_followup(ChildOffer offer, TimePoint now, Effects& out);
+  void send_followup(IkeOffer offer, TimePoint now, Effects& out);
+  Result<bool> take_followup(FollowupOffer& more, const Payloads& payloads) const;
+  void on_followup_response(ChildOffer& offer, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_followup_response(IkeOffer& offer, const Payloads& payloads, TimePoint now, Effects& out);
+  wire::NotifyPayload await_followup(PeerFollowup pending, Secret first, std::vector<wire::KeGroup> groups, TimePoint now);
+  void on_followup_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void finish_followup(const wire::Header& header, const wire::KePayload& answer, TimePoint now, Effects& out);
+  void drop_peer_followup();
+  void on_followup_overdue(TimePoint now, Effects& out);
+  bool peer_followup_wins(const Bytes& our_lowest, std::uint32_t rekeys) const;
+  bool peer_followup_of_ike() const { return peer_followup_ && peer_followup_->ike; }
 
   // informational.cpp
   void on_informational_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
@@ -431,8 +482,9 @@ class IkeSa {
     bool initiator = false;  // of the exchange that makes it
     ByteView nonce_i = {}, nonce_r = {};
     const Secret* shared_secret = nullptr;  // PFS; null: none
-    ChildSa* rekeyed = nullptr;             // the one it replaces
-    bool outbound_now = true;               // false: when the peer is ready (rekey, responder)
+    std::span<const Secret> additional = {};
+    ChildSa* rekeyed = nullptr;  // the one it replaces
+    bool outbound_now = true;    // false: when the peer is ready (rekey, responder)
   };
   // null: could not be; the reason was logged and explained, spi_in was given back
   ChildSa* install_child(const ChildPlan& plan, TimePoint now, Effects& out);
@@ -499,6 +551,7 @@ class IkeSa {
   // our requests
   RequestWindow window_;
   std::optional<Request> request_;
+  wire::ExchangeType requested_{};  // the exchange of that request
   std::uint32_t next_request_id_ = 0;
   std::deque<Job> jobs_;
   std::vector<DelayedJob> delayed_;
@@ -507,11 +560,14 @@ class IkeSa {
   std::vector<Bytes> last_response_;  // to the request before that one, its fragments if it has some
   // fragments of the request expected next, and of the response to ours
   Reassembly request_pieces_, response_pieces_;
+  // of the keys before the last IKE_INTERMEDIATE: its request may come again
+  std::optional<crypto::SkCipher> former_inbound_cipher_;
 
   std::vector<std::unique_ptr<ChildSa>> children_;
   std::vector<std::string> wanted_;  // policies to set up once established
   std::optional<PeerRekey> peer_rekey_;
-  std::uint32_t predecessor_ = 0;  // whose CHILD SAs are ours once the peer uses this IKE SA
+  std::unique_ptr<PeerFollowup> peer_followup_;  // what the peer began by CREATE_CHILD_SA and goes on with by IKE_FOLLOWUP_KE
+  std::uint32_t predecessor_ = 0;                // whose CHILD SAs are ours once the peer uses this IKE SA
 
   TimePoint last_heard_{}, last_sent_{};
   std::optional<TimePoint> rekey_at_, dies_at_;

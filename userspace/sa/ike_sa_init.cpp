@@ -66,6 +66,7 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   add_nat_detection(payloads);
   if (ctx_.config->global.fragment_size != 0) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
   if (vpn_->authentication.uses_certificates()) add_auth_methods(payloads, {});
+  if (offers_additional_groups(vpn_->ike.proposals)) payloads.push_back(status(NotifyType::IntermediateExchangeSupported, {}));
   if (offers_ppk()) payloads.push_back(status(NotifyType::UsePpk, {}));
   // RFC 6023 asks for it in the response alone. Here it makes room for that: no answer is larger than what it answers.
   if (wants_childless(*vpn_)) payloads.push_back(status(NotifyType::ChildlessIkev2Supported, {}));
@@ -169,6 +170,10 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
     return fail_with(Cause::Malformed, "the peer's key exchange is not of the group it chose");
   }
   if (message.header.responder_spi == 0) return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: no responder SPI");
+  init_->intermediate.supported = find_notify(payloads, NotifyType::IntermediateExchangeSupported) != nullptr;
+  init_->intermediate.groups = additional_groups(*choice);
+  if (init_->intermediate.pending() && !init_->intermediate.supported)
+    return fail_with(Cause::Malformed, "the peer chose additional key exchanges, and no IKE_INTERMEDIATE for them");
   init_->use_ppk = offers_ppk() && find_notify(payloads, NotifyType::UsePpk) != nullptr;
   if (auto why = ppk_hindrance(init_->use_ppk, now)) return fail_connect(std::move(*why), now, out, false);
   init_->peer_accepts_childless = find_notify(payloads, NotifyType::ChildlessIkev2Supported) != nullptr;
@@ -202,7 +207,7 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
     remote_.port = model::kNatTraversalPort;
   }
   log(out, Subsystem::Ike, 1, "IKE_SA_INIT done: " + to_string(choice_));
-  send_auth(now, out);
+  go_on_to_auth(now, out);
 }
 
 bool IkeSa::begins_childless() const { return wants_childless(*vpn_) && init_->peer_accepts_childless; }
@@ -228,15 +233,13 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
                           Effects& out) {
   const auto* ke = find_payload<wire::KePayload>(request.payloads);
   const auto* nonce = find_payload<wire::NoncePayload>(request.payloads);
-  auto own_ke = crypto::KeyExchange::create(ke->group, ctx_.entropy);
-  if (!own_ke) return fail(own_ke.error());
-  const auto shared = (*own_ke)->shared_secret(ke->data);
-  if (!shared) return fail(shared.error());
+  const auto own = crypto::KeyExchange::respond(ke->group, ke->data, ctx_.entropy);
+  if (!own) return fail(own.error());
   init_ = InitExchange{};
   init_->nonce_i = nonce->data;
   init_->nonce_r = ctx_.entropy.bytes(kNonceSize);
   init_->peer_message = datagram.payload;
-  auto keys = derive_ike_keys(choice, {init_->nonce_i, init_->nonce_r, spi_i_, spi_r_}, *shared);
+  auto keys = derive_ike_keys(choice, {init_->nonce_i, init_->nonce_r, spi_i_, spi_r_}, own->shared_secret);
   if (!keys) return fail(keys.error());
   keys_ = std::move(*keys);
   choice_ = choice;
@@ -246,7 +249,7 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
 
   Payloads payloads;
   payloads.push_back(wire::SaPayload{{choice}});
-  payloads.push_back(wire::KePayload{ke->group, to_bytes((*own_ke)->public_value())});
+  payloads.push_back(wire::KePayload{ke->group, own->public_value});
   payloads.push_back(wire::NoncePayload{init_->nonce_r});
   add_nat_detection(payloads);
   // RFC 7383 2.3: said in answer to a peer that says so alone
@@ -256,6 +259,10 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   remember_peer_methods(request.payloads);
   if (const auto certificates = ctx_.index.certificates(local_.address, remote_.address); certificates.used)
     add_auth_methods(payloads, certificates.authorities);
+  // RFC 9242 3.1: in answer to a peer that says so
+  init_->intermediate.supported = find_notify(request.payloads, NotifyType::IntermediateExchangeSupported) != nullptr;
+  init_->intermediate.groups = additional_groups(choice);
+  if (init_->intermediate.supported) payloads.push_back(status(NotifyType::IntermediateExchangeSupported, {}));
   // RFC 8784 3: in answer to a peer that says so alone
   init_->use_ppk = !ctx_.ppks.empty() && find_notify(request.payloads, NotifyType::UsePpk) != nullptr;
   if (init_->use_ppk) payloads.push_back(status(NotifyType::UsePpk, {}));

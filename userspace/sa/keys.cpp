@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sa/keys.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "model/algorithm.h"
 #include "sa/proposal.h"
 
@@ -61,6 +64,17 @@ Result<IkeKeys> expand(const wire::Proposal& choice, const KeySeed& seed, const 
   return IkeKeys{prf, std::move(sk_d), std::move(sk_pi), std::move(sk_pr), std::move(*to_responder), std::move(*to_initiator)};
 }
 
+Secret joined(std::initializer_list<ByteView> parts, std::span<const Secret> more) {
+  std::vector<ByteView> all(parts);
+  for (const Secret& one : more) all.push_back(one.view());
+  std::size_t size = 0;
+  for (const ByteView part : all) size += part.size();
+  Secret out(size);
+  auto at = out.mutable_view().begin();
+  for (const ByteView part : all) at = std::copy(part.begin(), part.end(), at);
+  return out;
+}
+
 Result<crypto::Prf> prf_of(const wire::Proposal& choice) {
   const wire::Transform* prf = find_transform(choice, TransformType::Prf);
   if (prf == nullptr) return config_error("the chosen proposal has no pseudo-random function");
@@ -76,11 +90,12 @@ Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& see
   return expand(choice, seed, *prf, skeyseed);
 }
 
-Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret,
-                                        const IkeKeys& old) {
+Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old,
+                                        std::span<const Secret> additional) {
   const auto prf = prf_of(choice);
   if (!prf) return fail(prf.error());
-  const Secret skeyseed = old.prf(old.sk_d.view(), {shared_secret.view(), seed.nonce_i, seed.nonce_r});
+  const Secret seeds = joined({shared_secret.view(), seed.nonce_i, seed.nonce_r}, additional);
+  const Secret skeyseed = old.prf(old.sk_d.view(), {seeds.view()});
   return expand(choice, seed, *prf, skeyseed);
 }
 
@@ -95,7 +110,7 @@ IkeSecrets mix_ppk(IkeKeys& keys, const Secret& ppk) {
 }
 
 Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r,
-                                    const Secret& shared_secret) {
+                                    const Secret& shared_secret, std::span<const Secret> additional) {
   std::size_t encryption_size = 0;
   std::size_t integrity_size = 0;
   for (const auto& [type, size] :
@@ -106,12 +121,7 @@ Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys&
     if (algorithm == nullptr) return config_error("no key size is known for " + model::name_of(*transform));
     *size = algorithm->key_octets;
   }
-  Secret seed(shared_secret.size() + nonce_i.size() + nonce_r.size());
-  std::size_t at = 0;
-  for (const ByteView part : {shared_secret.view(), nonce_i, nonce_r}) {
-    std::copy(part.begin(), part.end(), seed.mutable_view().begin() + static_cast<std::ptrdiff_t>(at));
-    at += part.size();
-  }
+  const Secret seed = joined({shared_secret.view(), nonce_i, nonce_r}, additional);
   const Secret keymat = ike.prf.plus(ike.sk_d.view(), seed.view(), 2 * (encryption_size + integrity_size));
   Cutter cutter(keymat);
   ChildKeys out;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "base/secret.h"
 #include "crypto/prf.h"
@@ -26,8 +27,10 @@ struct KeySeed {
 
 // RFC 7296 2.14: SKEYSEED = prf(Ni | Nr, g^ir)
 Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret);
-// RFC 7296 2.18: SKEYSEED = prf(SK_d of the old SA, g^ir | Ni | Nr), with the old SA's PRF
-Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old);
+// RFC 7296 2.18: SKEYSEED = prf(SK_d of the old SA, g^ir | Ni | Nr), with the old SA's PRF; RFC 9370 2.2.4: and behind that the secrets of
+// the additional key exchanges. The same, with the same nonces and SPIs, updates the keys after each of them in IKE_INTERMEDIATE (2.2.2).
+Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old,
+                                        std::span<const Secret> additional = {});
 
 // SK_d, SK_pi and SK_pr of an IKE SA
 struct IkeSecrets {
@@ -41,8 +44,9 @@ struct ChildKeys {
   Secret encryption_i, integrity_i;  // of the SA from initiator to responder of the exchange that made it
   Secret encryption_r, integrity_r;
 };
-// RFC 7296 2.17; `shared_secret` is empty without PFS. Error of Fault::Configuration: an algorithm that is not known.
+// RFC 7296 2.17; `shared_secret` is empty without PFS. RFC 9370 2.2.4: `additional` secrets come behind the nonces. Error of
+// Fault::Configuration: an algorithm that is not known.
 Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r,
-                                    const Secret& shared_secret);
+                                    const Secret& shared_secret, std::span<const Secret> additional = {});
 
 }  // namespace svti::sa

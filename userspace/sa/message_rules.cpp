@@ -50,6 +50,9 @@ constexpr std::array kInformational = {
     PayloadRule{PayloadType::Configuration, 0, 1},
 };
 
+constexpr std::array kIntermediate = {PayloadRule{PayloadType::KeyExchange, 0, 1}};
+constexpr std::array kFollowupKe = {PayloadRule{PayloadType::KeyExchange, 1, 1}};
+
 std::span<const PayloadRule> rules_of(ExchangeType exchange, bool response) {
   switch (exchange) {
     case ExchangeType::IkeSaInit:
@@ -60,6 +63,10 @@ std::span<const PayloadRule> rules_of(ExchangeType exchange, bool response) {
       return kCreateChild;
     case ExchangeType::Informational:
       return kInformational;
+    case ExchangeType::IkeIntermediate:
+      return kIntermediate;
+    case ExchangeType::IkeFollowupKe:
+      return kFollowupKe;
   }
   return {};
 }

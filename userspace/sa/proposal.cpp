@@ -14,12 +14,16 @@ using wire::TransformType;
 
 namespace {
 
-constexpr std::array kTypes = {TransformType::Encryption, TransformType::Prf, TransformType::Integrity, TransformType::KeyExchange,
-                               TransformType::Esn};
+constexpr std::array kTypes = {TransformType::Encryption,    TransformType::Prf,           TransformType::Integrity,
+                               TransformType::KeyExchange,   TransformType::AdditionalKe1, TransformType::AdditionalKe2,
+                               TransformType::AdditionalKe3, TransformType::AdditionalKe4, TransformType::AdditionalKe5,
+                               TransformType::AdditionalKe6, TransformType::AdditionalKe7, TransformType::Esn};
+
+bool is_key_exchange(TransformType type) { return type == TransformType::KeyExchange || is_additional_ke(type); }
 
 // NONE integrity stands for its absence with an AEAD, NONE key exchange for no PFS (RFC 7296 3.3.3)
 bool means_absent(const Transform& transform) {
-  return transform.id == 0 && (transform.type == TransformType::Integrity || transform.type == TransformType::KeyExchange);
+  return transform.id == 0 && (transform.type == TransformType::Integrity || is_key_exchange(transform.type));
 }
 
 std::vector<Transform> of_type(const Proposal& proposal, TransformType type) {
@@ -51,10 +55,16 @@ struct TypeMatch {
   std::optional<Transform> chosen;
 };
 
-TypeMatch match_type(const Proposal& ours, const Proposal& theirs, TransformType type) {
+// `taken`: what was chosen of the types before
+TypeMatch match_type(const Proposal& ours, const Proposal& theirs, TransformType type, const std::vector<Transform>& taken) {
   const auto mine = of_type(ours, type);
   const auto yours = of_type(theirs, type);
   for (const Transform& transform : mine) {
+    // RFC 9370 2.2.1: the same method is not used twice
+    const bool used = is_additional_ke(type) && std::any_of(taken.begin(), taken.end(), [&](const Transform& one) {
+                        return is_key_exchange(one.type) && one.id == transform.id;
+                      });
+    if (used) continue;
     if (std::find(yours.begin(), yours.end(), transform) != yours.end()) return {true, transform};
   }
   // A peer that names no ESN transform for ESP means the 32-bit numbers (RFC 7296 3.3.3 demands it; some leave it out).
@@ -67,12 +77,14 @@ TypeMatch match_type(const Proposal& ours, const Proposal& theirs, TransformType
 
 // how many types fit before the first that does not; kTypes.size() when all do
 std::size_t matching_types(const Proposal& ours, const Proposal& theirs, KeyExchangeUse ke, Proposal* choice) {
+  std::vector<Transform> taken;
   for (std::size_t i = 0; i < kTypes.size(); ++i) {
-    if (kTypes[i] == TransformType::KeyExchange && ke == KeyExchangeUse::Ignore) continue;
-    const TypeMatch match = match_type(ours, theirs, kTypes[i]);
+    if (is_key_exchange(kTypes[i]) && ke == KeyExchangeUse::Ignore) continue;
+    const TypeMatch match = match_type(ours, theirs, kTypes[i], taken);
     if (!match.fits) return i;
-    if (match.chosen && choice != nullptr) choice->transforms.push_back(*match.chosen);
+    if (match.chosen) taken.push_back(*match.chosen);
   }
+  if (choice != nullptr) choice->transforms = std::move(taken);
   return kTypes.size();
 }
 
@@ -90,8 +102,10 @@ std::string_view name_of(TransformType type) {
       return "key exchange group";
     case TransformType::Esn:
       return "extended sequence number setting";
+    default:
+      break;
   }
-  return "transform type";
+  return is_additional_ke(type) ? "additional key exchange" : "transform type";
 }
 
 std::optional<Proposal> choose_proposal(const std::vector<Proposal>& ours, const std::vector<Proposal>& theirs, KeyExchangeUse ke) {
@@ -140,8 +154,36 @@ wire::KeGroup first_group(const std::vector<Proposal>& proposals) {
 
 std::vector<Proposal> without_key_exchange(std::vector<Proposal> proposals) {
   for (Proposal& proposal : proposals) {
-    std::erase_if(proposal.transforms, [](const Transform& transform) { return transform.type == TransformType::KeyExchange; });
+    std::erase_if(proposal.transforms, [](const Transform& transform) { return is_key_exchange(transform.type); });
   }
+  return proposals;
+}
+
+std::vector<wire::KeGroup> additional_groups(const Proposal& choice) {
+  std::vector<wire::KeGroup> out;
+  for (unsigned number = 1; number <= wire::kMaxAdditionalKe; ++number) {
+    const Transform* transform = find_transform(choice, wire::additional_ke(number));
+    if (transform != nullptr && transform->id != 0) out.push_back(static_cast<wire::KeGroup>(transform->id));
+  }
+  return out;
+}
+
+bool offers_additional_groups(const std::vector<Proposal>& proposals) {
+  return std::any_of(proposals.begin(), proposals.end(), [](const Proposal& proposal) {
+    return std::any_of(proposal.transforms.begin(), proposal.transforms.end(),
+                       [](const Transform& one) { return is_additional_ke(one.type) && one.id != 0; });
+  });
+}
+
+std::vector<Proposal> without_additional_groups(std::vector<Proposal> proposals) {
+  std::erase_if(proposals, [](const Proposal& proposal) {
+    for (unsigned number = 1; number <= wire::kMaxAdditionalKe; ++number) {
+      if (!allows_absence(proposal, wire::additional_ke(number))) return true;
+    }
+    return false;
+  });
+  for (Proposal& proposal : proposals)
+    std::erase_if(proposal.transforms, [](const Transform& transform) { return is_additional_ke(transform.type); });
   return proposals;
 }
 
@@ -152,6 +194,7 @@ std::string to_string(const Proposal& proposal) {
     // the 32-bit sequence numbers are what everybody has: naming them would be noise
     if (transforms.empty() || (type == TransformType::Esn && transforms.size() == 1 && transforms[0].id == 0)) continue;
     if (!out.empty()) out += '/';
+    if (is_additional_ke(type)) out += "ke" + std::to_string(number_of_additional_ke(type)) + "_";
     for (std::size_t i = 0; i < transforms.size(); ++i) out += (i == 0 ? "" : ",") + model::name_of(transforms[i]);
   }
   return out.empty() ? "nothing" : out;
@@ -167,9 +210,12 @@ std::string to_string(const std::vector<Proposal>& proposals) {
 
 std::vector<TypeComparison> compare_proposals(const Proposal& ours, const Proposal& theirs, KeyExchangeUse ke) {
   std::vector<TypeComparison> out;
+  std::vector<Transform> taken;
   for (const TransformType type : kTypes) {
-    if (type == TransformType::KeyExchange && ke == KeyExchangeUse::Ignore) continue;
-    TypeComparison one{type, of_type(ours, type), {}, match_type(ours, theirs, type).fits};
+    if (is_key_exchange(type) && ke == KeyExchangeUse::Ignore) continue;
+    const TypeMatch match = match_type(ours, theirs, type, taken);
+    if (match.chosen) taken.push_back(*match.chosen);
+    TypeComparison one{type, of_type(ours, type), {}, match.fits};
     // what cannot be chosen is shown too: it is why nothing was
     std::copy_if(theirs.transforms.begin(), theirs.transforms.end(), std::back_inserter(one.theirs),
                  [&](const Transform& transform) { return transform.type == type && !means_absent(transform); });

@@ -13,7 +13,8 @@ namespace svti::sa {
 
 enum class KeyExchangeUse {
   Negotiate,  // IKE_SA_INIT, CREATE_CHILD_SA
-  Ignore,     // the CHILD SA of IKE_AUTH, which has no KE payload (RFC 7296 1.2): such transforms are left out on both sides
+  Ignore,  // the CHILD SA of IKE_AUTH, which has no KE payload (RFC 7296 1.2): such transforms are left out on both sides, additional ones
+           // too
 };
 
 // Responder: the first of our proposals that one of theirs can meet; within it, for each type our order decides. The result
@@ -31,6 +32,11 @@ bool offers_group(const std::vector<wire::Proposal>& proposals, wire::KeGroup gr
 // first key exchange group of the proposals in order; None when there is none (no PFS)
 wire::KeGroup first_group(const std::vector<wire::Proposal>& proposals);
 std::vector<wire::Proposal> without_key_exchange(std::vector<wire::Proposal> proposals);
+// Additional key exchanges (RFC 9370): those of a choice, in their order; whether any is offered; the proposals that can do without, then
+// without them.
+std::vector<wire::KeGroup> additional_groups(const wire::Proposal& choice);
+bool offers_additional_groups(const std::vector<wire::Proposal>& proposals);
+std::vector<wire::Proposal> without_additional_groups(std::vector<wire::Proposal> proposals);
 
 // "aes128-cbc/hmac-sha256/modp2048", or "aes128-cbc,aes256-cbc/..." where several are offered
 std::string to_string(const wire::Proposal& proposal);

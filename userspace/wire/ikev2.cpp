@@ -17,6 +17,8 @@ constexpr Name<ExchangeType> kExchangeNames[] = {
     {ExchangeType::IkeAuth, "IKE_AUTH"},
     {ExchangeType::CreateChildSa, "CREATE_CHILD_SA"},
     {ExchangeType::Informational, "INFORMATIONAL"},
+    {ExchangeType::IkeIntermediate, "IKE_INTERMEDIATE"},
+    {ExchangeType::IkeFollowupKe, "IKE_FOLLOWUP_KE"},
 };
 
 // the notations of RFC 7296 1.2 and 3.2; SKF is RFC 7383's
@@ -61,6 +63,7 @@ constexpr Name<NotifyType> kNotifyNames[] = {
     {NotifyType::UnexpectedNatDetected, "UNEXPECTED_NAT_DETECTED"},
     {NotifyType::TemporaryFailure, "TEMPORARY_FAILURE"},
     {NotifyType::ChildSaNotFound, "CHILD_SA_NOT_FOUND"},
+    {NotifyType::StateNotFound, "STATE_NOT_FOUND"},
     {NotifyType::InitialContact, "INITIAL_CONTACT"},
     {NotifyType::SetWindowSize, "SET_WINDOW_SIZE"},
     {NotifyType::AdditionalTsPossible, "ADDITIONAL_TS_POSSIBLE"},
@@ -87,6 +90,8 @@ constexpr Name<NotifyType> kNotifyNames[] = {
     {NotifyType::UsePpk, "USE_PPK"},
     {NotifyType::PpkIdentity, "PPK_IDENTITY"},
     {NotifyType::NoPpkAuth, "NO_PPK_AUTH"},
+    {NotifyType::IntermediateExchangeSupported, "INTERMEDIATE_EXCHANGE_SUPPORTED"},
+    {NotifyType::AdditionalKeyExchange, "ADDITIONAL_KEY_EXCHANGE"},
 };
 
 constexpr Name<ProtocolId> kProtocolNames[] = {

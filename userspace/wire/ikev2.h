@@ -13,6 +13,8 @@ enum class ExchangeType : std::uint8_t {
   IkeAuth = 35,
   CreateChildSa = 36,
   Informational = 37,
+  IkeIntermediate = 43,  // RFC 9242
+  IkeFollowupKe = 44,    // RFC 9370
 };
 
 enum class PayloadType : std::uint8_t {
@@ -58,6 +60,7 @@ enum class NotifyType : std::uint16_t {
   UnexpectedNatDetected = 41,
   TemporaryFailure = 43,
   ChildSaNotFound = 44,
+  StateNotFound = 47,  // RFC 9370
   // status types, RFC 7296 3.10.1: 16384 and above
   InitialContact = 16384,
   SetWindowSize = 16385,
@@ -87,6 +90,8 @@ enum class NotifyType : std::uint16_t {
   UsePpk = 16435,
   PpkIdentity = 16436,
   NoPpkAuth = 16437,
+  IntermediateExchangeSupported = 16438,  // RFC 9242
+  AdditionalKeyExchange = 16441,          // RFC 9370
 };
 // RFC 7296 3.10.1: below 16384 a notification reports an error
 constexpr bool is_error(NotifyType type) { return static_cast<std::uint16_t>(type) < 16384; }
@@ -103,7 +108,26 @@ enum class AuthMethod : std::uint8_t {
   DigitalSignature = 14  // RFC 7427
 };
 
-enum class TransformType : std::uint8_t { Encryption = 1, Prf = 2, Integrity = 3, KeyExchange = 4, Esn = 5 };
+enum class TransformType : std::uint8_t {
+  Encryption = 1,
+  Prf = 2,
+  Integrity = 3,
+  KeyExchange = 4,
+  Esn = 5,
+  // RFC 9370
+  AdditionalKe1 = 6,
+  AdditionalKe2 = 7,
+  AdditionalKe3 = 8,
+  AdditionalKe4 = 9,
+  AdditionalKe5 = 10,
+  AdditionalKe6 = 11,
+  AdditionalKe7 = 12
+};
+inline constexpr unsigned kMaxAdditionalKe = 7;
+constexpr bool is_additional_ke(TransformType type) { return type >= TransformType::AdditionalKe1 && type <= TransformType::AdditionalKe7; }
+// `number` from 1
+constexpr TransformType additional_ke(unsigned number) { return static_cast<TransformType>(5 + number); }
+constexpr unsigned number_of_additional_ke(TransformType type) { return static_cast<unsigned>(type) - 5; }
 
 enum class EncryptionId : std::uint16_t {
   TripleDesCbc = 3,
@@ -128,7 +152,10 @@ enum class KeGroup : std::uint16_t {
   Ecp384 = 20,
   Ecp521 = 21,
   Curve25519 = 31,
-  Curve448 = 32
+  Curve448 = 32,
+  MlKem512 = 35,
+  MlKem768 = 36,
+  MlKem1024 = 37
 };
 enum class EsnId : std::uint16_t { None = 0, Esn = 1 };
 

@@ -39,6 +39,10 @@ wire::Proposal proposal(std::string_view words, std::uint8_t number, wire::Proto
   bool aead = false;
   for (const std::string_view part : split(words, '/')) {
     for (const std::string_view keyword : split(part, ',')) {
+      if (keyword.size() > 4 && keyword.starts_with("ke") && keyword[3] == '_') {
+        out.transforms.push_back(model::additional_key_exchange(static_cast<unsigned>(keyword[2] - '0'), keyword.substr(4)).value());
+        continue;
+      }
       const model::Algorithm& one = algorithm(keyword);
       aead |= one.kind == AlgorithmKind::Aead;
       const bool integrity = one.kind == AlgorithmKind::Integrity;

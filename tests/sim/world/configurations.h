@@ -11,6 +11,7 @@ namespace svti::sim {
 // "aes128-gcm-128/hmac-sha256/curve25519": algorithms by keyword, several of a type separated by "," as "aes128-cbc,aes256-cbc/...". The
 // PRF of an IKE proposal is that of its integrity algorithm; with an AEAD the hash named is the PRF alone.
 wire::Proposal ike_proposal(std::string_view words, std::uint8_t number = 1);
+// Additional key exchanges (RFC 9370): "ke1_ecp256,ke1_none/ke2_modp2048".
 // "aes256-cbc/hmac-sha256" or, with PFS, "aes256-cbc/hmac-sha256/ecp256"
 wire::Proposal esp_proposal(std::string_view words, std::uint8_t number = 1);
 

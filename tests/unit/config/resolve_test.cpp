@@ -6,6 +6,7 @@
 
 #include "config/document.h"
 #include "config/schema.h"
+#include "crypto/key_exchange.h"
 #include "model/algorithm.h"
 
 using namespace svti;
@@ -293,6 +294,57 @@ BOOST_AUTO_TEST_CASE(the_schema_names_the_algorithms_of_the_model_and_no_others)
     const auto& in_esp = esp->child(leaf)->enumeration;
     BOOST_TEST((std::set<std::string_view>(in_esp.begin(), in_esp.end()) == known), leaf);
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_schema_names_the_additional_key_exchanges_of_the_model) {
+  const auto schema = config::Schema::instance();
+  std::set<std::string_view> known = {"none"};
+  for (const model::Algorithm& algorithm : model::algorithms()) {
+    if (algorithm.kind == model::AlgorithmKind::DhGroup || algorithm.kind == model::AlgorithmKind::Kem) known.insert(algorithm.keyword);
+  }
+  const config::SchemaNode* ike = schema->ike().child("ike-policy-template")->child("ike-proposal");
+  const config::SchemaNode* ipsec = schema->ike().child("ipsec-policy-template");
+  for (const config::SchemaNode* proposal : {ike, ipsec->child("esp-proposal"), ipsec->child("ah-proposal")}) {
+    for (const char number : std::string_view("1234567")) {
+      const auto& names_there = proposal->child(std::string("additional-key-exchange-") + number)->enumeration;
+      BOOST_TEST((std::set<std::string_view>(names_there.begin(), names_there.end()) == known));
+    }
+  }
+}
+
+// RFC 9370; ML-KEM is refused where OpenSSL has it not
+BOOST_AUTO_TEST_CASE(additional_key_exchanges_come_beside_a_group) {
+  const std::string templates =
+      "ike-policy-template i ike-proposal 1\n    enc-alg aes128-cbc\n    auth-alg hmac-sha256\n    dh-group modp2048\n"
+      "    additional-key-exchange-1 ecp384\n    additional-key-exchange-1 none\n    additional-key-exchange-3 curve25519\n    ..\n"
+      "ipsec-policy-template p esp-proposal 1\n    aead-alg aes128-gcm-128\n";
+  const auto good = resolve(vpn("", templates + "    dh-group ecp256\n    additional-key-exchange-2 ecp384\n    ..\n"))->vpns.at("v");
+  BOOST_TEST(names(good->ike.proposals) == "1: aes128-cbc hmac-sha256 hmac-sha256 modp2048 ecp384 additional-key-exchange-1 0 curve25519");
+  BOOST_CHECK(good->ike.proposals[0].transforms.back().type == wire::TransformType::AdditionalKe3);
+  BOOST_TEST(first_error(vpn("", templates + "    additional-key-exchange-2 ecp384\n    ..\n"))
+                 .find("come beside a dh-group, and there is none") != std::string::npos);
+  if (crypto::supported(wire::KeGroup::MlKem768)) return;
+  const std::string error = first_error(vpn("", templates + "    dh-group ecp256\n    additional-key-exchange-1 mlkem768\n    ..\n"));
+  BOOST_TEST(error.find("mlkem768 is not supported here: it needs OpenSSL 3.5 or later, this is " + crypto::provider_version()) !=
+                 std::string::npos,
+             error);
+}
+
+BOOST_AUTO_TEST_CASE(childless_and_ppk) {
+  const std::string key = "ppk q\n    id quantum.example\n    secret s\n    ..\n";
+  const auto plain = resolve(vpn(""))->vpns.at("v")->ike;
+  BOOST_CHECK(plain.childless == model::Childless::Allow);
+  BOOST_TEST(!plain.ppk_id.has_value());
+  BOOST_TEST(!plain.ppk_required);
+  const auto made = resolve(
+      key + vpn("    ike-policy\n        childless force\n        ppk-id quantum.example\n        ppk-required true\n        ..\n"));
+  const auto& ike = made->vpns.at("v")->ike;
+  BOOST_CHECK(ike.childless == model::Childless::Force);
+  BOOST_TEST(ike.ppk_id->to_string() == "quantum.example");
+  BOOST_TEST(ike.ppk_required);
+  BOOST_TEST_REQUIRE(made->ppks.size() == 1U);
+  BOOST_TEST((as_text(made->ppks[0]->secret.view()) == "s"));
+  BOOST_TEST((made->ppks[0]->ids == std::vector{model::Identity::parse("quantum.example").value()}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

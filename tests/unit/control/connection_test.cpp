@@ -84,6 +84,23 @@ BOOST_AUTO_TEST_CASE(proposal_keywords_become_our_transforms) {
   BOOST_TEST(control::parse_proposals({}, ProtocolId::Ike)->size() == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(additional_key_exchanges_have_their_number_in_front) {
+  const auto read = control::parse_proposals({"aes128gcm16-prfsha256-x25519-ke1_ecp256-ke1_none-ke7_x25519"}, ProtocolId::Ike);
+  BOOST_TEST_REQUIRE(read.has_value());
+  const auto& transforms = read->front().transforms;
+  const auto has = [&](wire::TransformType type, unsigned id) {
+    return std::any_of(transforms.begin(), transforms.end(), [&](const auto& one) { return one.type == type && one.id == id; });
+  };
+  BOOST_TEST(has(wire::TransformType::AdditionalKe1, 19));
+  BOOST_TEST(has(wire::TransformType::AdditionalKe1, 0));
+  BOOST_TEST(has(wire::TransformType::AdditionalKe7, 31));
+  BOOST_TEST(proposal("aes128gcm16-prfsha256-x25519-ke1_foo") ==
+             "proposal 'aes128gcm16-prfsha256-x25519-ke1_foo': 'ke1_foo' is not a key exchange");
+  BOOST_TEST(proposal("aes128gcm16-ke1_x25519", ProtocolId::Esp) ==
+             "proposal 'aes128gcm16-ke1_x25519': ke1_ to ke7_ come beside a key exchange group, such as x25519");
+  BOOST_TEST(proposal("aes128gcm16-x25519-ke8_x25519", ProtocolId::Esp).find("'ke8_x25519' is not an algorithm") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_proposal_that_cannot_be_says_what_is_wrong_with_it) {
   BOOST_TEST(proposal("aes256-sha257-modp2048") == "proposal 'aes256-sha257-modp2048': 'sha257' is not an algorithm");
   BOOST_TEST(proposal("3des-sha1-modp2048") == "proposal '3des-sha1-modp2048': '3des' is not supported");

@@ -317,3 +317,44 @@ BOOST_AUTO_TEST_CASE(small_order_points_are_refused) {
   const auto theirs = KeyExchange::create(KeGroup::Curve25519, entropy).value();
   BOOST_TEST(shared(*x25519, theirs->public_value()) == shared(*theirs, x25519->public_value()));
 }
+
+// what a responder does in one step; for groups the same as in two
+BOOST_AUTO_TEST_CASE(a_responder_answers_in_every_group) {
+  SystemEntropy entropy;
+  std::vector<KeGroup> groups = all_groups();
+  for (const KeGroup kem : {KeGroup::MlKem512, KeGroup::MlKem768, KeGroup::MlKem1024}) {
+    if (supported(kem)) groups.push_back(kem);
+  }
+  for (const KeGroup group : groups) {
+    const auto ours = KeyExchange::create(group, entropy).value();
+    const auto answer = KeyExchange::respond(group, ours->public_value(), entropy);
+    BOOST_TEST_REQUIRE(answer.has_value());
+    BOOST_TEST(shared(*ours, answer->public_value) == to_hex(answer->shared_secret.view()));
+    for (const Bytes& bad : {Bytes{}, Bytes(ours->public_value().size() - 1), Bytes(ours->public_value().size() + 1)}) {
+      const auto refused = KeyExchange::respond(group, bad, entropy);
+      BOOST_TEST_REQUIRE(!refused);
+      BOOST_CHECK(refused.error().fault == Fault::Peer);
+    }
+  }
+}
+
+// OpenSSL has it from 3.5 on: before, a clear refusal and no crash
+BOOST_AUTO_TEST_CASE(ml_kem_is_there_when_openssl_has_it) {
+  SystemEntropy entropy;
+  const std::tuple<KeGroup, std::size_t, std::size_t> sizes[] = {
+      {KeGroup::MlKem512, 800, 768}, {KeGroup::MlKem768, 1184, 1088}, {KeGroup::MlKem1024, 1568, 1568}};
+  for (const auto& [group, key, ciphertext] : sizes) {
+    if (!supported(group)) {
+      BOOST_TEST_MESSAGE(provider_version() << " has no ML-KEM");
+      BOOST_TEST(public_value_size(group) == 0U);
+      BOOST_CHECK(KeyExchange::create(group, entropy).error().fault == Fault::Configuration);
+      BOOST_CHECK(KeyExchange::respond(group, Bytes(key), entropy).error().fault == Fault::Configuration);
+      continue;
+    }
+    const auto ours = KeyExchange::create(group, entropy).value();
+    BOOST_TEST(ours->public_value().size() == key);
+    BOOST_TEST(KeyExchange::respond(group, ours->public_value(), entropy)->public_value.size() == ciphertext);
+    BOOST_CHECK(KeyExchange::respond(group, Bytes(key, 0xff), entropy).error().fault == Fault::Peer);  // coefficients that are not reduced
+    check_refused(*ours, Bytes(ciphertext - 1));
+  }
+}

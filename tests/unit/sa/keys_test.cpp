@@ -71,6 +71,17 @@ BOOST_AUTO_TEST_CASE(keys_of_a_rekeyed_ike_sa_come_from_the_old_sk_d) {
   BOOST_TEST(hex_of(rekeyed.value().sk_d) == "4de11d7ac1f2325542df918ad8df232304e546825e294a71bd70ff1670d3f52a");
 }
 
+// RFC 9370 2.2.4: SK(0) | Ni | Nr | SK(1) | SK(2)
+BOOST_AUTO_TEST_CASE(secrets_of_additional_key_exchanges_come_behind_the_nonces) {
+  const IkeKeys old = keys();
+  Secret more[] = {repeated(10), Secret(ByteView(Bytes(24, 11)))};
+  const auto rekeyed = derive_rekeyed_ike_keys(ike_proposal("aes128-gcm-128/hmac-sha256/curve25519"), kSeed, repeated(8), old, more);
+  BOOST_TEST(hex_of(rekeyed.value().sk_d) == "f6b1dab15685b68345707b44006b3244ead3e2674d7c810aa02d01e9d33cdef4");
+  const auto child = derive_child_keys(esp_proposal("aes128-gcm-128"), old, kNonceI, kNonceR, repeated(8), more).value();
+  BOOST_TEST(hex_of(child.encryption_i) == "222c8fb115b1f1b179681f9119b3cbcd1dea2d9d");
+  BOOST_TEST(hex_of(child.encryption_r) == "16bc5b6987606df84478005eb3f15ec14f1a0f97");
+}
+
 BOOST_AUTO_TEST_CASE(child_keys_without_pfs_are_initiators_encryption_and_integrity_then_responders) {
   const auto child = derive_child_keys(esp_proposal("aes128-cbc/hmac-sha256"), keys(), kNonceI, kNonceR, Secret()).value();
   BOOST_TEST(hex_of(child.encryption_i) == "eb4d2aa387e321557b30db26d39480e5");
