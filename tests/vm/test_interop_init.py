@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""svti-iked against strongSwan: IKE SAs that begin without a CHILD SA (RFC 6023), postquantum preshared keys (RFC 8784).
+"""svti-iked against strongSwan and libreswan: IKE SAs that begin without a CHILD SA (RFC 6023), postquantum preshared keys (RFC 8784),
+IKE_INTERMEDIATE (RFC 9242).
 
-    clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (strongSwan, svti100) ─── clientb
+    clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (strongSwan with svti100, or libreswan) ─── clientb
 """
 import pytest
 
 from iked import GCM_ESP, GCM_IKE, SECRET, Iked, block, configuration, wait_clean
 from lab import wait_until
+from libreswan import Libreswan, conn, pre_shared_key
 from strongswan import StrongSwan, connection
 
 OPTIONS = ("start-action none", "close-action none", "dpd-action clear")
@@ -121,6 +123,53 @@ def test_interop_init_ppk_required_and_missing_is_explained(gateways):
     g = gateways
     iked, swan = start(g, ours("ppk-required true", ppk="other.example"), theirs(f"ppk_id = {PPK_ID}", ppk=PPK_ID))
     assert swan.initiate("net", check=False).returncode != 0
-    told = wait_until(lambda: (lambda text: text if PPK_ID in text else None)(iked.ctl("explain", check=False).stdout), "ikectl explain names the PPK", 30)
-    assert f"ppk" in told and "other.example" in told
+    told = wait_until(lambda: (lambda text: text if PPK_ID in text else None)(iked.ctl("explain", "site", check=False).stdout), "ikectl explain names the PPK", 30)
+    assert "ppk" in told and "other.example" in told
     swan.wait_no_sa()
+
+
+def start_with_libreswan(g, our_text, *lines, secrets=""):
+    g.gwa.svti("svti100", 100)
+    g.gwa.route("192.168.99.0/24", dev="svti100")
+    iked = Iked(g.gwa, our_text).start()
+    text = conn("net", "leftsubnet=192.168.99.0/24", "rightsubnet=192.168.0.0/24", "esn=no", "pfs=no", *lines)
+    return iked, Libreswan(g.gwb, text, pre_shared_key(SECRET) + secrets).start()
+
+
+# libreswan has nothing to carry in it, and sends it all the same: AUTH is then over it at both ends
+def test_interop_init_libreswan_intermediate(gateways):
+    g = gateways
+    iked, pluto = start_with_libreswan(g, ours(), "intermediate=yes")
+    capture = g.wan.capture("tob", "udp port 500 or udp port 4500")
+    pluto.initiate("net")
+    pluto.wait_child("net")
+    g.clienta.ping_ok("192.168.99.2")
+    capture.stop()
+    assert capture.packets("isakmp.exchangetype == 43"), "no IKE_INTERMEDIATE"
+    iked.terminate("site")
+    pluto.wait_no_sa()
+
+
+@pytest.mark.parametrize("theirs_insist", ["insist", "yes"])
+@pytest.mark.parametrize("initiator", ["svti-iked", "libreswan"])
+def test_interop_init_libreswan_ppk(gateways, initiator, theirs_insist):
+    g = gateways
+    ids = "@secgwb.example @secgwa.example"
+    iked, pluto = start_with_libreswan(
+        g, ours(f"ppk-id {PPK_ID}", "ppk-required true", ppk=PPK_ID), f"ppk={theirs_insist}", secrets=f'{ids} : PPKS "{PPK_ID}" "{PPK}"\n'
+    )
+    if initiator == "svti-iked":
+        iked.initiate("site", "net")
+    else:
+        pluto.initiate("net")
+    pluto.wait_child("net")
+    g.clienta.ping_ok("192.168.99.2")
+    assert [sa["ppk"] for sa in iked.ike_sas()] == [True]
+    before = pluto.unique_ids("net")
+    for rekey in (lambda: iked.rekey_ike("site"), lambda: iked.rekey_child("net")):
+        rekey()
+        wait_until(lambda: pluto.unique_ids("net") != before and pluto.unique_ids("net")[1], "rekeyed", 60, interval=0.5)
+        g.clienta.ping_ok("192.168.99.2")
+        before = pluto.unique_ids("net")
+    iked.terminate("site")
+    pluto.wait_no_sa()

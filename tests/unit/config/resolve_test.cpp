@@ -314,17 +314,23 @@ BOOST_AUTO_TEST_CASE(the_schema_names_the_additional_key_exchanges_of_the_model)
 
 // RFC 9370; ML-KEM is refused where OpenSSL has it not
 BOOST_AUTO_TEST_CASE(additional_key_exchanges_come_beside_a_group) {
-  const std::string templates =
-      "ike-policy-template i ike-proposal 1\n    enc-alg aes128-cbc\n    auth-alg hmac-sha256\n    dh-group modp2048\n"
-      "    additional-key-exchange-1 ecp384\n    additional-key-exchange-1 none\n    additional-key-exchange-3 curve25519\n    ..\n"
-      "ipsec-policy-template p esp-proposal 1\n    aead-alg aes128-gcm-128\n";
-  const auto good = resolve(vpn("", templates + "    dh-group ecp256\n    additional-key-exchange-2 ecp384\n    ..\n"))->vpns.at("v");
+  const auto templates = [](const std::string& esp) {
+    return "ike-policy-template i\n    ike-proposal 1\n        enc-alg aes128-cbc\n        auth-alg hmac-sha256\n        dh-group "
+           "modp2048\n"
+           "        additional-key-exchange-1 ecp384\n        additional-key-exchange-1 none\n"
+           "        additional-key-exchange-3 curve25519\n        ..\n    ..\n"
+           "ipsec-policy-template p\n    esp-proposal 1\n        aead-alg aes128-gcm-128\n" +
+           esp + "        ..\n    ..\n";
+  };
+  const std::string group = "        dh-group ecp256\n";
+  const auto good = resolved(vpn("", templates(group + "        additional-key-exchange-2 ecp384\n")))->vpns.at("v");
   BOOST_TEST(names(good->ike.proposals) == "1: aes128-cbc hmac-sha256 hmac-sha256 modp2048 ecp384 additional-key-exchange-1 0 curve25519");
   BOOST_CHECK(good->ike.proposals[0].transforms.back().type == wire::TransformType::AdditionalKe3);
-  BOOST_TEST(first_error(vpn("", templates + "    additional-key-exchange-2 ecp384\n    ..\n"))
-                 .find("come beside a dh-group, and there is none") != std::string::npos);
+  BOOST_TEST(
+      first_error(vpn("", templates("        additional-key-exchange-2 ecp384\n"))).find("come beside a dh-group, and there is none") !=
+      std::string::npos);
   if (crypto::supported(wire::KeGroup::MlKem768)) return;
-  const std::string error = first_error(vpn("", templates + "    dh-group ecp256\n    additional-key-exchange-1 mlkem768\n    ..\n"));
+  const std::string error = first_error(vpn("", templates(group + "        additional-key-exchange-1 mlkem768\n")));
   BOOST_TEST(error.find("mlkem768 is not supported here: it needs OpenSSL 3.5 or later, this is " + crypto::provider_version()) !=
                  std::string::npos,
              error);
@@ -332,11 +338,11 @@ BOOST_AUTO_TEST_CASE(additional_key_exchanges_come_beside_a_group) {
 
 BOOST_AUTO_TEST_CASE(childless_and_ppk) {
   const std::string key = "ppk q\n    id quantum.example\n    secret s\n    ..\n";
-  const auto plain = resolve(vpn(""))->vpns.at("v")->ike;
+  const auto plain = resolved(vpn(""))->vpns.at("v")->ike;
   BOOST_CHECK(plain.childless == model::Childless::Allow);
   BOOST_TEST(!plain.ppk_id.has_value());
   BOOST_TEST(!plain.ppk_required);
-  const auto made = resolve(
+  const auto made = resolved(
       key + vpn("    ike-policy\n        childless force\n        ppk-id quantum.example\n        ppk-required true\n        ..\n"));
   const auto& ike = made->vpns.at("v")->ike;
   BOOST_CHECK(ike.childless == model::Childless::Force);

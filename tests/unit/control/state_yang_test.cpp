@@ -110,6 +110,10 @@ model::RuntimeState full_state() {
   child.svti_id_out = UINT32_MAX;
   child.bytes_in = UINT64_MAX;
   child.transforms.push_back(wire::transform(TransformType::KeyExchange, wire::KeGroup::Curve25519));
+  for (unsigned number = 1; number <= wire::kMaxAdditionalKe; ++number) {
+    for (auto* transforms : {&sa.transforms, &child.transforms})
+      transforms->push_back(wire::transform(wire::additional_ke(number), wire::KeGroup::MlKem768));
+  }
   const Prefix prefix = Prefix::parse("10.1.0.0/16").value();
   wire::TrafficSelector range = wire::TrafficSelector::of(prefix);
   range.end = IpAddress::parse("10.2.1.127").value();
@@ -207,6 +211,7 @@ BOOST_AUTO_TEST_CASE(every_phase_and_every_algorithm_that_can_be_negotiated_has_
   for (const model::Algorithm& algorithm : model::algorithms()) {
     model::RuntimeState state = test::guide_state();
     state.ike_sas[0].transforms = {model::to_transform(algorithm)};
+    if (algorithm.kind == model::AlgorithmKind::Kem) state.ike_sas[0].transforms[0].type = wire::TransformType::AdditionalKe1;
     if (algorithm.kind != model::AlgorithmKind::Prf) state.ike_sas[0].children[0].transforms = state.ike_sas[0].transforms;
     BOOST_TEST(yang.invalid(render(state)) == "", algorithm.keyword);
   }

@@ -20,7 +20,7 @@ BOOST_AUTO_TEST_CASE(every_algorithm_is_found_by_name_and_by_number) {
       BOOST_TEST(is_aead(to_transform(algorithm)) == (algorithm.kind == AlgorithmKind::Aead));
     }
   }
-  BOOST_TEST(seen.size() == 29U);
+  BOOST_TEST(seen.size() == 32U);
 }
 
 // numbers of the IANA registry; key sizes of RFC 3602, 4106, 5282, 2404, 4868
@@ -76,7 +76,9 @@ BOOST_AUTO_TEST_CASE(what_is_not_known_still_has_a_name) {
   BOOST_TEST(name_of({TransformType::Encryption, 99, 128, false}) == "encryption 99 (128 bits)");
   BOOST_TEST(name_of({TransformType::Encryption, 12, 128, true}) == "encryption 12 (128 bits) with an unknown attribute");
   BOOST_TEST(name_of({TransformType::KeyExchange, 1, 0, false}) == "key-exchange 1");
-  BOOST_TEST(name_of({static_cast<TransformType>(9), 1, 0, false}) == "transform-type-9 1");
+  BOOST_TEST(name_of({TransformType::AdditionalKe4, 1, 0, false}) == "additional-key-exchange-4 1");
+  BOOST_TEST(name_of({TransformType::AdditionalKe4, 19, 0, false}) == "ecp256");
+  BOOST_TEST(name_of({static_cast<TransformType>(13), 1, 0, false}) == "transform-type-13 1");
   BOOST_TEST(name_of({TransformType::Esn, 1, 0, false}) == "esn");
   BOOST_TEST(find_algorithm(svti::wire::Transform{TransformType::Encryption, 12, 0, false}) == nullptr);
   BOOST_TEST(find_algorithm(svti::wire::Transform{TransformType::Encryption, 12, 128, true}) == nullptr);
