@@ -13,11 +13,12 @@ from strongswan import StrongSwan, connection
 
 OPTIONS = ("start-action none", "close-action none", "dpd-action clear")
 SWAN_IKE = "aes128gcm16-prfsha256-curve25519"
+PLAIN_SECRET = "known to both ends only"  # libreswan takes what is in quotes as it is
 PPK_ID, PPK = "quantum.example", "mYq1kq7c0JxOcp2UhUcw0O2sVwkX1n4n"
 
 
-def ours(*ike_policy, ppk=None, esp=GCM_ESP):
-    entries = [block("pre-shared-key key", "id secgwb.example", f"secret {SECRET}")]
+def ours(*ike_policy, ppk=None, esp=GCM_ESP, secret=SECRET):
+    entries = [block("pre-shared-key key", "id secgwb.example", f'secret "{secret}"' if " " in secret else f"secret {secret}")]
     if ppk:
         entries.append(block("ppk q", f"id {ppk}", f"secret {PPK}"))
     return configuration(
@@ -133,13 +134,13 @@ def start_with_libreswan(g, our_text, *lines, secrets=""):
     g.gwa.route("192.168.99.0/24", dev="svti100")
     iked = Iked(g.gwa, our_text).start()
     text = conn("net", "leftsubnet=192.168.99.0/24", "rightsubnet=192.168.0.0/24", "esn=no", "pfs=no", *lines)
-    return iked, Libreswan(g.gwb, text, pre_shared_key(SECRET) + secrets).start()
+    return iked, Libreswan(g.gwb, text, pre_shared_key(PLAIN_SECRET) + secrets).start()
 
 
 # libreswan has nothing to carry in it, and sends it all the same: AUTH is then over it at both ends
 def test_interop_init_libreswan_intermediate(gateways):
     g = gateways
-    iked, pluto = start_with_libreswan(g, ours(), "intermediate=yes")
+    iked, pluto = start_with_libreswan(g, ours(secret=PLAIN_SECRET), "intermediate=yes")
     capture = g.wan.capture("tob", "udp port 500 or udp port 4500")
     pluto.initiate("net")
     pluto.wait_child("net")
@@ -156,7 +157,10 @@ def test_interop_init_libreswan_ppk(gateways, initiator, theirs_insist):
     g = gateways
     ids = "@secgwb.example @secgwa.example"
     iked, pluto = start_with_libreswan(
-        g, ours(f"ppk-id {PPK_ID}", "ppk-required true", ppk=PPK_ID), f"ppk={theirs_insist}", secrets=f'{ids} : PPKS "{PPK_ID}" "{PPK}"\n'
+        g,
+        ours(f"ppk-id {PPK_ID}", "ppk-required true", ppk=PPK_ID, secret=PLAIN_SECRET),
+        f"ppk={theirs_insist}",
+        secrets=f'{ids} : PPKS "{PPK_ID}" "{PPK}"\n',
     )
     if initiator == "svti-iked":
         iked.initiate("site", "net")
