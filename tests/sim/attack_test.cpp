@@ -629,4 +629,23 @@ BOOST_AUTO_TEST_CASE(an_unknown_critical_payload_is_named_in_the_refusal_and_one
   BOOST_TEST(attack.peer.open(accepted[0].payload)->empty());
 }
 
+// RFC 7296 2.23: only behind a NAT does an address change. The first IKE_AUTH is kept back, and a copy of it comes from elsewhere.
+BOOST_AUTO_TEST_CASE(a_copy_of_an_ike_auth_sent_from_elsewhere_is_answered_there_and_moves_nobody) {
+  Pair pair;
+  std::size_t copies = 0;
+  pair.world.lose = [&](const Node&, const wire::Header& header, const model::Datagram& datagram) {
+    if (header.exchange != ExchangeType::IkeAuth || header.response || copies != 0) return false;
+    ++copies;
+    model::Datagram copy{datagram.remote, {address("203.0.113.66"), 1955}, datagram.payload};
+    pair.world.after(milliseconds(1), [&pair, copy] { (void)pair.right.inject(copy); });
+    return true;
+  };
+  BOOST_TEST_REQUIRE(pair.left.initiate("right").has_value());
+  pair.world.run_for(seconds(10));
+  BOOST_TEST(copies == 1U);
+  BOOST_TEST_REQUIRE(pair.right.ike_sas().size() == 1U);
+  BOOST_CHECK(pair.right.ike_sas()[0].remote.address == address(kLeft));
+  pair.check_one_pair();
+}
+
 BOOST_AUTO_TEST_SUITE_END()

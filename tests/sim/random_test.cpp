@@ -137,9 +137,7 @@ Run::Run(std::uint64_t seed) : world_(seed) {
   if (seed % 3 == 0) {  // more key exchanges than one (RFC 9370), for CHILD SAs where there is PFS or it is drawn by the seed
     left.ike.proposals = right.ike.proposals = {ike_proposal("aes128-gcm-128/hmac-sha256/curve25519/ke1_ecp256")};
     if (seed % 2 == 0) left.ipsec.esp_proposals = {esp_proposal("aes128-gcm-128/curve25519/ke1_ecp256")};
-    // A stranger's copy of an IKE_AUTH that was lost moves the peer before it is authenticated; that is RFC 7296's, and not what this is
-    // about.
-    if (seed % 4 == 0 && !course_.strangers) left.ike.childless = model::Childless::Prefer;
+    if (seed % 4 == 0) left.ike.childless = model::Childless::Prefer;
   }
   right.ipsec.esp_proposals = left.ipsec.esp_proposals;
   world_.weather = course_.weather;

@@ -147,8 +147,9 @@ def test_interop_init_libreswan_intermediate(gateways):
     g.clienta.ping_ok("192.168.99.2")
     capture.stop()
     assert capture.packets("isakmp.exchangetype == 43"), "no IKE_INTERMEDIATE"
-    iked.terminate("site")
+    pluto.terminate("net")  # what it has begun it would begin again
     pluto.wait_no_sa()
+    wait_clean(g.gwa)
 
 
 @pytest.mark.parametrize("theirs_insist", ["insist", "yes"])
@@ -175,5 +176,9 @@ def test_interop_init_libreswan_ppk(gateways, initiator, theirs_insist):
         wait_until(lambda: pluto.unique_ids("net") != before and pluto.unique_ids("net")[1], "rekeyed", 60, interval=0.5)
         g.clienta.ping_ok("192.168.99.2")
         before = pluto.unique_ids("net")
-    iked.terminate("site")
+    if initiator == "svti-iked":
+        iked.terminate("site")
+    else:
+        pluto.terminate("net")
     pluto.wait_no_sa()
+    wait_clean(g.gwa)

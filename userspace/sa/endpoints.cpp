@@ -30,7 +30,10 @@ void IkeSa::follow(const model::Datagram& datagram, bool response, TimePoint now
   if (datagram.remote == remote_ && datagram.local == local_) return;
   if (mobike_ && phase_ != IkeSaPhase::Connecting) return;  // RFC 4555 3.5: there addresses change when that is asked for
   const bool same_address = datagram.remote.address == remote_.address && datagram.local.address == local_.address;
-  const bool may_move = phase_ == IkeSaPhase::Connecting ? !response : peer_behind_nat_ || (same_address && !response);
+  // Before it is authenticated too: who is behind no NAT has one address, and a stranger's copy of its message, sent from elsewhere before
+  // the original arrives, is no move.
+  const bool connecting = phase_ == IkeSaPhase::Connecting;
+  const bool may_move = (peer_behind_nat_ && !(connecting && response)) || (same_address && !response);
   if (may_move) move_to(datagram.local, datagram.remote, now, out);
 }
 
