@@ -114,6 +114,8 @@ Payloads IkeSa::offer_payloads(const ChildOffer& offer, bool in_auth) const {
 void IkeSa::begin_create_child(const Job& job, TimePoint now, Effects& out) {
   ChildSa* old = nullptr;
   if (job.kind == Job::Kind::CreateChild && serves(job.policy)) return;  // the peer made it meanwhile
+  // ... or is about to
+  if (job.kind == Job::Kind::CreateChild && peer_followup_ && peer_followup_->policy == job.policy) return retry_later(job, now);
   if (job.kind == Job::Kind::RekeyChild) {
     old = find_child(job.child);
     // meanwhile deleted, or rekeyed by the peer

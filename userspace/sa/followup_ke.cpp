@@ -236,6 +236,9 @@ void IkeSa::finish_followup(const wire::Header& header, const wire::KePayload& a
   plan.additional = done->state.additional;
   plan.rekeyed = old;
   plan.outbound_now = old == nullptr;
+  // Our request for the same has met the peer's: of the two that come of it ours goes.
+  ChildOffer* ours = requesting<CreateChildRequest>() ? &std::get<CreateChildRequest>(*request_).offer : nullptr;
+  if (old == nullptr && ours != nullptr && ours->rekeys == 0 && ours->policy == done->policy) ours->crossed = true;
   ChildSa* made = install_child(plan, now, out);
   if (made == nullptr) return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
   if (old != nullptr) {
