@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "engine/expiry.h"
+#include "engine/secret_file.h"
 
 namespace svti::engine {
 
@@ -35,6 +36,9 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
       timer_(loop),
       expiry_timer_(loop) {
   if (place_.ids != nullptr) core_.share_ids(*place_.ids);
+  // of this VRF alone: another one would tell the tokens of our IKE SAs
+  if (place_.host_secret != nullptr && !place_.host_secret->empty())
+    core_.set_crash_secret(derived_secret(*place_.host_secret, "QCD_TOKEN of VRF " + place_.vrf));
   core_.set_local_addresses([this] {
     auto addresses = kernel_.local_addresses();
     if (addresses) return std::move(*addresses);

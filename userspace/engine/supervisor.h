@@ -112,7 +112,8 @@ class Supervisor final : public Service {
   Options options_;
   RunningFile file_;
   sa::UniqueIds ids_;
-  EventSink publish_;  // empty while nobody listens
+  Secret host_secret_;  // empty: there is none
+  EventSink publish_;   // empty while nobody listens
   std::map<std::uint64_t, EventSink> listeners_;
   std::uint64_t next_listener_ = 1;
 

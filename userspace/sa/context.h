@@ -16,7 +16,9 @@
 #include "base/entropy.h"
 #include "model/state.h"
 #include "sa/address_pool.h"
+#include "sa/crash_detection.h"
 #include "sa/effects.h"
+#include "sa/rate_limit.h"
 #include "sa/request_window.h"
 #include "sa/virtual_address.h"
 #include "sa/vpn_index.h"
@@ -96,18 +98,6 @@ class ReturnNotes {
   std::map<Endpoint, Note> notes_;  // a bounded number
 };
 
-// Allows so many in each period of time.
-class RateLimit {
- public:
-  RateLimit(std::uint32_t count, Duration period) : count_(count), period_(period) {}
-  bool allows(TimePoint now);
-
- private:
-  std::uint32_t count_, used_ = 0;
-  Duration period_;
-  std::optional<TimePoint> since_;
-};
-
 struct Context {
   using SourceAddress = std::function<std::optional<IpAddress>(const IpAddress& destination)>;
 
@@ -138,6 +128,8 @@ struct Context {
   ReturnNotes returned;
   // explanations for peers that nothing is known of: each walks the whole configuration
   RateLimit explained_strangers{8, seconds(1)};
+  CrashTokens crash_tokens;
+  UnknownSpiAnswers unknown_spi_answers;
 
   // notes for the Core
   std::vector<std::unique_ptr<IkeSa>> newborn;  // IKE SAs made by rekeying

@@ -341,13 +341,13 @@ void Core::receive(const model::Datagram& datagram, TimePoint now, Effects& out)
   const auto found = by_spi_.find(header->from_initiator ? header->responder_spi : header->initiator_spi);
   if (found == by_spi_.end()) {
     ctx_.count(model::Counter::InvalidSpi, nullptr);
-    return log(out, Subsystem::Manager, 1,
-               wire::to_string(header->exchange) + " from " + datagram.remote.to_string() + " for an IKE SA that is not there, dropped");
+    return on_unknown_ike_spi(*message, datagram, now, out);
   }
   touch(found->second, now, out, [&](IkeSa& sa) { sa.receive(*message, datagram, now, out); });
 }
 
-void Core::answer_init(const model::Datagram& request, const wire::Header& header, NotifyType type, Bytes data, Effects& out) {
+bool Core::answer_unprotected(const model::Datagram& request, const wire::Header& header, const std::vector<wire::Payload>& payloads,
+                              Effects& out) {
   wire::Header answer;
   answer.initiator_spi = header.initiator_spi;
   answer.responder_spi = header.responder_spi;
@@ -355,9 +355,14 @@ void Core::answer_init(const model::Datagram& request, const wire::Header& heade
   answer.from_initiator = !header.from_initiator;
   answer.response = true;
   answer.message_id = header.message_id;
-  Bytes message = wire::encode_message(answer, {wire::NotifyPayload{type, wire::ProtocolId::None, {}, std::move(data)}});
-  if (message.size() > request.payload.size()) return;  // no amplification
+  Bytes message = wire::encode_message(answer, payloads);
+  if (message.size() > request.payload.size()) return false;  // no amplification
   out.emplace_back(SendDatagram{{request.local, request.remote, std::move(message)}});
+  return true;
+}
+
+void Core::answer_init(const model::Datagram& request, const wire::Header& header, NotifyType type, Bytes data, Effects& out) {
+  (void)answer_unprotected(request, header, {wire::NotifyPayload{type, wire::ProtocolId::None, {}, std::move(data)}}, out);
 }
 
 model::Explanation Core::refusal(const model::Datagram& datagram, model::Cause cause, std::string reason, TimePoint now) const {

@@ -32,6 +32,10 @@ class Core {
   // A peer may still use this virtual address, since the last life of the daemon; before the first apply().
   void reserve_address(const IpAddress& address) { reserved_.push_back(address); }
 
+  // What QCD_TOKENs are made with, of this Core alone and the same in every life of the daemon; without it none are made. Before the first
+  // IKE SA.
+  void set_crash_secret(Secret secret) { ctx_.crash_tokens.set_secret(std::move(secret)); }
+
   // Unique ids come from `ids`, which must outlive the Core; before the first IKE SA.
   void share_ids(UniqueIds& ids) { ctx_.ids = &ids; }
 
@@ -154,6 +158,10 @@ class Core {
   void follow_up(const FollowUp& note, TimePoint now, Effects& out);
 
   void on_init_request(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  void on_unknown_ike_spi(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  // false: it would be larger than the request, and is not sent
+  static bool answer_unprotected(const model::Datagram& request, const wire::Header& header, const std::vector<wire::Payload>& payloads,
+                                 Effects& out);
   void answer_init(const model::Datagram& request, const wire::Header& header, wire::NotifyType type, Bytes data, Effects& out);
   model::Explanation refusal(const model::Datagram& datagram, model::Cause cause, std::string reason, TimePoint now) const;
   bool cookie_needed(TimePoint now);

@@ -488,10 +488,10 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
   peer_rekey_ = PeerRekey{successor->id_, lowest(nonce->data, own_nonce)};
   rekey_at_.reset();
   set_phase(IkeSaPhase::Rekeying, out);
-  send_response(
-      header,
-      {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce}, wire::KePayload{group, to_bytes((*own_ke)->public_value())}},
-      out);
+  Payloads payloads_sent = {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce},
+                            wire::KePayload{group, to_bytes((*own_ke)->public_value())}};
+  successor->add_crash_token(payloads_sent);
+  send_response(header, payloads_sent, out);
 }
 
 void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
@@ -557,6 +557,9 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
   hand_over(*successor, now, out);
   set_phase(IkeSaPhase::Rekeyed, out);
   jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, {}, 0});
+  successor->learn_crash_token(payloads);
+  // RFC 6290 4.3: ours goes in an exchange of its own, as the sign of life does
+  if (ctx_.crash_tokens.any()) successor->jobs_.push_front({Job::Kind::Liveness, {}, 0, {}, {}, 0});
   successor->pump(now, out);
 }
 

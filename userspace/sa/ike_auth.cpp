@@ -43,6 +43,7 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   if (vpn_->remote_id && !vpn_->remote_id->is_pattern())
     payloads.push_back(wire::IdPayload{PayloadType::IdResponder, vpn_->remote_id->type, vpn_->remote_id->data});
   payloads.push_back(proof.auth);
+  add_crash_token(payloads);  // RFC 6290 4.2: behind AUTH
   // RFC 7296 2.4: with no other IKE SA between these identities, whatever the peer still has is from before a crash of ours
   if (vpn_->ike.unique_sa != model::UniqueSa::Never && !ctx_.established_between(local_id_, expected, now)) {
     payloads.push_back(wire::NotifyPayload{NotifyType::InitialContact, wire::ProtocolId::None, {}, {}});
@@ -137,6 +138,7 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
   const auto* error = find_error(payloads);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
+  learn_crash_token(payloads);
   learn_mobike(payloads);
   learn_auth_lifetime(payloads, now);
   take_addresses(payloads, out);
@@ -215,8 +217,10 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   answer.push_back(id_payload(true));
   if (proof.certificate) add_certificates(answer, *proof.certificate);
   answer.push_back(proof.auth);
+  add_crash_token(answer);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
+  learn_crash_token(payloads);
   learn_mobike(payloads);
   if (mobike_) offer_mobike(answer);
   add_auth_lifetime(answer);

@@ -220,10 +220,10 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
     return;
   }
   // Nothing unprotected is believed once there are keys (RFC 7296 2.21.4).
-  if (message.payloads.size() != 1) return;
+  if (!is_protected(message)) return on_unprotected(message, now, out);
   const auto* encrypted = std::get_if<wire::EncryptedPayload>(&message.payloads.front());
   const auto* fragment = std::get_if<wire::EncryptedFragmentPayload>(&message.payloads.front());
-  if (encrypted == nullptr && (fragment == nullptr || !fragmentation_)) return;
+  if (fragment != nullptr && !fragmentation_) return;
   if (header.from_initiator == (role_ == Role::Initiator) || header.initiator_spi != spi_i_ || header.responder_spi != spi_r_) return;
 
   Reassembly& pieces = header.response ? response_pieces_ : request_pieces_;
@@ -555,13 +555,19 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
 void IkeSa::on_unreachable(TimePoint now, Effects& out) {
   abandon_request();
   if (phase_ == IkeSaPhase::Connecting) return fail_connect(no_answer(now), now, out, true);
+  if (established()) out.emplace_back(Explained{no_answer(now)});
+  close_as_dead("the peer does not answer", now, out);
+}
+
+// The peer is not there any more, or knows nothing of this IKE SA.
+void IkeSa::close_as_dead(const std::string& reason, TimePoint now, Effects& out) {
+  abandon_request();
   if (established()) {
-    out.emplace_back(Explained{no_answer(now)});
-    log(out, Subsystem::Ike, 0, "peer " + remote_.to_string() + " does not answer: IKE SA closed");
-    close_children("the peer does not answer", true, now, out);
-    notice(out, Notice::Kind::IkeDown, "the peer does not answer");
+    log(out, Subsystem::Ike, 0, "IKE SA with " + remote_.to_string() + " closed: " + reason);
+    close_children(reason, true, now, out);
+    notice(out, Notice::Kind::IkeDown, reason);
   }
-  while (!children_.empty()) remove_child(*children_.back(), "the peer does not answer", true, now, out);
+  while (!children_.empty()) remove_child(*children_.back(), reason, true, now, out);
   begin_anew();
   die(out);
 }

@@ -7,7 +7,7 @@
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
 // each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
 // payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
-// reauthentication.cpp.
+// reauthentication.cpp, crash_detection.cpp (when one end has lost it).
 #pragma once
 
 #include <deque>
@@ -276,6 +276,7 @@ class IkeSa {
   void on_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_response(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_unreachable(TimePoint now, Effects& out);
+  void close_as_dead(const std::string& reason, TimePoint now, Effects& out);
   void enqueue(Job job, TimePoint now, Effects& out);
   void retry_later(Job job, TimePoint now);
   bool queued(Job::Kind kind, std::uint32_t child = 0) const;
@@ -395,6 +396,12 @@ class IkeSa {
   void on_liveness_response(const Payloads& payloads, TimePoint now, Effects& out);
   void detect_nat_again(const Payloads& payloads, Effects& out) { detect_nat(payloads, reply_local_, reply_remote_, spi_r_, out); }
 
+  // crash_detection.cpp
+  void add_crash_token(Payloads& payloads) const;
+  void learn_crash_token(const Payloads& payloads);
+  void on_unprotected(const wire::Message& message, TimePoint now, Effects& out);
+  void on_peer_lost_it(TimePoint now, Effects& out);
+
   // reauthentication.cpp
   void begin_authentication_lifetime(TimePoint now);
   void add_auth_lifetime(Payloads& answer) const;
@@ -470,7 +477,9 @@ class IkeSa {
   bool mobike_initiator_ = false;        // we began the first IKE SA, and decide on addresses
   std::vector<IpAddress> announced_;     // addresses of ours that the peer was told of last
   std::vector<IpAddress> peer_addresses_;
-  Bytes mapping_;  // how the peer saw us last, as it hashes it
+  Bytes mapping_;                       // how the peer saw us last, as it hashes it
+  Secret peer_token_;                   // by which the peer would prove that it has lost this IKE SA; empty: none
+  std::optional<TimePoint> hinted_at_;  // an unprotected message made us ask the peer then
   bool encapsulate() const { return we_behind_nat_ || peer_behind_nat_; }
 
   // our requests

@@ -78,6 +78,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
       log(out, Subsystem::Ike, 1, "the peer notifies " + wire::to_string(notify->type));
     }
   }
+  learn_crash_token(payloads);
   answer_configuration(payloads, response);
   on_mobike_request(payloads, response, now, out);
   send_response(header, response, out);

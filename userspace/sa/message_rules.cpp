@@ -108,6 +108,11 @@ std::optional<RuleViolation> check_message(ExchangeType exchange, bool response,
   return std::nullopt;
 }
 
+bool is_protected(const wire::Message& message) {
+  return message.payloads.size() == 1 && (std::holds_alternative<wire::EncryptedPayload>(message.payloads.front()) ||
+                                          std::holds_alternative<wire::EncryptedFragmentPayload>(message.payloads.front()));
+}
+
 std::string names_of(const std::vector<wire::Payload>& payloads, bool response) {
   const auto name = [&](const wire::Payload& payload) -> std::string {
     if (const auto* notify = std::get_if<wire::NotifyPayload>(&payload)) return "N(" + wire::to_string(notify->type) + ")";

@@ -74,6 +74,8 @@ void IkeSa::begin_anew() {
 Payloads IkeSa::liveness_payloads() const {
   Payloads out;
   if (mobike_ && mobike_initiator_ && we_behind_nat_) add_nat_detection(out);
+  // ... and our token makes the request large enough for an answer with the peer's, should it have lost this IKE SA
+  add_crash_token(out);
   return out;
 }
 

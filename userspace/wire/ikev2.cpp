@@ -81,8 +81,18 @@ constexpr Name<NotifyType> kNotifyNames[] = {
     {NotifyType::Cookie2, "COOKIE2"},
     {NotifyType::NoNatsAllowed, "NO_NATS_ALLOWED"},
     {NotifyType::AuthLifetime, "AUTH_LIFETIME"},
+    {NotifyType::RedirectSupported, "REDIRECT_SUPPORTED"},
+    {NotifyType::Redirect, "REDIRECT"},
+    {NotifyType::RedirectedFrom, "REDIRECTED_FROM"},
+    {NotifyType::TicketLtOpaque, "TICKET_LT_OPAQUE"},
+    {NotifyType::TicketRequest, "TICKET_REQUEST"},
+    {NotifyType::TicketAck, "TICKET_ACK"},
+    {NotifyType::TicketNack, "TICKET_NACK"},
+    {NotifyType::TicketOpaque, "TICKET_OPAQUE"},
+    {NotifyType::QcdToken, "QCD_TOKEN"},
     {NotifyType::FragmentationSupported, "IKEV2_FRAGMENTATION_SUPPORTED"},
     {NotifyType::SignatureHashAlgorithms, "SIGNATURE_HASH_ALGORITHMS"},
+    {NotifyType::SupportedAuthMethods, "SUPPORTED_AUTH_METHODS"},
 };
 
 constexpr Name<ProtocolId> kProtocolNames[] = {

@@ -80,8 +80,20 @@ enum class NotifyType : std::uint16_t {
   Cookie2 = 16401,
   NoNatsAllowed = 16402,
   AuthLifetime = 16403,  // RFC 4478
+  // RFC 5685
+  RedirectSupported = 16406,
+  Redirect = 16407,
+  RedirectedFrom = 16408,
+  // RFC 5723
+  TicketLtOpaque = 16409,
+  TicketRequest = 16410,
+  TicketAck = 16411,
+  TicketNack = 16412,
+  TicketOpaque = 16413,
+  QcdToken = 16419,  // RFC 6290
   FragmentationSupported = 16430,
   SignatureHashAlgorithms = 16431,
+  SupportedAuthMethods = 16443,  // RFC 9593
 };
 // RFC 7296 3.10.1: below 16384 a notification reports an error
 constexpr bool is_error(NotifyType type) { return static_cast<std::uint16_t>(type) < 16384; }

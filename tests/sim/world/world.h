@@ -57,7 +57,8 @@ class Node {
   void crash();
   void restart();
 
-  bool signer_gone = false;  // signatures are refused
+  bool signer_gone = false;     // signatures are refused
+  bool forgets_secret = false;  // the next life begins with another secret, as a host does that has lost its state directory
 
   // established IKE SAs, and their CHILD SAs
   std::vector<model::IkeSaState> ike_sas() const;
@@ -73,6 +74,7 @@ class Node {
   IpAddress address_;
   std::vector<IpAddress> addresses_;
   SeededEntropy entropy_;
+  Bytes secret_;  // of the host: what outlives a crash
   std::unique_ptr<sa::Core> core_;
   FakeKernel kernel_;
   model::ConfigurationPtr configuration_;
