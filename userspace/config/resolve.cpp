@@ -107,6 +107,8 @@ const Setters<IkePolicy>& ike_policy_setters() {
       {"aggressive", [](IkePolicy& policy, Value value) { policy.aggressive = truth(value); }},
       {"udp-encap", [](IkePolicy& policy, Value value) { policy.udp_encap = truth(value); }},
       {"mobike", [](IkePolicy& policy, Value value) { policy.mobike = truth(value); }},
+      {"redirect", [](IkePolicy& policy, Value value) { policy.redirect = truth(value); }},
+      {"redirect-to", [](IkePolicy& policy, Value value) { policy.redirect_to = *wire::GatewayIdentity::parse(value); }},
   };
   return kSetters;
 }

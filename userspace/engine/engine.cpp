@@ -653,6 +653,13 @@ void Engine::rekey(const Target& target, const Service::Done& done) {
   done(begun);
 }
 
+Result<std::size_t> Engine::redirect(const Target& target, const RedirectedPeers& peers, const wire::GatewayIdentity& gateway) {
+  sa::Effects effects;
+  auto asked = core_.redirect({target.vpn, target.ike_id, peers.addresses, peers.id}, gateway, now(), effects);
+  perform(std::move(effects));
+  return asked;
+}
+
 std::vector<model::Explanation> Engine::explain(const std::string& vpn) const {
   return vpn.empty() ? explanations_.strangers(now()) : explanations_.of(vpn, now());
 }

@@ -57,6 +57,7 @@ class Engine final : private model::KernelEvents {
   void initiate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done);
   void terminate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done);
   void rekey(const Target& target, const Service::Done& done);
+  Result<std::size_t> redirect(const Target& target, const RedirectedPeers& peers, const wire::GatewayIdentity& gateway);
   std::size_t matching(const Target& target) const;
   Status install(const Target& target);
   Status uninstall(const Target& target);

@@ -494,6 +494,19 @@ void Supervisor::rekey(const Target& target, Done done) {
   engine->rekey(target, done);
 }
 
+Result<std::size_t> Supervisor::redirect(const Target& target, const RedirectedPeers& peers, const wire::GatewayIdentity& gateway) {
+  std::size_t asked = 0;
+  std::optional<Error> refused;
+  for (const auto& [name, place] : places_) {
+    if (place.leaving || (!target.vpn.empty() && name != target.vrf)) continue;
+    const auto here = place.engine->redirect(target, peers, gateway);
+    if (here) asked += *here;
+    if (!here) refused = here.error();
+  }
+  if (asked == 0 && refused) return fail(*refused);
+  return asked;
+}
+
 std::size_t Supervisor::matching(const Target& target) {
   const Engine* engine = find(target);
   return engine == nullptr ? 0 : engine->matching(target);

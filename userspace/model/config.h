@@ -19,6 +19,7 @@
 #include "model/identity.h"
 #include "model/pool.h"
 #include "wire/payload.h"
+#include "wire/redirect.h"
 
 namespace svti::model {
 
@@ -59,6 +60,8 @@ struct IkePolicy {
   bool udp_encap = false;
   bool mobike = false;
   bool aggressive = false;
+  bool redirect = true;                              // as a client: go where the gateway sends us (RFC 5685)
+  std::optional<wire::GatewayIdentity> redirect_to;  // as a gateway: where clients are sent
 
   bool operator==(const IkePolicy&) const = default;
 };

@@ -68,14 +68,15 @@ struct SaOwner {
 
 // what the Core has to do about a VPN after the IKE SA at hand is done with the message
 struct FollowUp {
-  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry, Reauthenticate };
+  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry, Reauthenticate, Redirect };
   Kind kind{};
   std::string vpn;
   std::string policy;         // Start, Trap
   std::uint32_t ike = 0;      // InitialContact: the IKE SA that stays; Unique: one that came up, or has a new CHILD SA; Retry: the one it
-                              // is to replace; Reauthenticate: the old one
+                              // is to replace; Reauthenticate: the old one; Redirect: the one to replace, 0: none
   std::uint32_t attempt = 0;  // Retry: how many attempts were made
-  std::vector<std::string> policies;  // Retry, Reauthenticate
+  std::vector<std::string> policies;  // Retry, Reauthenticate, Redirect
+  IpAddress gateway = {}, from = {};  // Redirect: where to, and who said so
 };
 
 // The next unique ids. Several Cores may draw from the same.
@@ -96,6 +97,19 @@ class ReturnNotes {
     TimePoint at;
   };
   std::map<Endpoint, Note> notes_;  // a bounded number
+};
+
+// Redirections of each VPN, for more of them in a time are a loop (RFC 5685 5).
+class RedirectCounts {
+ public:
+  static constexpr std::uint32_t kMost = 5;          // MAX_REDIRECTS
+  static constexpr Duration kPeriod = seconds(300);  // REDIRECT_LOOP_DETECT_PERIOD
+
+  bool allows(const std::string& vpn, TimePoint now);
+  void forget(const std::string& vpn) { counts_.erase(vpn); }
+
+ private:
+  std::map<std::string, RateLimit> counts_;
 };
 
 struct Context {
@@ -129,6 +143,7 @@ struct Context {
   // explanations for peers that nothing is known of: each walks the whole configuration
   RateLimit explained_strangers{8, seconds(1)};
   CrashTokens crash_tokens;
+  RedirectCounts redirects;
   UnknownSpiAnswers unknown_spi_answers;
 
   // notes for the Core

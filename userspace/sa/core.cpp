@@ -182,7 +182,11 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
     case FollowUp::Kind::Retry:
       // what was to be replaced is gone: by another attempt, or it has been begun anew itself
       if (const IkeSa* old = find(note.ike); note.ike != 0 && (old == nullptr || !old->established())) return;
-      if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out, note.ike);
+      if (configured != ctx_.config->vpns.end())
+        (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out, {note.ike, {}});
+      return;
+    case FollowUp::Kind::Redirect:
+      if (configured != ctx_.config->vpns.end()) follow_redirect(configured->second, note, now, out);
       return;
     case FollowUp::Kind::Start:
       if (configured != ctx_.config->vpns.end() && configured->second->find_policy(note.policy) != nullptr)
@@ -201,7 +205,7 @@ void Core::reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now
     const bool under_way = std::any_of(sas_.begin(), sas_.end(), [&](const auto& one) {
       return one.second->replaces() == note.ike && !one.second->established() && !one.second->finished();
     });
-    if (!under_way) (void)connect(vpn, note.policies, {}, 1, now, out, note.ike);
+    if (!under_way) (void)connect(vpn, note.policies, {}, 1, now, out, {note.ike, {}});
     return;
   }
   // no packet leaves in clear while there is no CHILD SA
@@ -429,6 +433,8 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
     return drop_for("block-threshold", "too many half-open IKE SAs of this address (block-threshold)");
   }
 
+  if (redirect_init(message, datagram, nonce->data, out)) return;
+
   const auto lists = ctx_.index.ike_proposals(datagram.local.address, datagram.remote.address);
   std::optional<wire::Proposal> choice;
   std::vector<wire::Proposal> all;
@@ -574,9 +580,10 @@ Status check_address(const model::Vpn& vpn, const char* leaf, const std::optiona
 }  // namespace
 
 Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
-                     Effects& out, std::uint32_t replaces) {
+                     Effects& out, const Beginning& beginning) {
   if (Status status = check_address(*vpn, "local-address", vpn->local_address, between.local); !status) return status;
-  if (Status status = check_address(*vpn, "remote-address", vpn->remote_address, between.remote); !status) return status;
+  if (Status status = check_address(*vpn, "remote-address", vpn->remote_address, between.remote); !status && !beginning.redirected_from)
+    return status;
   const auto remote = between.remote ? between.remote : vpn->remote_address;
   if (!remote) return config_error("VPN " + vpn->name + " has no remote-address: it can only respond");
   auto local = between.local ? between.local : vpn->local_address;
@@ -599,7 +606,8 @@ Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const
   }
   auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*remote, model::kIkePort}, now);
   const std::uint32_t id = born->id();
-  born->set_replaces(replaces);
+  born->set_replaces(beginning.replaces);
+  if (beginning.redirected_from) born->set_redirected_from(*beginning.redirected_from);
   adopt(std::move(born));
   touch(id, now, out, [&](IkeSa& sa) { sa.start(std::move(policies), attempt, now, out); });
   return {};
@@ -633,7 +641,7 @@ Status Core::initiate(const std::string& name, const std::string& policy, const 
     if (one.negotiated() && (policy.empty() || one.name == policy)) policies.push_back(one.name);
   }
   const std::uint32_t id = usable(name, between);
-  if (id == 0) return connect(vpn, std::move(policies), between, 1, now, out);
+  if (id == 0) return connect(vpn, std::move(policies), between, 1, now, out, {});
   touch(id, now, out, [&](IkeSa& sa) {
     for (const std::string& one : policies) sa.want_child(one, now, out);
   });
@@ -711,6 +719,29 @@ Status Core::rekey(const Selection& which, TimePoint now, Effects& out) {
   }
   if (!any) return fail(nothing_selected(which, "established IKE SA"));
   return {};
+}
+
+Result<std::size_t> Core::redirect(const Peers& peers, const wire::GatewayIdentity& gateway, TimePoint now, Effects& out) {
+  std::vector<std::uint32_t> ids;
+  for (const auto& [id, sa] : sas_) {
+    if (!sa->established() || sa->awaits_hand_over() || sa->phase() == model::IkeSaPhase::Deleting) continue;
+    if (peers.ike != 0 && id != peers.ike) continue;
+    if (!peers.vpn.empty() && sa->vpn()->name != peers.vpn) continue;
+    if (peers.addresses && !peers.addresses->contains(sa->remote().address)) continue;
+    if (peers.id && !peers.id->matches(sa->remote_id())) continue;
+    ids.push_back(id);
+  }
+  std::size_t asked = 0;
+  std::string why_not;
+  for (const std::uint32_t id : ids) {
+    touch(id, now, out, [&](IkeSa& sa) {
+      const Status begun = sa.redirect(gateway, now, out);
+      if (begun) return void(++asked);
+      why_not = "[" + std::to_string(id) + "]: " + begun.error().message;
+    });
+  }
+  if (asked == 0 && !why_not.empty()) return config_error("IKE SA " + why_not);
+  return asked;
 }
 
 Status Core::install(const std::string& name, const std::string& policy, Effects& out) {
@@ -835,6 +866,7 @@ void Core::stop_vpn(const std::string& name, const std::string& reason, TimePoin
   std::vector<TrapKey> keys;
   for (auto trap = traps_.lower_bound({name, {}}); trap != traps_.end() && trap->first.first == name; ++trap) keys.push_back(trap->first);
   for (const TrapKey& key : keys) release_trap(key, out);
+  ctx_.redirects.forget(name);
 }
 
 void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out) {

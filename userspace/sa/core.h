@@ -90,6 +90,16 @@ class Core {
   };
   Status terminate(const Selection& which, TimePoint now, Effects& out);
   Status rekey(const Selection& which, TimePoint now, Effects& out);
+  // Which clients redirect() is about; what is left out stands for any.
+  struct Peers {
+    std::string vpn = {};
+    std::uint32_t ike = 0;
+    std::optional<model::AddressRange> addresses = {};
+    std::optional<model::Identity> id = {};  // may be a pattern
+  };
+  // Asks clients with an established IKE SA to go to another gateway (RFC 5685 5). How many were asked; an error: there are some, and none
+  // of them can be.
+  Result<std::size_t> redirect(const Peers& peers, const wire::GatewayIdentity& gateway, TimePoint now, Effects& out);
   Status terminate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out) {
     return terminate(Selection{vpn, policy}, now, out);
   }
@@ -168,8 +178,14 @@ class Core {
   std::size_t half_open() const { return half_open_.size(); }
   void log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const;
 
+  struct Beginning {
+    std::uint32_t replaces = 0;                // the IKE SA that goes when the new one stands
+    std::optional<IpAddress> redirected_from;  // by this gateway, to one that is not remote-address
+  };
   Status connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
-                 Effects& out, std::uint32_t replaces = 0);
+                 Effects& out, const Beginning& beginning);
+  void follow_redirect(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out);
+  bool redirect_init(const wire::Message& request, const model::Datagram& datagram, ByteView nonce, Effects& out);
   void reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out);
   void finish_reauthentication(std::uint32_t id, TimePoint now, Effects& out);
   void set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);

@@ -364,6 +364,7 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->reply_remote_ = reply_remote_;
   successor->mobike_ = mobike_;
   successor->mobike_initiator_ = mobike_initiator_;
+  successor->redirects_ = redirects_;
   successor->announced_ = announced_;
   successor->peer_addresses_ = peer_addresses_;
   successor->replaces_ = replaces_;

@@ -135,6 +135,8 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
   AuthRequest request = std::move(*auth_->sent);
   const Payloads payloads = std::move(auth_->payloads);
   auth_.reset();
+  if (const auto* redirect = find_notify(payloads, NotifyType::Redirect); redirect != nullptr && redirects_)
+    return on_auth_redirect(*redirect, request, now, out);
   const auto* error = find_error(payloads);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
@@ -217,6 +219,7 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   answer.push_back(id_payload(true));
   if (proof.certificate) add_certificates(answer, *proof.certificate);
   answer.push_back(proof.auth);
+  if (redirects_in_auth()) return redirect_in_auth(header, std::move(answer), now, out);
   add_crash_token(answer);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);

@@ -448,6 +448,10 @@ void IkeSa::begin(Job job, TimePoint now, Effects& out) {
       const wire::NotifyPayload cookie2{NotifyType::Cookie2, wire::ProtocolId::None, {}, request.cookie2};
       return send_request(ExchangeType::Informational, {cookie2}, std::move(request), now, out);
     }
+    case Job::Kind::Redirect:
+      return send_request(ExchangeType::Informational,
+                          {wire::NotifyPayload{NotifyType::Redirect, wire::ProtocolId::None, {}, wire::encode_redirect(job.gateway)}},
+                          LivenessRequest{}, now, out);
     case Job::Kind::DeleteChild: {
       ChildSa* child = find_child(job.child);
       if (child == nullptr) return;

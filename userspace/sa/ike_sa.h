@@ -7,7 +7,7 @@
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
 // each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
 // payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
-// reauthentication.cpp, crash_detection.cpp (when one end has lost it).
+// reauthentication.cpp, crash_detection.cpp (when one end has lost it), redirect.cpp.
 #pragma once
 
 #include <deque>
@@ -34,6 +34,9 @@
 namespace svti::sa {
 
 using Payloads = std::vector<wire::Payload>;
+
+// the client says so in its IKE_SA_INIT request
+bool follows_redirects(const Payloads& init_request);
 
 class IkeSa {
  public:
@@ -78,7 +81,11 @@ class IkeSa {
   void reauthenticate(TimePoint now, Effects& out);
   // Deleted, and when the peer knows that it is, begun anew with these policies.
   void restart(std::vector<std::string> policies, TimePoint now, Effects& out);
-  // the IKE SA that this one is to replace by reauthentication, 0: none
+  // Sends the client to another gateway (RFC 5685 5). An error says why it cannot be.
+  Status redirect(const wire::GatewayIdentity& gateway, TimePoint now, Effects& out);
+  // before start(): this gateway has sent us to the one that it is to begin with
+  void set_redirected_from(const IpAddress& gateway) { redirected_from_ = gateway; }
+  // the IKE SA that this one is to replace by reauthentication or redirection, 0: none
   std::uint32_t replaces() const { return replaces_; }
   void set_replaces(std::uint32_t id) { replaces_ = id; }
   // the kernel could not install, or gave up, an SA of this CHILD SA
@@ -138,14 +145,16 @@ class IkeSa {
       Liveness,
       UpdateAddresses,
       AnnounceAddresses,
-      Routability
+      Routability,
+      Redirect
     };
     Kind kind{};
-    std::string policy;        // CreateChild
-    std::uint32_t child = 0;   // RekeyChild, DeleteChild
-    model::SaId refused = {};  // RefuseChild: our inbound half of what the peer has made of our offer, and we cannot take
-    wire::KeGroup group{};     // CreateChild, RekeyChild, RekeyIke: asked for by INVALID_KE_PAYLOAD; None: our first
-    std::uint32_t rounds = 0;  // how often it was begun
+    std::string policy;                  // CreateChild
+    std::uint32_t child = 0;             // RekeyChild, DeleteChild
+    model::SaId refused = {};            // RefuseChild: our inbound half of what the peer has made of our offer, and we cannot take
+    wire::KeGroup group{};               // CreateChild, RekeyChild, RekeyIke: asked for by INVALID_KE_PAYLOAD; None: our first
+    std::uint32_t rounds = 0;            // how often it was begun
+    wire::GatewayIdentity gateway = {};  // Redirect
   };
   struct DelayedJob {
     TimePoint at;
@@ -402,6 +411,16 @@ class IkeSa {
   void on_unprotected(const wire::Message& message, TimePoint now, Effects& out);
   void on_peer_lost_it(TimePoint now, Effects& out);
 
+  // redirect.cpp
+  void offer_redirect(Payloads& payloads);
+  Result<IpAddress> redirect_target(const wire::GatewayIdentity& gateway, TimePoint now);
+  void go_to(const IpAddress& gateway, std::vector<std::string> policies, std::uint32_t replaces, Effects& out);
+  void on_init_redirect(const wire::NotifyPayload& redirect, TimePoint now, Effects& out);
+  void on_auth_redirect(const wire::NotifyPayload& redirect, const AuthRequest& request, TimePoint now, Effects& out);
+  void on_session_redirect(const Payloads& payloads, TimePoint now, Effects& out);
+  bool redirects_in_auth() const;
+  void redirect_in_auth(const wire::Header& header, Payloads answer, TimePoint now, Effects& out);
+
   // reauthentication.cpp
   void begin_authentication_lifetime(TimePoint now);
   void add_auth_lifetime(Payloads& answer) const;
@@ -475,7 +494,9 @@ class IkeSa {
   Endpoint reply_local_, reply_remote_;  // between which the message at hand came
   bool mobike_ = false;                  // both ends do it
   bool mobike_initiator_ = false;        // we began the first IKE SA, and decide on addresses
-  std::vector<IpAddress> announced_;     // addresses of ours that the peer was told of last
+  bool redirects_ = false;               // the client has said that it follows redirections
+  std::optional<IpAddress> redirected_from_;
+  std::vector<IpAddress> announced_;  // addresses of ours that the peer was told of last
   std::vector<IpAddress> peer_addresses_;
   Bytes mapping_;                       // how the peer saw us last, as it hashes it
   Secret peer_token_;                   // by which the peer would prove that it has lost this IKE SA; empty: none

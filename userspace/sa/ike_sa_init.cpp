@@ -62,6 +62,7 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   add_nat_detection(payloads);
   if (ctx_.config->global.fragment_size != 0) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
   if (vpn_->authentication.uses_certificates()) add_auth_methods(payloads, {});
+  offer_redirect(payloads);
   window_.finish();
   next_request_id_ = 0;  // every IKE_SA_INIT request has message id 0 (RFC 7296 2.2)
   ++init_->rounds;
@@ -113,6 +114,7 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
     return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: " + violation->reason);
   }
   count_message(ExchangeType::IkeSaInit, true, true);
+  if (const auto* redirect = find_notify(payloads, NotifyType::Redirect)) return on_init_redirect(*redirect, now, out);
   if (const auto* cookie = find_notify(payloads, NotifyType::Cookie)) {
     if (cookie->data.empty() || cookie->data.size() > kMaxCookieSize)
       return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: cookie of an impossible size");
@@ -234,6 +236,7 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   // RFC 7383 2.3: said in answer to a peer that says so alone
   fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(request.payloads, NotifyType::FragmentationSupported) != nullptr;
   if (fragmentation_) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
+  redirects_ = follows_redirects(request.payloads);
   // Which VPN the peer means is not known yet: what is said fits all that it may be.
   remember_peer_methods(request.payloads);
   if (const auto certificates = ctx_.index.certificates(local_.address, remote_.address); certificates.used)

@@ -79,6 +79,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
     }
   }
   learn_crash_token(payloads);
+  on_session_redirect(payloads, now, out);
   answer_configuration(payloads, response);
   on_mobike_request(payloads, response, now, out);
   send_response(header, response, out);

@@ -73,7 +73,9 @@ RuleViolation syntax(std::string reason) { return {wire::NotifyType::InvalidSynt
 
 bool replaces_success(ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads) {
   if (!response) return false;
-  if (exchange == ExchangeType::IkeSaInit && find_notify(payloads, wire::NotifyType::Cookie) != nullptr) return true;
+  const bool init = exchange == ExchangeType::IkeSaInit;
+  if (init && find_notify(payloads, wire::NotifyType::Cookie) != nullptr) return true;
+  if (init && find_notify(payloads, wire::NotifyType::Redirect) != nullptr) return true;
   const wire::NotifyPayload* error = find_error(payloads);
   // In IKE_AUTH an error about the CHILD SA comes beside IDr and AUTH (RFC 7296 2.21.2): those are asked for where they are needed.
   return error != nullptr;

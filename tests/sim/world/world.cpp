@@ -50,9 +50,11 @@ void Node::be_born() {
   notices_.clear();
   explanations_.clear();
   log_.clear();
-  core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress&) -> std::optional<IpAddress> {
+  core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress& destination) -> std::optional<IpAddress> {
     if (addresses_.empty()) return std::nullopt;
-    return addresses_.front();
+    const auto fits =
+        std::find_if(addresses_.begin(), addresses_.end(), [&](const auto& one) { return one.family() == destination.family(); });
+    return fits == addresses_.end() ? addresses_.front() : *fits;
   });
   if (forgets_secret) secret_.front() ^= 1;
   core_->set_crash_secret(Secret(ByteView(secret_)));
