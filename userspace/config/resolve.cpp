@@ -108,6 +108,7 @@ const Setters<IkePolicy>& ike_policy_setters() {
       {"udp-encap", [](IkePolicy& policy, Value value) { policy.udp_encap = truth(value); }},
       {"mobike", [](IkePolicy& policy, Value value) { policy.mobike = truth(value); }},
       {"redirect", [](IkePolicy& policy, Value value) { policy.redirect = truth(value); }},
+      {"session-resumption", [](IkePolicy& policy, Value value) { policy.session_resumption = truth(value); }},
       {"redirect-to", [](IkePolicy& policy, Value value) { policy.redirect_to = *wire::GatewayIdentity::parse(value); }},
   };
   return kSetters;

@@ -37,8 +37,11 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
       expiry_timer_(loop) {
   if (place_.ids != nullptr) core_.share_ids(*place_.ids);
   // of this VRF alone: another one would tell the tokens of our IKE SAs
-  if (place_.host_secret != nullptr && !place_.host_secret->empty())
+  if (place_.host_secret != nullptr && !place_.host_secret->empty()) {
     core_.set_crash_secret(derived_secret(*place_.host_secret, "QCD_TOKEN of VRF " + place_.vrf));
+    core_.set_ticket_secret(derived_secret(*place_.host_secret, "tickets of VRF " + place_.vrf),
+                            [] { return std::chrono::duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()); });
+  }
   core_.set_local_addresses([this] {
     auto addresses = kernel_.local_addresses();
     if (addresses) return std::move(*addresses);

@@ -20,6 +20,7 @@
 #include "sa/effects.h"
 #include "sa/rate_limit.h"
 #include "sa/request_window.h"
+#include "sa/resumption.h"
 #include "sa/virtual_address.h"
 #include "sa/vpn_index.h"
 
@@ -68,7 +69,7 @@ struct SaOwner {
 
 // what the Core has to do about a VPN after the IKE SA at hand is done with the message
 struct FollowUp {
-  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry, Reauthenticate, Redirect };
+  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry, Reauthenticate, Redirect, Resumed };
   Kind kind{};
   std::string vpn;
   std::string policy;         // Start, Trap
@@ -77,6 +78,7 @@ struct FollowUp {
   std::uint32_t attempt = 0;  // Retry: how many attempts were made
   std::vector<std::string> policies;  // Retry, Reauthenticate, Redirect
   IpAddress gateway = {}, from = {};  // Redirect: where to, and who said so
+  wire::IkeSpi spi = 0;               // Resumed: ours, of the IKE SA whose place was taken; `ike` is the one that took it
 };
 
 // The next unique ids. Several Cores may draw from the same.
@@ -144,6 +146,8 @@ struct Context {
   RateLimit explained_strangers{8, seconds(1)};
   CrashTokens crash_tokens;
   RedirectCounts redirects;
+  TicketMint tickets;
+  std::map<std::string, KeptTicket> kept_tickets;  // of gateways that are not there any more, by VPN
   UnknownSpiAnswers unknown_spi_answers;
 
   // notes for the Core

@@ -185,6 +185,13 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       if (configured != ctx_.config->vpns.end())
         (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out, {note.ike, {}});
       return;
+    case FollowUp::Kind::Resumed:
+      if (const auto old = by_spi_.find(note.spi); old != by_spi_.end() && old->second != note.ike) {
+        const IkeSa* fresh = find(note.ike);
+        const bool same = fresh != nullptr && find(old->second)->remote_id() == fresh->remote_id();
+        if (same) touch(old->second, now, out, [&](IkeSa& sa) { sa.destroy("the peer has resumed it", now, out); });
+      }
+      return;
     case FollowUp::Kind::Redirect:
       if (configured != ctx_.config->vpns.end()) follow_redirect(configured->second, note, now, out);
       return;
@@ -395,14 +402,15 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request from " + datagram.remote.to_string() + " dropped: " + reason);
   };
   if (closed_) return drop("shutting down");
-  if (header.exchange != ExchangeType::IkeSaInit || header.message_id != 0 || !header.from_initiator)
+  const bool resumes = header.exchange == ExchangeType::IkeSessionResume;
+  if ((header.exchange != ExchangeType::IkeSaInit && !resumes) || header.message_id != 0 || !header.from_initiator)
     return drop("it belongs to no IKE SA");
   if (const auto known = half_open_.find({datagram.remote, header.initiator_spi}); known != half_open_.end()) {
     // RFC 7296 2.1: a retransmission gets the same answer; anything else with this SPI is ignored
     (void)find(known->second)->answer_again(datagram, out);
     return;
   }
-  if (const auto violation = check_message(ExchangeType::IkeSaInit, false, message.payloads)) {
+  if (const auto violation = check_message(header.exchange, false, message.payloads)) {
     if (violation->notify == NotifyType::UnsupportedCriticalPayload)
       answer_init(datagram, header, violation->notify, violation->notify_data, out);
     return drop(violation->reason);
@@ -413,11 +421,7 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
 
   const auto* cookie = find_notify(message.payloads, NotifyType::Cookie);
   const bool proven = cookie != nullptr && cookies_.valid(now, cookie->data, nonce->data, datagram.remote.address, header.initiator_spi);
-  const auto ask_for_cookie = [&] {
-    log(out, Subsystem::Ike, 2, "asking " + datagram.remote.to_string() + " for a cookie");
-    answer_init(datagram, header, NotifyType::Cookie, cookies_.make(now, nonce->data, datagram.remote.address, header.initiator_spi), out);
-  };
-  if (!proven && cookie_needed(now)) return ask_for_cookie();
+  if (!proven && cookie_needed(now)) return ask_for_cookie(message, datagram, now, out);
   const model::GlobalOptions& options = ctx_.config->global;
   const auto drop_for = [&](const std::string& leaf, const std::string& reason) {
     model::Explanation why = refusal(datagram, model::Cause::Limit, reason, now);
@@ -433,6 +437,7 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
     return drop_for("block-threshold", "too many half-open IKE SAs of this address (block-threshold)");
   }
 
+  if (resumes) return on_resume_request(message, datagram, proven, now, out);
   if (redirect_init(message, datagram, nonce->data, out)) return;
 
   const auto lists = ctx_.index.ike_proposals(datagram.local.address, datagram.remote.address);
@@ -468,14 +473,26 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
   auto born = IkeSa::as_responder(ctx_, datagram.local, datagram.remote, header.initiator_spi, now);
   Effects effects;
   if (const Status accepted = born->accept_init(message, datagram, *choice, now, effects); !accepted) return drop(accepted.error().message);
+  take_in_half_open(std::move(born), std::move(effects), message, datagram, proven, now, out);
+}
+
+void Core::ask_for_cookie(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out) {
+  const auto* nonce = find_payload<wire::NoncePayload>(message.payloads);
+  log(out, Subsystem::Ike, 2, "asking " + datagram.remote.to_string() + " for a cookie");
+  answer_init(datagram, message.header, NotifyType::Cookie,
+              cookies_.make(now, nonce->data, datagram.remote.address, message.header.initiator_spi), out);
+}
+
+void Core::take_in_half_open(std::unique_ptr<IkeSa> born, Effects effects, const wire::Message& message, const model::Datagram& datagram,
+                             bool proven, TimePoint now, Effects& out) {
   // An answer larger than the request could be aimed at somebody else: first the sender has to show that it is where it says.
   const bool larger = std::any_of(effects.begin(), effects.end(), [&](const Effect& effect) {
     const auto* sent = std::get_if<SendDatagram>(&effect);
     return sent != nullptr && sent->datagram.payload.size() > datagram.payload.size();
   });
-  if (larger && !proven) return ask_for_cookie();
+  if (larger && !proven) return ask_for_cookie(message, datagram, now, out);
   std::move(effects.begin(), effects.end(), std::back_inserter(out));
-  const Origin origin{datagram.remote, header.initiator_spi};
+  const Origin origin{datagram.remote, message.header.initiator_spi};
   half_open_[origin] = born->id();
   origin_of_half_open_[born->id()] = origin;
   ++half_open_of_[datagram.remote.address];
@@ -607,6 +624,11 @@ Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const
   auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*remote, model::kIkePort}, now);
   const std::uint32_t id = born->id();
   born->set_replaces(beginning.replaces);
+  if (const auto kept = ctx_.kept_tickets.find(vpn->name); kept != ctx_.kept_tickets.end()) {
+    const bool fits = vpn->ike.session_resumption && kept->second.gateway == *remote && now < kept->second.expires;
+    if (fits && beginning.replaces == 0) born->resume_with(std::move(kept->second));
+    ctx_.kept_tickets.erase(kept);
+  }
   if (beginning.redirected_from) born->set_redirected_from(*beginning.redirected_from);
   adopt(std::move(born));
   touch(id, now, out, [&](IkeSa& sa) { sa.start(std::move(policies), attempt, now, out); });
@@ -867,6 +889,7 @@ void Core::stop_vpn(const std::string& name, const std::string& reason, TimePoin
   for (auto trap = traps_.lower_bound({name, {}}); trap != traps_.end() && trap->first.first == name; ++trap) keys.push_back(trap->first);
   for (const TrapKey& key : keys) release_trap(key, out);
   ctx_.redirects.forget(name);
+  ctx_.kept_tickets.erase(name);
 }
 
 void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out) {

@@ -36,6 +36,10 @@ class Core {
   // IKE SA.
   void set_crash_secret(Secret secret) { ctx_.crash_tokens.set_secret(std::move(secret)); }
 
+  // What tickets are made with (RFC 5723), of this Core alone and the same in every life of the daemon; without it none are given. `wall`:
+  // seconds since 1970, now. Before the first IKE SA.
+  void set_ticket_secret(Secret secret, std::function<seconds()> wall) { ctx_.tickets.set_secret(std::move(secret), std::move(wall)); }
+
   // Unique ids come from `ids`, which must outlive the Core; before the first IKE SA.
   void share_ids(UniqueIds& ids) { ctx_.ids = &ids; }
 
@@ -168,6 +172,11 @@ class Core {
   void follow_up(const FollowUp& note, TimePoint now, Effects& out);
 
   void on_init_request(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  void on_resume_request(const wire::Message& message, const model::Datagram& datagram, bool proven, TimePoint now, Effects& out);
+  // `effects` are what it answers with; `proven`: the sender has shown that it is where it says
+  void take_in_half_open(std::unique_ptr<IkeSa> born, Effects effects, const wire::Message& message, const model::Datagram& datagram,
+                         bool proven, TimePoint now, Effects& out);
+  void ask_for_cookie(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
   void on_unknown_ike_spi(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
   // false: it would be larger than the request, and is not sent
   static bool answer_unprotected(const model::Datagram& request, const wire::Header& header, const std::vector<wire::Payload>& payloads,

@@ -365,6 +365,8 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->mobike_ = mobike_;
   successor->mobike_initiator_ = mobike_initiator_;
   successor->redirects_ = redirects_;
+  successor->ticket_refused_ = ticket_refused_;
+  successor->authenticated_until_ = authenticated_until_;
   successor->announced_ = announced_;
   successor->peer_addresses_ = peer_addresses_;
   successor->replaces_ = replaces_;
@@ -492,6 +494,7 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
   Payloads payloads_sent = {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce},
                             wire::KePayload{group, to_bytes((*own_ke)->public_value())}};
   successor->add_crash_token(payloads_sent);
+  successor->ask_for_ticket_later(now);
   send_response(header, payloads_sent, out);
 }
 
@@ -560,7 +563,7 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
   jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, {}, 0});
   successor->learn_crash_token(payloads);
   // RFC 6290 4.3: ours goes in an exchange of its own, as the sign of life does
-  if (ctx_.crash_tokens.any()) successor->jobs_.push_front({Job::Kind::Liveness, {}, 0, {}, {}, 0});
+  if (ctx_.crash_tokens.any() || successor->wants_ticket()) successor->jobs_.push_front({Job::Kind::Liveness, {}, 0, {}, {}, 0});
   successor->pump(now, out);
 }
 

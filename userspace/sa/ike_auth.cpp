@@ -26,6 +26,7 @@ constexpr Duration kFailedLife = seconds(10);  // an answered failure is remembe
 void IkeSa::send_auth(TimePoint now, Effects& out) {
   auth_.emplace();
   auth_->vpn = vpn_;
+  if (resuming_) return send_auth_request({{wire::AuthMethod::SharedKeyMic, resumed_auth(true)}, nullptr}, now, out);
   prove_ourselves(now, out);
 }
 
@@ -45,7 +46,7 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   payloads.push_back(proof.auth);
   add_crash_token(payloads);  // RFC 6290 4.2: behind AUTH
   // RFC 7296 2.4: with no other IKE SA between these identities, whatever the peer still has is from before a crash of ours
-  if (vpn_->ike.unique_sa != model::UniqueSa::Never && !ctx_.established_between(local_id_, expected, now)) {
+  if (!resuming_ && vpn_->ike.unique_sa != model::UniqueSa::Never && !ctx_.established_between(local_id_, expected, now)) {
     payloads.push_back(wire::NotifyPayload{NotifyType::InitialContact, wire::ProtocolId::None, {}, {}});
   }
 
@@ -62,7 +63,9 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
     }
   }
   if (vpn_->ike.mobike) offer_mobike(payloads);
-  if (!proof.certificate) log(out, Subsystem::Ike, 1, "authenticating as " + local_id_.to_string() + " with a pre-shared key");
+  if (vpn_->ike.session_resumption) payloads.push_back(wire::NotifyPayload{NotifyType::TicketRequest, wire::ProtocolId::None, {}, {}});
+  if (!proof.certificate && !resuming_)
+    log(out, Subsystem::Ike, 1, "authenticating as " + local_id_.to_string() + " with a pre-shared key");
   send_request(ExchangeType::IkeAuth, payloads, std::move(request), now, out);
 }
 
@@ -79,6 +82,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
   set_phase(IkeSaPhase::Established, out);
   begin_lifetime(now);
   begin_authentication_lifetime(now);
+  bound_authentication(now);
   log(out, Subsystem::Ike, 0,
       "IKE SA established between " + local_.address.to_string() + " [" + local_id_.to_string() + "] and " + remote_.address.to_string() +
           " [" + remote_id_.to_string() + "], " + to_string(choice_));
@@ -116,6 +120,7 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
         connect_failure(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + vpn_->remote_id->to_string(), now),
         now, out);
   }
+  if (resuming_) return on_resumed_auth_response(now, out);
   check_peer(now, out);
 }
 
@@ -143,6 +148,7 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
   learn_crash_token(payloads);
   learn_mobike(payloads);
   learn_auth_lifetime(payloads, now);
+  learn_ticket(payloads, now, out);
   take_addresses(payloads, out);
   if (lacks_address(request.child ? request.child->policy : std::string(), payloads, now, out)) {
     if (request.child) ctx_.child_spis.erase(request.child->spi);
@@ -183,6 +189,7 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
   const auto* id = find_id(payloads, PayloadType::IdInitiator);
   const auto* demanded = find_id(payloads, PayloadType::IdResponder);
   remote_id_ = identity_of(*id);
+  if (resumed_) return on_resumed_auth_request(header, payloads, now, out);
   const Identity demanded_id = demanded == nullptr ? Identity{} : identity_of(*demanded);
   const VpnPtr vpn = ctx_.index.find({local_.address, remote_.address, remote_id_, demanded == nullptr ? nullptr : &demanded_id, choice_});
   if (!vpn) {
@@ -211,7 +218,8 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   auth_.reset();
   const bool initial_contact = find_notify(payloads, NotifyType::InitialContact) != nullptr;
   // A peer that has lost the other one says so. One that came up while this one was on its way is no older one: both ends began at once.
-  if (vpn->ike.unique_sa == model::UniqueSa::Keep && !initial_contact && ctx_.established_between(local_id_, remote_id_, created_at_)) {
+  if (vpn->ike.unique_sa == model::UniqueSa::Keep && !initial_contact && !resumed_ &&
+      ctx_.established_between(local_id_, remote_id_, created_at_)) {
     return refuse_authentication(header, "there is an IKE SA with " + remote_id_.to_string() + " already (unique-sa keep)", now, out);
   }
   vpn_ = vpn;
@@ -227,13 +235,15 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   learn_mobike(payloads);
   if (mobike_) offer_mobike(answer);
   add_auth_lifetime(answer);
+  add_ticket(payloads, answer, now);
   if (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never) {
     ctx_.follow_ups.push_back({FollowUp::Kind::InitialContact, vpn_->name, {}, id_, 0, {}});
   }
 
-  assign_addresses(payloads,
-                   vpn_->ike.unique_sa == model::UniqueSa::Replace || (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never),
-                   answer, out);
+  assign_addresses(
+      payloads,
+      resumed_ || vpn_->ike.unique_sa == model::UniqueSa::Replace || (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never),
+      answer, out);
   const auto selection = select_child(payloads, KeyExchangeUse::Ignore, {});
   if (!selection) {
     log(out, Subsystem::Child, 0, "CHILD SA refused: " + selection.error().why.reason);

@@ -156,7 +156,8 @@ void IkeSa::count_message(ExchangeType exchange, bool response, bool inbound) {
 
 void IkeSa::send_request(ExchangeType exchange, const Payloads& payloads, Request request, TimePoint now, Effects& out) {
   const std::uint32_t message_id = next_request_id_;
-  auto messages = exchange == ExchangeType::IkeSaInit
+  const bool first = exchange == ExchangeType::IkeSaInit || exchange == ExchangeType::IkeSessionResume;
+  auto messages = first
                       ? Result<std::vector<Bytes>>(std::vector<Bytes>{wire::encode_message(header(exchange, false, message_id), payloads)})
                       : protect(exchange, false, message_id, payloads);
   if (!messages) {
@@ -169,7 +170,7 @@ void IkeSa::send_request(ExchangeType exchange, const Payloads& payloads, Reques
   log(out, Subsystem::Encoding, 2,
       "sending " + wire::to_string(exchange) + " request " + std::to_string(message_id) + " to " + remote_.to_string() + " " +
           names_of(payloads, false) + in_fragments(*messages));
-  if (exchange == ExchangeType::IkeSaInit) init_->our_message = messages->front();
+  if (first) init_->our_message = messages->front();
   last_sent_ = now;
   response_pieces_.clear();
   transmit(*messages, out);
@@ -217,6 +218,8 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   if (!keys_) {
     if (role_ == Role::Initiator && header.exchange == ExchangeType::IkeSaInit && header.response)
       on_init_response(message, datagram, now, out);
+    if (role_ == Role::Initiator && header.exchange == ExchangeType::IkeSessionResume && header.response)
+      on_resume_response(message, datagram, now, out);
     return;
   }
   // Nothing unprotected is believed once there are keys (RFC 7296 2.21.4).
@@ -329,6 +332,7 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
     case ExchangeType::Informational:
       return on_informational_request(header, payloads, now, out);
     case ExchangeType::IkeSaInit:
+    case ExchangeType::IkeSessionResume:
       break;
   }
   log(out, Subsystem::Ike, 1, "request of the unknown type " + wire::to_string(header.exchange) + " refused");
@@ -367,6 +371,7 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
   }
   std::visit(Overloaded{
                  [](InitRequest&) {},
+                 [](ResumeRequest&) {},
                  [&](AuthRequest& auth) { on_auth_response(auth, payloads, now, out); },
                  [&](CreateChildRequest& create) { on_create_child_response(create, payloads, now, out); },
                  [&](RekeyIkeRequest& rekey) { on_rekey_ike_response(rekey, payloads, now, out); },
@@ -379,7 +384,10 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
                    die(out);
                  },
                  [&](AuthenticationFailedRequest&) { die(out); },
-                 [&](LivenessRequest&) { on_liveness_response(payloads, now, out); },
+                 [&](LivenessRequest&) {
+                   learn_ticket(payloads, now, out);
+                   on_liveness_response(payloads, now, out);
+                 },
                  [&](UpdateAddressesRequest& update) { on_update_response(update, payloads, now, out); },
                  [](AnnounceAddressesRequest&) {},
                  [&](RoutabilityRequest& routability) { on_routability_response(routability, payloads, now, out); },
@@ -557,6 +565,8 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
 }
 
 void IkeSa::on_unreachable(TimePoint now, Effects& out) {
+  // nobody has seen the ticket: it is still good
+  if (requesting<ResumeRequest>() && resuming_) ctx_.kept_tickets.insert_or_assign(vpn_->name, std::move(*resuming_));
   abandon_request();
   if (phase_ == IkeSaPhase::Connecting) return fail_connect(no_answer(now), now, out, true);
   if (established()) out.emplace_back(Explained{no_answer(now)});
@@ -566,6 +576,7 @@ void IkeSa::on_unreachable(TimePoint now, Effects& out) {
 // The peer is not there any more, or knows nothing of this IKE SA.
 void IkeSa::close_as_dead(const std::string& reason, TimePoint now, Effects& out) {
   abandon_request();
+  keep_ticket();
   if (established()) {
     log(out, Subsystem::Ike, 0, "IKE SA with " + remote_.to_string() + " closed: " + reason);
     close_children(reason, true, now, out);

@@ -7,7 +7,7 @@
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
 // each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
 // payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
-// reauthentication.cpp, crash_detection.cpp (when one end has lost it), redirect.cpp.
+// reauthentication.cpp, crash_detection.cpp (when one end has lost it), redirect.cpp, resumption.cpp.
 #pragma once
 
 #include <deque>
@@ -53,6 +53,10 @@ class IkeSa {
   // Responder: `request` was checked, and `choice` is out of it. Sends the response; an error means nothing was sent.
   Status accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now,
                      Effects& out);
+  // the same for IKE_SESSION_RESUME; `content` is that of the ticket in it
+  Status accept_resume(const wire::Message& request, const model::Datagram& datagram, TicketContent content, TimePoint now, Effects& out);
+  // before start(): it begins with IKE_SESSION_RESUME
+  void resume_with(KeptTicket ticket) { resuming_ = std::move(ticket); }
 
   void receive(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
   // an IKE_SA_INIT request seen before: the response again
@@ -97,7 +101,7 @@ class IkeSa {
   bool initiated() const { return role_ == Role::Initiator; }
   wire::IkeSpi initiator_spi() const { return spi_i_; }
   // our IKE_SA_INIT has no answer yet: the peer has no IKE SA that could be missed
-  bool awaits_init() const { return requesting<InitRequest>(); }
+  bool awaits_init() const { return requesting<InitRequest>() || requesting<ResumeRequest>(); }
   // the CHILD SA of this policy is there, and not on its way out
   bool serves(const std::string& policy) const;
   // the policies of the CHILD SAs that are in use
@@ -189,6 +193,7 @@ class IkeSa {
 
   // The request under way.
   struct InitRequest {};
+  struct ResumeRequest {};
   struct AuthRequest {
     std::optional<ChildOffer> child;
   };
@@ -213,7 +218,7 @@ class IkeSa {
     Bytes cookie2;
   };
   using Request =
-      std::variant<InitRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest, DeleteChildRequest, DeleteIkeRequest,
+      std::variant<InitRequest, ResumeRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest, DeleteChildRequest, DeleteIkeRequest,
                    AuthenticationFailedRequest, LivenessRequest, UpdateAddressesRequest, AnnounceAddressesRequest, RoutabilityRequest>;
 
   // IKE_SA_INIT, remembered until IKE_AUTH is through (RFC 7296 2.15 signs both messages)
@@ -303,6 +308,7 @@ class IkeSa {
   // ike_sa_init.cpp
   void send_init(TimePoint now, Effects& out);
   void on_init_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  void go_to_port_4500(const Payloads& response);
   bool forced_encapsulation() const;
   void add_nat_detection(Payloads& payloads) const;
   void detect_nat(const Payloads& payloads, const Endpoint& local, const Endpoint& remote, wire::IkeSpi spi_r, Effects& out);
@@ -421,6 +427,21 @@ class IkeSa {
   bool redirects_in_auth() const;
   void redirect_in_auth(const wire::Header& header, Payloads answer, TimePoint now, Effects& out);
 
+  // resumption.cpp
+  void add_ticket(const Payloads& request, Payloads& answer, TimePoint now);
+  bool wants_ticket() const;
+  void learn_ticket(const Payloads& payloads, TimePoint now, Effects& out);
+  void keep_ticket();
+  void ask_for_ticket_later(TimePoint now);
+  void send_resume(TimePoint now, Effects& out);
+  void resume_refused(const std::string& why, TimePoint now, Effects& out);
+  void on_resume_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  Bytes resumed_auth(bool ours) const;
+  bool proves_resumption(const Payloads& payloads) const;
+  void on_resumed_auth_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_resumed_auth_response(TimePoint now, Effects& out);
+  void bound_authentication(TimePoint now);
+
   // reauthentication.cpp
   void begin_authentication_lifetime(TimePoint now);
   void add_auth_lifetime(Payloads& answer) const;
@@ -496,7 +517,12 @@ class IkeSa {
   bool mobike_initiator_ = false;        // we began the first IKE SA, and decide on addresses
   bool redirects_ = false;               // the client has said that it follows redirections
   std::optional<IpAddress> redirected_from_;
-  std::vector<IpAddress> announced_;  // addresses of ours that the peer was told of last
+  std::optional<KeptTicket> ticket_;            // client: with which this IKE SA could be resumed
+  bool ticket_refused_ = false;                 // the gateway gives none
+  std::optional<KeptTicket> resuming_;          // client: with which it was begun
+  std::optional<TicketContent> resumed_;        // gateway: the same
+  std::optional<seconds> authenticated_until_;  // gateway: since 1970
+  std::vector<IpAddress> announced_;            // addresses of ours that the peer was told of last
   std::vector<IpAddress> peer_addresses_;
   Bytes mapping_;                       // how the peer saw us last, as it hashes it
   Secret peer_token_;                   // by which the peer would prove that it has lost this IKE SA; empty: none

@@ -43,9 +43,11 @@ void IkeSa::start(std::vector<std::string> policies, std::uint32_t attempt, Time
   init_ = InitExchange{};
   init_->nonce_i = ctx_.entropy.bytes(kNonceSize);
   init_->group = first_group(vpn_->ike.proposals);
-  log(out, Subsystem::Ike, 0, "initiating IKE SA to " + remote_.address.to_string());
+  log(out, Subsystem::Ike, 0, std::string(resuming_ ? "resuming" : "initiating") + " IKE SA to " + remote_.address.to_string());
   set_phase(IkeSaPhase::Connecting, out);
-  send_init(now, out);
+  if (!resuming_) return send_init(now, out);
+  local_id_ = resuming_->session.local_id;
+  send_resume(now, out);
 }
 
 void IkeSa::send_init(TimePoint now, Effects& out) {
@@ -181,14 +183,17 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   window_.finish();
   detect_nat(payloads, datagram.local, datagram.remote, spi_r_, out);
   fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(payloads, NotifyType::FragmentationSupported) != nullptr;
-  // RFC 7296 2.23: with a NAT in between the rest goes over port 4500; RFC 4555 3.3: and so it does when there might be one some day
-  const bool may_move = vpn_->ike.mobike && find_notify(payloads, NotifyType::NatDetectionSourceIp) != nullptr;
-  if ((encapsulate() || may_move) && local_.port == model::kIkePort) {
-    local_.port = model::kNatTraversalPort;
-    remote_.port = model::kNatTraversalPort;
-  }
+  go_to_port_4500(payloads);
   log(out, Subsystem::Ike, 1, "IKE_SA_INIT done: " + to_string(choice_));
   send_auth(now, out);
+}
+
+// RFC 7296 2.23: with a NAT in between the rest goes over port 4500; RFC 4555 3.3: and so it does when there might be one some day
+void IkeSa::go_to_port_4500(const Payloads& response) {
+  const bool may_move = vpn_->ike.mobike && find_notify(response, NotifyType::NatDetectionSourceIp) != nullptr;
+  if ((!encapsulate() && !may_move) || local_.port != model::kIkePort) return;
+  local_.port = model::kNatTraversalPort;
+  remote_.port = model::kNatTraversalPort;
 }
 
 void IkeSa::fail_connect(model::Explanation why, TimePoint now, Effects& out, bool retry) {

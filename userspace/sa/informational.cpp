@@ -80,6 +80,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
   }
   learn_crash_token(payloads);
   on_session_redirect(payloads, now, out);
+  add_ticket(payloads, response, now);
   answer_configuration(payloads, response);
   on_mobike_request(payloads, response, now, out);
   send_response(header, response, out);

@@ -29,6 +29,9 @@ Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& see
 // RFC 7296 2.18: SKEYSEED = prf(SK_d of the old SA, g^ir | Ni | Nr), with the old SA's PRF
 Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old);
 
+// RFC 5723 5.1: SKEYSEED = prf(SK_d of the old SA, "Resumption" | Ni | Nr); `choice` is the old one's, and so is the PRF
+Result<IkeKeys> derive_resumed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& sk_d);
+
 // Keys of a pair of ESP SAs. An AEAD's encryption key has its salt behind it and no integrity key.
 struct ChildKeys {
   Secret encryption_i, integrity_i;  // of the SA from initiator to responder of the exchange that made it

@@ -29,9 +29,11 @@ void IkeSa::begin_authentication_lifetime(TimePoint now) {
 }
 
 void IkeSa::add_auth_lifetime(Payloads& answer) const {
-  if (vpn_->ike.reauth_time.count() == 0) return;
+  seconds good_for = vpn_->ike.reauth_time;
+  if (authenticated_until_) good_for = std::max(*authenticated_until_ - ctx_.tickets.wall(), seconds(1));  // less, where it was resumed
+  if (good_for.count() == 0) return;
   Writer lifetime;
-  lifetime.u32(static_cast<std::uint32_t>(vpn_->ike.reauth_time.count()));
+  lifetime.u32(static_cast<std::uint32_t>(good_for.count()));
   answer.push_back(wire::NotifyPayload{NotifyType::AuthLifetime, wire::ProtocolId::None, {}, std::move(lifetime).take()});
 }
 
@@ -76,6 +78,7 @@ Payloads IkeSa::liveness_payloads() const {
   if (mobike_ && mobike_initiator_ && we_behind_nat_) add_nat_detection(out);
   // ... and our token makes the request large enough for an answer with the peer's, should it have lost this IKE SA
   add_crash_token(out);
+  if (wants_ticket()) out.push_back(wire::NotifyPayload{NotifyType::TicketRequest, wire::ProtocolId::None, {}, {}});
   return out;
 }
 

@@ -17,6 +17,7 @@ constexpr Name<ExchangeType> kExchangeNames[] = {
     {ExchangeType::IkeAuth, "IKE_AUTH"},
     {ExchangeType::CreateChildSa, "CREATE_CHILD_SA"},
     {ExchangeType::Informational, "INFORMATIONAL"},
+    {ExchangeType::IkeSessionResume, "IKE_SESSION_RESUME"},
 };
 
 // the notations of RFC 7296 1.2 and 3.2; SKF is RFC 7383's

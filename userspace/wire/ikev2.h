@@ -13,6 +13,7 @@ enum class ExchangeType : std::uint8_t {
   IkeAuth = 35,
   CreateChildSa = 36,
   Informational = 37,
+  IkeSessionResume = 38,  // RFC 5723
 };
 
 enum class PayloadType : std::uint8_t {

@@ -58,6 +58,9 @@ void Node::be_born() {
   });
   if (forgets_secret) secret_.front() ^= 1;
   core_->set_crash_secret(Secret(ByteView(secret_)));
+  core_->set_ticket_secret(Secret(ByteView(secret_)), [this] {
+    return world_.wall.time_since_epoch() + std::chrono::duration_cast<seconds>(world_.now().time_since_epoch());
+  });
   core_->set_local_addresses([this] { return addresses_; });
 }
 
