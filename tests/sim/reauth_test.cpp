@@ -44,6 +44,40 @@ BOOST_AUTO_TEST_CASE(break_before_make_deletes_first_and_lets_nothing_out_in_cle
   BOOST_TEST(pair.left.count(Notice::Kind::IkeUp) == 2U);
   BOOST_TEST(pair.right.count(Notice::Kind::IkeUp) == 2U);
   pair.check_one_pair();
+  // the traps were for that time alone: with start-action none there is none afterwards
+  BOOST_TEST(pair.left.core().trapped_policies("right").empty());
+  BOOST_TEST(pair.left.terminate("right").has_value());
+  pair.world.run_for(seconds(10));
+  BOOST_TEST(pair.left.kernel().spd().empty());
+}
+
+// A VPN without remote-address that a command has given one: what takes the place of its IKE SA goes to the same peer.
+BOOST_AUTO_TEST_CASE(addresses_given_by_command_are_kept) {
+  for (const bool lost : {false, true}) {
+    Pair pair(
+        [&](model::Vpn& vpn) {
+          if (!lost) kReauth(vpn);
+          vpn.remote_address.reset();
+          vpn.ike.dpd_delay = seconds(30);
+          vpn.ipsec.dpd_action = model::DpdAction::Restart;
+        },
+        [](model::Vpn& vpn) { vpn.remote_address.reset(); });
+    pair.left.act([](sa::Core& core, TimePoint now, sa::Effects& out) {
+      sa::Core::Between between;
+      between.remote = address(kRight);
+      BOOST_TEST(core.initiate("right", {}, between, now, out).has_value());
+    });
+    pair.world.run_for(seconds(2));
+    BOOST_TEST_REQUIRE(pair.left.child_sas().size() == 1U);
+    const auto first = pair.left.ike_sas().at(0).initiator_spi;
+    if (lost) {
+      pair.right.crash();
+      pair.right.restart();
+    }
+    pair.world.run_for(seconds(lost ? 60 : 1020));
+    pair.check_one_pair();
+    BOOST_TEST(pair.left.ike_sas().at(0).initiator_spi != first);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(make_before_break_loses_no_packet) {

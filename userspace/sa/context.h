@@ -67,6 +67,11 @@ struct SaOwner {
   std::uint32_t child = 0;
 };
 
+// Addresses given by command to a VPN that leaves them open; nothing: as configured.
+struct Between {
+  std::optional<IpAddress> local, remote;
+};
+
 // what the Core has to do about a VPN after the IKE SA at hand is done with the message
 struct FollowUp {
   enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry, Reauthenticate, Redirect, Resumed };
@@ -77,6 +82,7 @@ struct FollowUp {
                               // is to replace; Reauthenticate: the old one; Redirect: the one to replace, 0: none
   std::uint32_t attempt = 0;  // Retry: how many attempts were made
   std::vector<std::string> policies;  // Retry, Reauthenticate, Redirect
+  Between between = {};               // Start, Retry, Reauthenticate, Redirect: as it was begun before
   IpAddress gateway = {}, from = {};  // Redirect: where to, and who said so
   wire::IkeSpi spi = 0;               // Resumed: ours, of the IKE SA whose place was taken; `ike` is the one that took it
 };
@@ -125,6 +131,11 @@ struct Context {
   Entropy& entropy;
   SourceAddress source_address;  // the address that would be sent from to reach a destination
   std::function<std::vector<IpAddress>()> local_addresses = [] { return std::vector<IpAddress>{}; };
+  std::vector<IpAddress> addresses();  // of ours: as local_addresses() says, asked once while there is `one_look`
+  struct Look {
+    std::optional<std::vector<IpAddress>> seen;
+  };
+  std::optional<Look> one_look;
   model::ConfigurationPtr config = std::make_shared<model::Configuration>();
   VpnIndex index;
   auth::PskStore psks;

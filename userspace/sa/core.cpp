@@ -173,6 +173,7 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       return;
     }
     case FollowUp::Kind::Unique:
+      release_stopgaps(note.ike, out);
       give_way_to(note.ike, now, out);
       keep_unique(note.ike, now, out);
       return finish_reauthentication(note.ike, now, out);
@@ -183,7 +184,7 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       // what was to be replaced is gone: by another attempt, or it has been begun anew itself
       if (const IkeSa* old = find(note.ike); note.ike != 0 && (old == nullptr || !old->established())) return;
       if (configured != ctx_.config->vpns.end())
-        (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out, {note.ike, {}});
+        (void)connect(configured->second, note.policies, note.between, note.attempt + 1, now, out, {note.ike, {}});
       return;
     case FollowUp::Kind::Resumed:
       if (const auto old = by_spi_.find(note.spi); old != by_spi_.end() && old->second != note.ike) {
@@ -197,7 +198,7 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       return;
     case FollowUp::Kind::Start:
       if (configured != ctx_.config->vpns.end() && configured->second->find_policy(note.policy) != nullptr)
-        (void)initiate(note.vpn, note.policy, now, out);
+        (void)initiate(note.vpn, note.policy, note.between, now, out);
       return;
     case FollowUp::Kind::Trap:
       if (configured == ctx_.config->vpns.end()) return;
@@ -208,18 +209,30 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
 
 // RFC 7296 2.8.3: a new IKE SA from the beginning, with CHILD SAs of its own; then, or before, the old one goes.
 void Core::reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out) {
-  if (ctx_.config->global.make_before_break) {
+  // without a remote-address there can be no trap
+  if (ctx_.config->global.make_before_break || !vpn->remote_address) {
     const bool under_way = std::any_of(sas_.begin(), sas_.end(), [&](const auto& one) {
       return one.second->replaces() == note.ike && !one.second->established() && !one.second->finished();
     });
-    if (!under_way) (void)connect(vpn, note.policies, {}, 1, now, out, {note.ike, {}});
+    if (!under_way) (void)connect(vpn, note.policies, note.between, 1, now, out, {note.ike, {}});
     return;
   }
   // no packet leaves in clear while there is no CHILD SA
   for (const std::string& name : note.policies) {
-    if (const auto* policy = vpn->find_policy(name)) set_trap(vpn, *policy, out);
+    const auto* policy = vpn->find_policy(name);
+    if (policy == nullptr || traps_.contains({vpn->name, name})) continue;
+    set_trap(vpn, *policy, out);
+    stopgaps_.emplace(vpn->name, name);
   }
   touch(note.ike, now, out, [&](IkeSa& sa) { sa.restart(note.policies, now, out); });
+}
+
+void Core::release_stopgaps(std::uint32_t id, Effects& out) {
+  const IkeSa* sa = find(id);
+  if (stopgaps_.empty() || sa == nullptr || !sa->established()) return;
+  for (const std::string& policy : sa->served()) {
+    if (stopgaps_.contains({sa->vpn()->name, policy})) release_trap({sa->vpn()->name, policy}, out);
+  }
 }
 
 // The new IKE SA has a CHILD SA for each that the old one has.
@@ -534,7 +547,9 @@ void Core::mapping_moved(const model::SaId& id, const Endpoint& from, TimePoint 
 void Core::paths_changed(TimePoint now, Effects& out) {
   std::vector<std::uint32_t> all;
   for (const auto& [id, sa] : sas_) all.push_back(id);
+  ctx_.one_look.emplace();
   for (const std::uint32_t id : all) touch(id, now, out, [&](IkeSa& sa) { sa.paths_changed(now, out); });
+  ctx_.one_look.reset();
   settle_traps(out);
 }
 
@@ -624,6 +639,7 @@ Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const
   auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*remote, model::kIkePort}, now);
   const std::uint32_t id = born->id();
   born->set_replaces(beginning.replaces);
+  if (!beginning.redirected_from) born->set_between(between);
   if (const auto kept = ctx_.kept_tickets.find(vpn->name); kept != ctx_.kept_tickets.end()) {
     const bool fits = vpn->ike.session_resumption && kept->second.gateway == *remote && now < kept->second.expires;
     if (fits && beginning.replaces == 0) born->resume_with(std::move(kept->second));
@@ -774,6 +790,7 @@ Status Core::install(const std::string& name, const std::string& policy, Effects
   bool any = false;
   for (const model::SecurityPolicy& one : vpn->policies) {
     if (!policy.empty() && one.name != policy) continue;
+    stopgaps_.erase({name, one.name});  // it is to stay now
     set_trap(vpn, one, out);
     any |= traps_.contains({name, one.name});
   }
@@ -943,6 +960,7 @@ void Core::set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Eff
 }
 
 void Core::release_trap(const TrapKey& key, Effects& out) {
+  stopgaps_.erase(key);
   const auto trap = traps_.find(key);
   if (trap == traps_.end()) return;
   out.emplace_back(ReleasePolicies{trap->second.owner});

@@ -73,10 +73,7 @@ class Core {
   // All kernel SAs there are, after events were lost: a CHILD SA of which one is missing is closed.
   void resync(const std::set<model::SaId>& present, TimePoint now, Effects& out);
 
-  // Addresses given by command to a VPN that leaves them open; nothing: as configured.
-  struct Between {
-    std::optional<IpAddress> local, remote;
-  };
+  using Between = sa::Between;
   // Commands; errors of Fault::Configuration. `policy` empty: all of the VPN. The outcome comes as Notices.
   Status initiate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out) {
     return initiate(vpn, policy, {}, now, out);
@@ -196,6 +193,7 @@ class Core {
   void follow_redirect(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out);
   bool redirect_init(const wire::Message& request, const model::Datagram& datagram, ByteView nonce, Effects& out);
   void reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out);
+  void release_stopgaps(std::uint32_t id, Effects& out);
   void finish_reauthentication(std::uint32_t id, TimePoint now, Effects& out);
   void set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
   void set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
@@ -223,6 +221,7 @@ class Core {
   std::set<std::pair<TimePoint, std::uint32_t>> deadlines_;
   std::unordered_map<std::uint32_t, TimePoint> deadline_of_;
   std::map<TrapKey, Trap> traps_;
+  std::set<TrapKey> stopgaps_;  // of these: until the new IKE SA of a reauthentication has the CHILD SA
   std::unordered_map<std::uint32_t, TrapKey> trap_of_reqid_;
   std::uint64_t next_trap_ = std::uint64_t{1} << 32;
 };

@@ -370,6 +370,7 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->announced_ = announced_;
   successor->peer_addresses_ = peer_addresses_;
   successor->replaces_ = replaces_;
+  successor->between_ = between_;
   successor->phase_ = IkeSaPhase::Established;
   successor->established_at_ = now;
   successor->retire_at_ = retire_at_;

@@ -666,8 +666,7 @@ void IkeSa::end_child(std::uint32_t unique_id, const std::string& reason, TimePo
   const ChildSa* child = find_child(unique_id);
   if (child == nullptr || child->phase == model::ChildSaPhase::Deleting) return;
   const bool used = child->phase != model::ChildSaPhase::Rekeyed && child->replaced_by == 0;
-  if (used && vpn_->ipsec_of(*child->policy).start_action == model::StartAction::Start)
-    ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, child->policy->name, 0, 0, {}});
+  if (used && vpn_->ipsec_of(*child->policy).start_action == model::StartAction::Start) start_later(child->policy->name);
   delete_child(unique_id, reason, now, out);
 }
 

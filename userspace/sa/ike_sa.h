@@ -87,6 +87,8 @@ class IkeSa {
   void restart(std::vector<std::string> policies, TimePoint now, Effects& out);
   // Sends the client to another gateway (RFC 5685 5). An error says why it cannot be.
   Status redirect(const wire::GatewayIdentity& gateway, TimePoint now, Effects& out);
+  // before start(): as a command has it; what takes its place is begun so too
+  void set_between(const Between& between) { between_ = between; }
   // before start(): this gateway has sent us to the one that it is to begin with
   void set_redirected_from(const IpAddress& gateway) { redirected_from_ = gateway; }
   // the IKE SA that this one is to replace by reauthentication or redirection, 0: none
@@ -304,6 +306,7 @@ class IkeSa {
   void begin(Job job, TimePoint now, Effects& out);
   Payloads liveness_payloads() const;
   void begin_anew();
+  void start_later(std::string policy) const;
 
   // ike_sa_init.cpp
   void send_init(TimePoint now, Effects& out);
@@ -551,6 +554,7 @@ class IkeSa {
   std::optional<TimePoint> reauth_at_;
   std::optional<TimePoint> authentication_ends_;  // without reauthentication the IKE SA, however often rekeyed, ends then
   std::uint32_t replaces_ = 0;
+  Between between_;
   std::vector<std::string> restart_;    // policies to begin anew with when this one is gone
   std::optional<TimePoint> retire_at_;  // another IKE SA has taken its place
   std::string retire_reason_;

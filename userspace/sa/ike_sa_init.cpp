@@ -202,7 +202,9 @@ void IkeSa::fail_connect(model::Explanation why, TimePoint now, Effects& out, bo
   const std::uint32_t tries = vpn_->ike.keying_tries;
   if (retry && (tries == 0 || attempt_ < tries)) {
     log(out, Subsystem::Ike, 1, "attempt " + std::to_string(attempt_) + " failed: " + reason + "; trying again");
-    ctx_.follow_ups.push_back({FollowUp::Kind::Retry, vpn_->name, {}, replaces_, attempt_, wanted_});
+    FollowUp note{FollowUp::Kind::Retry, vpn_->name, {}, replaces_, attempt_, wanted_};
+    note.between = between_;
+    ctx_.follow_ups.push_back(std::move(note));
   } else {
     log(out, Subsystem::Ike, 0, "IKE SA not established: " + reason);
     notice(out, Notice::Kind::IkeFailed, reason);

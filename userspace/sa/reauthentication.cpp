@@ -20,7 +20,7 @@ void IkeSa::begin_authentication_lifetime(TimePoint now) {
   const model::IkePolicy& ike = vpn_->ike;
   if (ike.reauth_time.count() == 0) return;
   // Who cannot begin, because the peer may be anywhere, ends the IKE SA when the peer has not begun.
-  if (vpn_->remote_address) {
+  if (vpn_->remote_address || between_.remote) {
     reauth_at_ = now + ctx_.jittered(ike.reauth_time, ike.rand_time);
   }
   const Duration over = ike.over_time ? Duration(*ike.over_time) : Duration(ike.reauth_time) / 10;
@@ -55,10 +55,13 @@ void IkeSa::reauthenticate(TimePoint now, Effects& out) {
     reauth_at_ = now + kTryAgain;
     return;
   }
-  if (!vpn_->remote_address) return log(out, Subsystem::Ike, 1, "it cannot be reauthenticated from here: its VPN has no remote-address");
+  if (!vpn_->remote_address && !between_.remote)
+    return log(out, Subsystem::Ike, 1, "it cannot be reauthenticated from here: its VPN has no remote-address");
   log(out, Subsystem::Ike, 1, "reauthenticating");
   reauth_at_ = now + kTryAgain;
-  ctx_.follow_ups.push_back({FollowUp::Kind::Reauthenticate, vpn_->name, {}, id_, 0, served()});
+  FollowUp note{FollowUp::Kind::Reauthenticate, vpn_->name, {}, id_, 0, served()};
+  note.between = between_;
+  ctx_.follow_ups.push_back(std::move(note));
 }
 
 void IkeSa::restart(std::vector<std::string> policies, TimePoint now, Effects& out) {
@@ -68,8 +71,13 @@ void IkeSa::restart(std::vector<std::string> policies, TimePoint now, Effects& o
 }
 
 void IkeSa::begin_anew() {
-  for (std::string& policy : std::exchange(restart_, {}))
-    ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, std::move(policy), 0, 0, {}});
+  for (std::string& policy : std::exchange(restart_, {})) start_later(std::move(policy));
+}
+
+void IkeSa::start_later(std::string policy) const {
+  FollowUp note{FollowUp::Kind::Start, vpn_->name, std::move(policy), 0, 0, {}};
+  note.between = between_;
+  ctx_.follow_ups.push_back(std::move(note));
 }
 
 // RFC 4555 3.8: behind a NAT it shows whether the mapping is still the same

@@ -61,7 +61,10 @@ void Node::be_born() {
   core_->set_ticket_secret(Secret(ByteView(secret_)), [this] {
     return world_.wall.time_since_epoch() + std::chrono::duration_cast<seconds>(world_.now().time_since_epoch());
   });
-  core_->set_local_addresses([this] { return addresses_; });
+  core_->set_local_addresses([this] {
+    ++looks_;
+    return addresses_;
+  });
 }
 
 std::size_t Node::count(sa::Notice::Kind kind) const {

@@ -41,6 +41,7 @@ class Node {
   bool logged(std::string_view text) const;
   const std::vector<std::string>& log() const { return log_; }
 
+  std::size_t looks() const { return looks_; }  // at its own addresses, for the core
   // The addresses it has from now on; what routing prefers is in front. The core is told.
   void set_addresses(std::vector<IpAddress> addresses);
   bool has(const IpAddress& address) const;
@@ -82,6 +83,7 @@ class Node {
   std::vector<model::Explanation> explanations_;
   std::vector<std::string> log_;
   std::size_t keepalives_ = 0;
+  std::size_t looks_ = 0;
   std::set<std::pair<IpAddress, std::uint32_t>> virtual_addresses_;
   std::vector<model::Datagram>* captured_ = nullptr;
 };
