@@ -61,7 +61,7 @@ struct IkePolicy {
   bool mobike = false;
   bool aggressive = false;
   bool redirect = true;                              // as a client: go where the gateway sends us (RFC 5685)
-  bool session_resumption = false;  // RFC 5723, in both roles
+  bool session_resumption = false;                   // RFC 5723, in both roles
   std::optional<wire::GatewayIdentity> redirect_to;  // as a gateway: where clients are sent
 
   bool operator==(const IkePolicy&) const = default;

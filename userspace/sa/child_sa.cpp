@@ -294,18 +294,26 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   return made;
 }
 
-// The peer does not know whether we have this one before it has our answer. Where both ends began at once there is another one that it
-// does know of.
+// The peer does not know whether we have this one before it has our answer. Where both ends began at once, or it authenticates anew, there
+// is another one that it does know of.
 bool IkeSa::twin_sends(const ChildSa& child) const {
+  const bool in_auth = init_.has_value();
   const auto others = ctx_.between(local_id_, remote_id_);
   return std::any_of(others.begin(), others.end(), [&](const IkeSa* other) {
-    if (other == this || !other->initiated() || !other->crosses(*this)) return false;
+    if (other == this || (!in_auth && (!other->initiated() || !other->crosses(*this)))) return false;
     return std::any_of(other->children_.begin(), other->children_.end(),
                        [&](const auto& one) { return one->reqid == child.reqid && one->outbound_installed; });
   });
 }
 
-// ... and it does when it closes the other one, or we do.
+// ... and it does when it speaks on this IKE SA,
+void IkeSa::send_on_all(Effects& out) {
+  for (const auto& child : children_) {
+    if (child->waits_for_twin) activate_outbound(*child, out);
+  }
+}
+
+// or closes the other one, or we do.
 void IkeSa::stop_sending(ChildSa& child, Effects& out) {
   if (!child.outbound_installed) return;
   for (IkeSa* other : ctx_.between(local_id_, remote_id_)) {

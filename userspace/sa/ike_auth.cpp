@@ -19,6 +19,7 @@ namespace {
 
 Identity identity_of(const wire::IdPayload& payload) { return {payload.id_type, payload.data}; }
 
+constexpr Duration kAskWhetherUp = milliseconds(500);
 constexpr Duration kFailedLife = seconds(10);  // an answered failure is remembered this long for retransmissions
 
 }  // namespace
@@ -262,6 +263,9 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   }
   send_response(header, answer, out);
   init_.reset();
+  // Until the peer has this answer it receives on the CHILD SA of before alone: asked soon, it says that it has it.
+  const bool waits = std::any_of(children_.begin(), children_.end(), [](const auto& child) { return child->waits_for_twin; });
+  if (waits) delayed_.push_back({now + kAskWhetherUp, {Job::Kind::Liveness, {}, 0, {}, {}, 0}});
 }
 
 }  // namespace svti::sa

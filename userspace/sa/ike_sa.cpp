@@ -270,6 +270,7 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   // RFC 7296 2.4: only what is fresh proves that the peer is alive; an old message may be anybody's replay
   last_heard_ = now;
   follow(datagram, header.response, now, out);
+  if (established()) send_on_all(out);
   const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
   count_message(header.exchange, header.response, true);
   if (!payloads) {

@@ -467,6 +467,7 @@ class IkeSa {
   void activate_outbound(ChildSa& child, Effects& out);
   void stop_sending(ChildSa& child, Effects& out);
   bool twin_sends(const ChildSa& child) const;
+  void send_on_all(Effects& out);
   void remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out);
   void child_notice(const ChildSa& child, Notice::Kind kind, std::string reason, Effects& out) const;
   ChildSa* find_child(std::uint32_t unique_id) const;
