@@ -4,6 +4,7 @@
 
 #include "wire/configuration.h"
 #include "wire/message.h"
+#include "wire/redirect.h"
 
 using namespace svti;
 using namespace svti::wire;
@@ -36,6 +37,11 @@ void use(const ConfigPayload& payload) {
   check(again && again->addresses.size() == said.addresses.size() && again->dns == said.dns && again->subnets == said.subnets);
 }
 
+void use(const NotifyPayload& notify) {
+  check(!to_string(notify.type).empty());
+  if (const auto redirect = parse_redirect(notify.data)) check(encode_redirect(redirect->gateway, redirect->nonce) == notify.data);
+}
+
 // What parsing drops by design is dropped here too: attributes that make a transform useless, selectors of unknown types.
 std::vector<Payload> writable(std::vector<Payload> payloads) {
   std::erase_if(payloads, [](const Payload& one) {
@@ -58,7 +64,7 @@ void check_chain(const std::vector<Payload>& parsed) {
     check(!to_string(type_of(one)).empty());
     if (const auto* ts = std::get_if<TsPayload>(&one)) use(*ts);
     if (const auto* configuration = std::get_if<ConfigPayload>(&one)) use(*configuration);
-    if (const auto* notify = std::get_if<NotifyPayload>(&one)) check(!to_string(notify->type).empty());
+    if (const auto* notify = std::get_if<NotifyPayload>(&one)) use(*notify);
   }
   const auto payloads = writable(parsed);
   const auto again = parse_payloads(first_type(payloads), encode_payloads(payloads));

@@ -43,6 +43,7 @@ class Scenario {
     static const model::ConfigurationPtr kConfiguration = [] {
       model::Vpn vpn = right_vpn();
       vpn.ike.dpd_delay = seconds(60);
+      vpn.ike.session_resumption = true;
       vpn.ipsec.esp_proposals = {esp_proposal("aes128-gcm-128/curve25519"), esp_proposal("aes128-gcm-128", 2)};
       return configuration({.vpns = {vpn}});
     }();

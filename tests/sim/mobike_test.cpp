@@ -57,6 +57,36 @@ struct Mobile : Pair {
 
 BOOST_AUTO_TEST_SUITE(mobike)
 
+BOOST_AUTO_TEST_CASE(a_change_of_paths_is_looked_at_once_for_all_ike_sas) {
+  World world(1);
+  const auto many = [](model::Vpn vpn) {
+    ConfigurationParts parts;
+    for (const char* name : {"one", "two", "three"}) {
+      kMobile(vpn);
+      vpn.name = name;
+      vpn.ike.unique_sa = model::UniqueSa::Never;
+      vpn.local_id = identity(std::string(name) + ".left.example");
+      vpn.remote_id = identity(std::string(name) + ".right.example");
+      parts.vpns.push_back(vpn);
+    }
+    return parts;
+  };
+  ConfigurationParts of_right = many(right_vpn());
+  for (model::Vpn& vpn : of_right.vpns) {
+    std::swap(vpn.local_id, vpn.remote_id);
+    vpn.remote_address.reset();
+  }
+  Node& left = world.add("left", address(kLeft), configuration(many(left_vpn())));
+  Node& right = world.add("right", address(kRight), configuration(std::move(of_right)));
+  for (const char* name : {"one", "two", "three"}) BOOST_TEST(left.initiate(name).has_value());
+  world.run_for(seconds(2));
+  BOOST_TEST_REQUIRE(left.ike_sas().size() == 3U);
+  BOOST_TEST_REQUIRE(right.ike_sas().size() == 3U);
+  const std::size_t before = left.looks();
+  left.act([](sa::Core& core, TimePoint now, sa::Effects& out) { core.paths_changed(now, out); });
+  BOOST_TEST(left.looks() == before + 1);
+}
+
 BOOST_AUTO_TEST_CASE(the_initiators_address_changes_and_everything_goes_on) {
   Mobile pair;
   pair.up();

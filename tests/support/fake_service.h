@@ -114,6 +114,8 @@ class FakeService : public engine::Service {
   std::map<std::string, model::ConfigurationPtr> other_vrfs;
   std::map<std::string, model::RuntimeState> other_states;
   Status overlay_status;
+  std::size_t redirect_matches = 1;
+  std::optional<std::string> redirect_refused;
   std::function<void()> on_overlay;          // told of each
   Status pending;                            // what confirm() and roll_back() answer
   std::function<void(Attempt&)> on_attempt;  // may answer at once
@@ -133,6 +135,7 @@ class FakeService : public engine::Service {
   std::size_t sas_asked = 0;
   std::map<std::string, std::set<std::string>> traps;  // policies by VPN
   std::vector<std::string> resets;
+  std::vector<std::string> redirections;
 
   std::size_t log_subscribers() const {
     std::size_t count = 0;
@@ -254,6 +257,16 @@ class FakeService : public engine::Service {
     attempt("terminate", target, std::to_string(timeout.count()), std::move(progress), std::move(done));
   }
   void rekey(const engine::Target& target, Done done) override { attempt("rekey", target, {}, {}, std::move(done)); }
+  Result<std::size_t> redirect(const engine::Target& target, const engine::RedirectedPeers& peers,
+                               const wire::GatewayIdentity& gateway) override {
+    std::string what = "redirect " + model::qualified_name(target.vrf, target.vpn) + " to " + gateway.to_string();
+    if (peers.addresses) what += " peers " + peers.addresses->first.to_string() + "-" + peers.addresses->last.to_string();
+    if (peers.id) what += " id " + peers.id->to_string();
+    if (target.ike_id != 0) what += " [" + std::to_string(target.ike_id) + "]";
+    redirections.push_back(std::move(what));
+    if (redirect_refused) return config_error(*redirect_refused);
+    return redirect_matches;
+  }
   std::size_t matching(const engine::Target& target) override {
     const bool of_children = !target.policy.empty() || target.child_id != 0;
     const std::vector<std::uint32_t> ids = ike_sas(target);

@@ -25,7 +25,7 @@ _ikectl() {
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --socket|--color|--timeout|--loglevel|--confirm|--vrf|--vpn|--subsystem|--level) ((i++)) ;;
+      --socket|--color|--timeout|--loglevel|--confirm|--vrf|--vpn|--subsystem|--level|--peers) ((i++)) ;;
       -*) ;;
       *) words+=("${COMP_WORDS[i]}") ;;
     esac
@@ -39,12 +39,12 @@ _ikectl() {
     --vpn) offer=$(_ikectl_names vpn) ;;
     --subsystem) offer="asn1 child config daemon encoding ike ipsec job kernel manager network" ;;
     --level) offer="0 1 2 3 4" ;;
-    --timeout|--loglevel|--vrf) return ;;
+    --timeout|--loglevel|--vrf|--peers) return ;;
     *)
       case "${#words[@]} ${words[0]}" in
-        "0 ") offer="check diff load confirm rollback set delete edit initiate terminate rekey show explain log pki version completion" ;;
+        "0 ") offer="check diff load confirm rollback set delete edit initiate terminate rekey redirect show explain log pki version completion" ;;
         "1 load"|"1 check"|"1 diff") COMPREPLY=($(compgen -f -- "$current")); return ;;
-        "1 initiate"|"1 terminate"|"1 rekey"|"1 explain") offer=$(_ikectl_names vpn) ;;
+        "1 initiate"|"1 terminate"|"1 rekey"|"1 redirect"|"1 explain") offer=$(_ikectl_names vpn) ;;
         "2 initiate"|"2 terminate"|"2 rekey") offer=$(_ikectl_names policy "${words[1]}") ;;
         "1 show") offer="config state pools" ;;
         "2 show")

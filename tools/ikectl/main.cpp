@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
   add_initiate(app, context);
   add_terminate(app, context);
   add_rekey(app, context);
+  add_redirect(app, context);
   add_show(app, context);
   add_explain(app, context);
   add_log(app, context);

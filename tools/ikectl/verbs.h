@@ -40,6 +40,7 @@ void add_edit(CLI::App& app, Context& context);
 void add_initiate(CLI::App& app, Context& context);
 void add_terminate(CLI::App& app, Context& context);
 void add_rekey(CLI::App& app, Context& context);
+void add_redirect(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_show_pools(CLI::App& show_verb, Context& context);
 void add_explain(CLI::App& app, Context& context);

@@ -116,6 +116,9 @@ const Setters<IkePolicy>& ike_policy_setters() {
       {"ppk-id", [](IkePolicy& policy, Value value) { policy.ppk_id = *model::Identity::parse(value); }},
       {"ppk-required", [](IkePolicy& policy, Value value) { policy.ppk_required = truth(value); }},
       {"childless", [](IkePolicy& policy, Value value) { policy.childless = childless(value); }},
+      {"redirect", [](IkePolicy& policy, Value value) { policy.redirect = truth(value); }},
+      {"session-resumption", [](IkePolicy& policy, Value value) { policy.session_resumption = truth(value); }},
+      {"redirect-to", [](IkePolicy& policy, Value value) { policy.redirect_to = *wire::GatewayIdentity::parse(value); }},
   };
   return kSetters;
 }

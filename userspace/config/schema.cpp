@@ -15,7 +15,7 @@ namespace svti::config {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Form>, 10> kForms = {{
+constexpr std::array<std::pair<std::string_view, Form>, 11> kForms = {{
     {"duration", Form::Duration},
     {"secret", Form::Secret},
     {"private", Form::Private},
@@ -26,6 +26,7 @@ constexpr std::array<std::pair<std::string_view, Form>, 10> kForms = {{
     {"ip-range", Form::IpRange},
     {"ipv4-interface", Form::Ipv4Interface},
     {"ipv6-interface", Form::Ipv6Interface},
+    {"gateway", Form::Gateway},
 }};
 
 Form form_named(std::string_view name) {
@@ -157,6 +158,8 @@ std::string allowed_by(Form form, std::string described) {
       return "an IPv4 address with its prefix length, such as 10.0.0.1/24";
     case Form::Ipv6Interface:
       return "an IPv6 address with its prefix length, such as fd00::1/64";
+    case Form::Gateway:
+      return "an address, or a host name";
     case Form::Plain:
     case Form::Private:
       break;

@@ -29,7 +29,8 @@ enum class Form : std::uint8_t {
   IpPrefix,
   IpRange,
   Ipv4Interface,
-  Ipv6Interface
+  Ipv6Interface,
+  Gateway
 };
 
 // what a value is in JSON (RFC 7951 6): 64-bit numbers and decimals are strings

@@ -9,6 +9,7 @@
 
 #include "config/findings.h"
 #include "model/identity.h"
+#include "wire/redirect.h"
 
 namespace svti::config {
 
@@ -102,6 +103,11 @@ Result<std::string> in_form(const SchemaNode& leaf, const Word& word) {
       return interface_address(leaf, word, IpFamily::V4);
     case Form::Ipv6Interface:
       return interface_address(leaf, word, IpFamily::V6);
+    case Form::Gateway: {
+      const auto gateway = wire::GatewayIdentity::parse(word.text);
+      if (!gateway) return not_allowed(leaf, word);
+      return gateway->to_string();
+    }
     case Form::Duration:
     case Form::Private:
     case Form::Plain:

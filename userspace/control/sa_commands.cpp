@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "control/command_table.h"
+#include "control/option_values.h"
 #include "control/render_vici.h"
 
 namespace svti::control {
@@ -221,7 +222,44 @@ Reply rekey(const Call& call) {
   return Deferred{};
 }
 
-Reply redirect(const Call&) { return failure("redirecting peers (RFC 5685) is not supported yet"); }
+// an address, a subnet or a range
+Result<std::optional<model::AddressRange>> peers_at(std::string_view text) {
+  if (text.empty()) return std::optional<model::AddressRange>();
+  if (const auto subnet = Prefix::parse(text)) return std::optional(model::AddressRange{subnet->first(), subnet->last()});
+  auto range = model::parse_address_range(text);
+  if (!range) return config_error(fmt::format("invalid peer-ip \"{}\": expected an address, a subnet, or FIRST-LAST", printable(text)));
+  return std::optional(*range);
+}
+
+Reply redirect(const Call& call) {
+  const std::string_view to = call.parameters.text("gateway");
+  if (to.empty()) return failure("missing gateway: an address or a host name to redirect to");
+  const auto gateway = wire::GatewayIdentity::parse(to);
+  if (!gateway) return failure(fmt::format("gateway \"{}\": {}", printable(to), gateway.error().message));
+  const auto ike_id = unique_id(call.parameters, "ike-id");
+  if (!ike_id) return failure(ike_id.error().message);
+  engine::RedirectedPeers peers;
+  const auto addresses = peers_at(call.parameters.text("peer-ip"));
+  if (!addresses) return failure(addresses.error().message);
+  peers.addresses = *addresses;
+  if (const std::string_view id = call.parameters.text("peer-id"); !id.empty()) {
+    const auto identity = parse_peer_identity(id);
+    if (!identity) return failure("invalid peer-id: " + identity.error().message);
+    peers.id = *identity;
+  }
+  auto [vrf, vpn] = model::split_qualified_name(call.parameters.text("ike"));
+  if (vpn.empty() && *ike_id == 0 && !peers.addresses && !peers.id)
+    return failure("missing redirect selector: ike, ike-id, peer-ip or peer-id");
+  const auto asked = call.service.redirect({std::move(vrf), std::move(vpn), {}, *ike_id, 0}, peers, *gateway);
+  if (!asked || *asked == 0) {
+    vici::Message response = failure(asked ? "no matching SAs to redirect found" : asked.error().message);
+    response.add_number("matches", 0);
+    return response;
+  }
+  vici::Message response = success();
+  response.add_number("matches", *asked);
+  return response;
+}
 
 Reply install(const Call& call) {
   const Result<Target> target = find_configured(call);

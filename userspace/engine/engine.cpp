@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "engine/expiry.h"
+#include "engine/secret_file.h"
 
 namespace svti::engine {
 
@@ -35,6 +36,12 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
       timer_(loop),
       expiry_timer_(loop) {
   if (place_.ids != nullptr) core_.share_ids(*place_.ids);
+  // of this VRF alone: another one would tell the tokens of our IKE SAs
+  if (place_.host_secret != nullptr && !place_.host_secret->empty()) {
+    core_.set_crash_secret(derived_secret(*place_.host_secret, "QCD_TOKEN of VRF " + place_.vrf));
+    core_.set_ticket_secret(derived_secret(*place_.host_secret, "tickets of VRF " + place_.vrf),
+                            [] { return std::chrono::duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()); });
+  }
   core_.set_local_addresses([this] {
     auto addresses = kernel_.local_addresses();
     if (addresses) return std::move(*addresses);
@@ -647,6 +654,13 @@ void Engine::rekey(const Target& target, const Service::Done& done) {
   const Status begun = core_.rekey({target.vpn, target.policy, target.ike_id, target.child_id, target.reauthenticate}, now(), effects);
   perform(std::move(effects));
   done(begun);
+}
+
+Result<std::size_t> Engine::redirect(const Target& target, const RedirectedPeers& peers, const wire::GatewayIdentity& gateway) {
+  sa::Effects effects;
+  auto asked = core_.redirect({target.vpn, target.ike_id, peers.addresses, peers.id}, gateway, now(), effects);
+  perform(std::move(effects));
+  return asked;
 }
 
 std::vector<model::Explanation> Engine::explain(const std::string& vpn) const {

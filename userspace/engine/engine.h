@@ -29,6 +29,8 @@ class Engine final : private model::KernelEvents {
     sa::UniqueIds* ids = nullptr;
     EventSink* events = nullptr;     // asked at each event; an empty one listens to none
     auth::Signer* signer = nullptr;  // outlives the engine; null: nothing can be signed
+    const Secret* host_secret =
+        nullptr;  // the same in every life of the daemon; null or empty: there is none. Read when the engine is made
   };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
   Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);
@@ -55,6 +57,7 @@ class Engine final : private model::KernelEvents {
   void initiate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done);
   void terminate(const Target& target, milliseconds timeout, LogSink progress, Service::Done done);
   void rekey(const Target& target, const Service::Done& done);
+  Result<std::size_t> redirect(const Target& target, const RedirectedPeers& peers, const wire::GatewayIdentity& gateway);
   std::size_t matching(const Target& target) const;
   Status install(const Target& target);
   Status uninstall(const Target& target);

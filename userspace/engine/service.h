@@ -33,6 +33,12 @@ struct Target {
   bool reauthenticate = false;  // rekey() of an IKE SA: begun anew instead
 };
 
+// Whom redirect() is about besides; what is left out stands for any.
+struct RedirectedPeers {
+  std::optional<model::AddressRange> addresses;
+  std::optional<model::Identity> id;  // may be a pattern
+};
+
 struct LoadOptions {
   bool dry_run = false;  // check and compare only
   // Rolls back to the configuration before, unless confirm() comes within this time.
@@ -123,6 +129,9 @@ class Service {
   virtual void terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) = 0;
   // Rekeys IKE SAs, or CHILD SAs when `policy` or `child_id` is given.
   virtual void rekey(const Target& target, Done done) = 0;
+  // Sends clients with an established IKE SA to another gateway (RFC 5685): those of `vpn` and `ike_id`, and of `peers`; at least one of
+  // these says something. In all VRFs when `vpn` is empty. How many were asked; an error: there are some, and none of them can be.
+  virtual Result<std::size_t> redirect(const Target& target, const RedirectedPeers& peers, const wire::GatewayIdentity& gateway) = 0;
   // how many IKE SAs, or CHILD SAs when `policy` or `child_id` is given, terminate() would be about
   virtual std::size_t matching(const Target& target) = 0;
 

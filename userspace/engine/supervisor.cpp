@@ -7,6 +7,7 @@
 
 #include "base/pairwise.h"
 #include "config/text.h"
+#include "engine/secret_file.h"
 
 namespace svti::engine {
 
@@ -54,6 +55,20 @@ Supervisor::~Supervisor() = default;
 // --- configuration ----------------------------------------------------------------------------------------------------------
 
 Result<LoadOutcome> Supervisor::start() {
+  config::Diagnostics problems;
+  if (!options_.state_dir.empty()) {
+    crypto::SystemEntropy entropy;
+    auto secret = host_secret(options_.state_dir, entropy);
+    if (secret) {
+      host_secret_ = std::move(*secret);
+    } else {
+      problems.push_back({true,
+                          options_.state_dir,
+                          0,
+                          {},
+                          "a crash of this daemon will be noticed by its peers no sooner than they ask: " + secret.error().message});
+    }
+  }
   if (Status opened = open(kMain); !opened) return fail(opened.error());
   std::optional<std::string> startup;
   if (!options_.startup_file.empty()) {
@@ -62,7 +77,6 @@ Result<LoadOutcome> Supervisor::start() {
     startup = std::move(*text);
   }
   const std::string digest = RunningFile::digest(startup);
-  config::Diagnostics problems;
   const auto warn = [&](std::string text) { problems.push_back({true, file_.path(), 0, {}, std::move(text)}); };
   auto saved = file_.load();
   if (!saved) warn("the running configuration of the last run is lost: " + saved.error().message);
@@ -301,7 +315,7 @@ Status Supervisor::open(const std::string& vrf) {
   Place place;
   place.adapters = std::move(*adapters);
   place.engine = std::make_unique<Engine>(loop_, *place.adapters.kernel, *place.adapters.transport, logger_,
-                                          Engine::Place{vrf, &ids_, &publish_, options_.signer});
+                                          Engine::Place{vrf, &ids_, &publish_, options_.signer, &host_secret_});
   if (Status started = place.engine->start(); !started) return started;
   places_.emplace(vrf, std::move(place));
   return {};
@@ -480,6 +494,19 @@ void Supervisor::rekey(const Target& target, Done done) {
   Engine* engine = find(target);
   if (engine == nullptr) return done(no_such_vrf(target));
   engine->rekey(target, done);
+}
+
+Result<std::size_t> Supervisor::redirect(const Target& target, const RedirectedPeers& peers, const wire::GatewayIdentity& gateway) {
+  std::size_t asked = 0;
+  std::optional<Error> refused;
+  for (const auto& [name, place] : places_) {
+    if (place.leaving || (!target.vpn.empty() && name != target.vrf)) continue;
+    const auto here = place.engine->redirect(target, peers, gateway);
+    if (here) asked += *here;
+    if (!here) refused = here.error();
+  }
+  if (asked == 0 && refused) return fail(*refused);
+  return asked;
 }
 
 std::size_t Supervisor::matching(const Target& target) {

@@ -66,6 +66,7 @@ class Supervisor final : public Service {
   void initiate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;
   void terminate(const Target& target, milliseconds timeout, LogSink progress, Done done) override;
   void rekey(const Target& target, Done done) override;
+  Result<std::size_t> redirect(const Target& target, const RedirectedPeers& peers, const wire::GatewayIdentity& gateway) override;
   std::size_t matching(const Target& target) override;
   Status install(const Target& target) override;
   Status uninstall(const Target& target) override;
@@ -112,7 +113,8 @@ class Supervisor final : public Service {
   Options options_;
   RunningFile file_;
   sa::UniqueIds ids_;
-  EventSink publish_;  // empty while nobody listens
+  Secret host_secret_;  // empty: there is none
+  EventSink publish_;   // empty while nobody listens
   std::map<std::uint64_t, EventSink> listeners_;
   std::uint64_t next_listener_ = 1;
 

@@ -19,6 +19,7 @@
 #include "model/identity.h"
 #include "model/pool.h"
 #include "wire/payload.h"
+#include "wire/redirect.h"
 
 namespace svti::model {
 
@@ -66,6 +67,9 @@ struct IkePolicy {
   std::optional<Identity> ppk_id;  // none: as initiator no PPK, as responder whichever the peer names
   bool ppk_required = false;
   bool aggressive = false;
+  bool redirect = true;                              // as a client: go where the gateway sends us (RFC 5685)
+  bool session_resumption = false;                   // RFC 5723, in both roles
+  std::optional<wire::GatewayIdentity> redirect_to;  // as a gateway: where clients are sent
 
   bool operator==(const IkePolicy&) const = default;
 };

@@ -221,10 +221,14 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   child->unique_id = ctx_.ids->next_child++;
   child->vpn = vpn_;
   child->policy = plan.policy;
-  // What it replaces may still be between other addresses, or have been (RFC 4555): the reqid stays, so that either SA serves.
-  const bool same = plan.rekeyed != nullptr && plan.rekeyed->local == plan.local && plan.rekeyed->remote == plan.remote;
-  if (same) ctx_.reqids.moved(plan.rekeyed->reqid, policies);
-  child->reqid = same ? ctx_.reqids.share(plan.rekeyed->reqid) : ctx_.reqids.acquire(policies);
+  // What it replaces, or what has replaced that meanwhile, may be between other addresses, or have been (RFC 4555): the reqid stays, so
+  // that either SA serves.
+  const auto twin = std::find_if(children_.begin(), children_.end(), [&](const auto& one) {
+    const bool replaced = plan.rekeyed == nullptr ? one->policy->name == plan.policy->name : one.get() == plan.rekeyed;
+    return replaced && one->local == plan.local && one->remote == plan.remote;
+  });
+  if (twin != children_.end()) ctx_.reqids.moved((*twin)->reqid, policies);
+  child->reqid = twin != children_.end() ? ctx_.reqids.share((*twin)->reqid) : ctx_.reqids.acquire(policies);
   for (model::SetPolicy& policy : policies) policy.reqid = child->reqid;
   child->choice = plan.choice;
   child->local = plan.local;
@@ -301,18 +305,26 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
   return made;
 }
 
-// The peer does not know whether we have this one before it has our answer. Where both ends began at once there is another one that it
-// does know of.
+// The peer does not know whether we have this one before it has our answer. Where both ends began at once, or it authenticates anew, there
+// is another one that it does know of.
 bool IkeSa::twin_sends(const ChildSa& child) const {
+  const bool in_auth = init_.has_value();
   const auto others = ctx_.between(local_id_, remote_id_);
   return std::any_of(others.begin(), others.end(), [&](const IkeSa* other) {
-    if (other == this || !other->initiated() || !other->crosses(*this)) return false;
+    if (other == this || (!in_auth && (!other->initiated() || !other->crosses(*this)))) return false;
     return std::any_of(other->children_.begin(), other->children_.end(),
                        [&](const auto& one) { return one->reqid == child.reqid && one->outbound_installed; });
   });
 }
 
-// ... and it does when it closes the other one, or we do.
+// ... and it does when it speaks on this IKE SA,
+void IkeSa::send_on_all(Effects& out) {
+  for (const auto& child : children_) {
+    if (child->waits_for_twin) activate_outbound(*child, out);
+  }
+}
+
+// or closes the other one, or we do.
 void IkeSa::stop_sending(ChildSa& child, Effects& out) {
   if (!child.outbound_installed) return;
   for (IkeSa* other : ctx_.between(local_id_, remote_id_)) {

@@ -28,7 +28,8 @@ struct ChildSa {
   // made, but not yet given to the kernel: the peer may not be ready to receive on it (rekey, responder)
   std::optional<model::AddSa> pending_outbound;
   bool outbound_installed = false;
-  // The peer's IKE SA crossed one of ours, whose CHILD SA serves these policies: this one sends when that one no longer does.
+  // The peer's IKE SA crossed one of ours, or follows one of its own, whose CHILD SA serves these policies: this one sends when that one no
+  // longer does, or the peer has shown that it has this one.
   bool waits_for_twin = false;
 
   TimePoint installed_at{};

@@ -10,6 +10,12 @@ namespace svti::sa {
 Context::Context(Entropy& source, SourceAddress lookup) : entropy(source), source_address(std::move(lookup)) {}
 Context::~Context() = default;
 
+std::vector<IpAddress> Context::addresses() {
+  if (!one_look) return local_addresses();
+  if (!one_look->seen) one_look->seen = local_addresses();
+  return *one_look->seen;
+}
+
 std::uint32_t ReqidTable::unused(const Key& key) {
   for (const model::PolicyId& id : key.outbound) {
     const auto seed = seeds_.find(id);

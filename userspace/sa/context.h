@@ -17,8 +17,11 @@
 #include "base/entropy.h"
 #include "model/state.h"
 #include "sa/address_pool.h"
+#include "sa/crash_detection.h"
 #include "sa/effects.h"
+#include "sa/rate_limit.h"
 #include "sa/request_window.h"
+#include "sa/resumption.h"
 #include "sa/virtual_address.h"
 #include "sa/vpn_index.h"
 
@@ -65,16 +68,24 @@ struct SaOwner {
   std::uint32_t child = 0;
 };
 
+// Addresses given by command to a VPN that leaves them open; nothing: as configured.
+struct Between {
+  std::optional<IpAddress> local, remote;
+};
+
 // what the Core has to do about a VPN after the IKE SA at hand is done with the message
 struct FollowUp {
-  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry, Reauthenticate };
+  enum class Kind : std::uint8_t { Start, Trap, InitialContact, Unique, Retry, Reauthenticate, Redirect, Resumed };
   Kind kind{};
   std::string vpn;
   std::string policy;         // Start, Trap
   std::uint32_t ike = 0;      // InitialContact: the IKE SA that stays; Unique: one that came up, or has a new CHILD SA; Retry: the one it
-                              // is to replace; Reauthenticate: the old one
+                              // is to replace; Reauthenticate: the old one; Redirect: the one to replace, 0: none
   std::uint32_t attempt = 0;  // Retry: how many attempts were made
-  std::vector<std::string> policies;  // Retry, Reauthenticate
+  std::vector<std::string> policies;  // Retry, Reauthenticate, Redirect
+  Between between = {};               // Start, Retry, Reauthenticate, Redirect: as it was begun before
+  IpAddress gateway = {}, from = {};  // Redirect: where to, and who said so
+  wire::IkeSpi spi = 0;               // Resumed: ours, of the IKE SA whose place was taken; `ike` is the one that took it
 };
 
 // The next unique ids. Several Cores may draw from the same.
@@ -97,16 +108,17 @@ class ReturnNotes {
   std::map<Endpoint, Note> notes_;  // a bounded number
 };
 
-// Allows so many in each period of time.
-class RateLimit {
+// Redirections of each VPN, for more of them in a time are a loop (RFC 5685 5).
+class RedirectCounts {
  public:
-  RateLimit(std::uint32_t count, Duration period) : count_(count), period_(period) {}
-  bool allows(TimePoint now);
+  static constexpr std::uint32_t kMost = 5;          // MAX_REDIRECTS
+  static constexpr Duration kPeriod = seconds(300);  // REDIRECT_LOOP_DETECT_PERIOD
+
+  bool allows(const std::string& vpn, TimePoint now);
+  void forget(const std::string& vpn) { counts_.erase(vpn); }
 
  private:
-  std::uint32_t count_, used_ = 0;
-  Duration period_;
-  std::optional<TimePoint> since_;
+  std::map<std::string, RateLimit> counts_;
 };
 
 struct Context {
@@ -120,6 +132,11 @@ struct Context {
   Entropy& entropy;
   SourceAddress source_address;  // the address that would be sent from to reach a destination
   std::function<std::vector<IpAddress>()> local_addresses = [] { return std::vector<IpAddress>{}; };
+  std::vector<IpAddress> addresses();  // of ours: as local_addresses() says, asked once while there is `one_look`
+  struct Look {
+    std::optional<std::vector<IpAddress>> seen;
+  };
+  std::optional<Look> one_look;
   model::ConfigurationPtr config = std::make_shared<model::Configuration>();
   VpnIndex index;
   auth::PskStore psks;
@@ -140,6 +157,11 @@ struct Context {
   ReturnNotes returned;
   // explanations for peers that nothing is known of: each walks the whole configuration
   RateLimit explained_strangers{8, seconds(1)};
+  CrashTokens crash_tokens;
+  RedirectCounts redirects;
+  TicketMint tickets;
+  std::map<std::string, KeptTicket> kept_tickets;  // of gateways that are not there any more, by VPN
+  UnknownSpiAnswers unknown_spi_answers;
 
   // notes for the Core
   std::vector<std::unique_ptr<IkeSa>> newborn;  // IKE SAs made by rekeying

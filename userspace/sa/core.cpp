@@ -173,6 +173,7 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       return;
     }
     case FollowUp::Kind::Unique:
+      release_stopgaps(note.ike, out);
       give_way_to(note.ike, now, out);
       keep_unique(note.ike, now, out);
       return finish_reauthentication(note.ike, now, out);
@@ -182,11 +183,22 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
     case FollowUp::Kind::Retry:
       // what was to be replaced is gone: by another attempt, or it has been begun anew itself
       if (const IkeSa* old = find(note.ike); note.ike != 0 && (old == nullptr || !old->established())) return;
-      if (configured != ctx_.config->vpns.end()) (void)connect(configured->second, note.policies, {}, note.attempt + 1, now, out, note.ike);
+      if (configured != ctx_.config->vpns.end())
+        (void)connect(configured->second, note.policies, note.between, note.attempt + 1, now, out, {note.ike, {}});
+      return;
+    case FollowUp::Kind::Resumed:
+      if (const auto old = by_spi_.find(note.spi); old != by_spi_.end() && old->second != note.ike) {
+        const IkeSa* fresh = find(note.ike);
+        const bool same = fresh != nullptr && find(old->second)->remote_id() == fresh->remote_id();
+        if (same) touch(old->second, now, out, [&](IkeSa& sa) { sa.destroy("the peer has resumed it", now, out); });
+      }
+      return;
+    case FollowUp::Kind::Redirect:
+      if (configured != ctx_.config->vpns.end()) follow_redirect(configured->second, note, now, out);
       return;
     case FollowUp::Kind::Start:
       if (configured != ctx_.config->vpns.end() && configured->second->find_policy(note.policy) != nullptr)
-        (void)initiate(note.vpn, note.policy, now, out);
+        (void)initiate(note.vpn, note.policy, note.between, now, out);
       return;
     case FollowUp::Kind::Trap:
       if (configured == ctx_.config->vpns.end()) return;
@@ -197,18 +209,30 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
 
 // RFC 7296 2.8.3: a new IKE SA from the beginning, with CHILD SAs of its own; then, or before, the old one goes.
 void Core::reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out) {
-  if (ctx_.config->global.make_before_break) {
+  // without a remote-address there can be no trap
+  if (ctx_.config->global.make_before_break || !vpn->remote_address) {
     const bool under_way = std::any_of(sas_.begin(), sas_.end(), [&](const auto& one) {
       return one.second->replaces() == note.ike && !one.second->established() && !one.second->finished();
     });
-    if (!under_way) (void)connect(vpn, note.policies, {}, 1, now, out, note.ike);
+    if (!under_way) (void)connect(vpn, note.policies, note.between, 1, now, out, {note.ike, {}});
     return;
   }
   // no packet leaves in clear while there is no CHILD SA
   for (const std::string& name : note.policies) {
-    if (const auto* policy = vpn->find_policy(name)) set_trap(vpn, *policy, out);
+    const auto* policy = vpn->find_policy(name);
+    if (policy == nullptr || traps_.contains({vpn->name, name})) continue;
+    set_trap(vpn, *policy, out);
+    stopgaps_.emplace(vpn->name, name);
   }
   touch(note.ike, now, out, [&](IkeSa& sa) { sa.restart(note.policies, now, out); });
+}
+
+void Core::release_stopgaps(std::uint32_t id, Effects& out) {
+  const IkeSa* sa = find(id);
+  if (stopgaps_.empty() || sa == nullptr || !sa->established()) return;
+  for (const std::string& policy : sa->served()) {
+    if (stopgaps_.contains({sa->vpn()->name, policy})) release_trap({sa->vpn()->name, policy}, out);
+  }
 }
 
 // The new IKE SA has a CHILD SA for each that the old one has.
@@ -341,13 +365,13 @@ void Core::receive(const model::Datagram& datagram, TimePoint now, Effects& out)
   const auto found = by_spi_.find(header->from_initiator ? header->responder_spi : header->initiator_spi);
   if (found == by_spi_.end()) {
     ctx_.count(model::Counter::InvalidSpi, nullptr);
-    return log(out, Subsystem::Manager, 1,
-               wire::to_string(header->exchange) + " from " + datagram.remote.to_string() + " for an IKE SA that is not there, dropped");
+    return on_unknown_ike_spi(*message, datagram, now, out);
   }
   touch(found->second, now, out, [&](IkeSa& sa) { sa.receive(*message, datagram, now, out); });
 }
 
-void Core::answer_init(const model::Datagram& request, const wire::Header& header, NotifyType type, Bytes data, Effects& out) {
+bool Core::answer_unprotected(const model::Datagram& request, const wire::Header& header, const std::vector<wire::Payload>& payloads,
+                              Effects& out) {
   wire::Header answer;
   answer.initiator_spi = header.initiator_spi;
   answer.responder_spi = header.responder_spi;
@@ -355,9 +379,14 @@ void Core::answer_init(const model::Datagram& request, const wire::Header& heade
   answer.from_initiator = !header.from_initiator;
   answer.response = true;
   answer.message_id = header.message_id;
-  Bytes message = wire::encode_message(answer, {wire::NotifyPayload{type, wire::ProtocolId::None, {}, std::move(data)}});
-  if (message.size() > request.payload.size()) return;  // no amplification
+  Bytes message = wire::encode_message(answer, payloads);
+  if (message.size() > request.payload.size()) return false;  // no amplification
   out.emplace_back(SendDatagram{{request.local, request.remote, std::move(message)}});
+  return true;
+}
+
+void Core::answer_init(const model::Datagram& request, const wire::Header& header, NotifyType type, Bytes data, Effects& out) {
+  (void)answer_unprotected(request, header, {wire::NotifyPayload{type, wire::ProtocolId::None, {}, std::move(data)}}, out);
 }
 
 model::Explanation Core::refusal(const model::Datagram& datagram, model::Cause cause, std::string reason, TimePoint now) const {
@@ -386,14 +415,15 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request from " + datagram.remote.to_string() + " dropped: " + reason);
   };
   if (closed_) return drop("shutting down");
-  if (header.exchange != ExchangeType::IkeSaInit || header.message_id != 0 || !header.from_initiator)
+  const bool resumes = header.exchange == ExchangeType::IkeSessionResume;
+  if ((header.exchange != ExchangeType::IkeSaInit && !resumes) || header.message_id != 0 || !header.from_initiator)
     return drop("it belongs to no IKE SA");
   if (const auto known = half_open_.find({datagram.remote, header.initiator_spi}); known != half_open_.end()) {
     // RFC 7296 2.1: a retransmission gets the same answer; anything else with this SPI is ignored
     (void)find(known->second)->answer_again(datagram, out);
     return;
   }
-  if (const auto violation = check_message(ExchangeType::IkeSaInit, false, message.payloads)) {
+  if (const auto violation = check_message(header.exchange, false, message.payloads)) {
     if (violation->notify == NotifyType::UnsupportedCriticalPayload)
       answer_init(datagram, header, violation->notify, violation->notify_data, out);
     return drop(violation->reason);
@@ -404,11 +434,7 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
 
   const auto* cookie = find_notify(message.payloads, NotifyType::Cookie);
   const bool proven = cookie != nullptr && cookies_.valid(now, cookie->data, nonce->data, datagram.remote.address, header.initiator_spi);
-  const auto ask_for_cookie = [&] {
-    log(out, Subsystem::Ike, 2, "asking " + datagram.remote.to_string() + " for a cookie");
-    answer_init(datagram, header, NotifyType::Cookie, cookies_.make(now, nonce->data, datagram.remote.address, header.initiator_spi), out);
-  };
-  if (!proven && cookie_needed(now)) return ask_for_cookie();
+  if (!proven && cookie_needed(now)) return ask_for_cookie(message, datagram, now, out);
   const model::GlobalOptions& options = ctx_.config->global;
   const auto drop_for = [&](const std::string& leaf, const std::string& reason) {
     model::Explanation why = refusal(datagram, model::Cause::Limit, reason, now);
@@ -423,6 +449,9 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
   if (options.block_threshold != 0 && of_peer != half_open_of_.end() && of_peer->second >= options.block_threshold) {
     return drop_for("block-threshold", "too many half-open IKE SAs of this address (block-threshold)");
   }
+
+  if (resumes) return on_resume_request(message, datagram, proven, now, out);
+  if (redirect_init(message, datagram, nonce->data, out)) return;
 
   const auto lists = ctx_.index.ike_proposals(datagram.local.address, datagram.remote.address);
   // RFC 9370 2.2.1: additional key exchanges need IKE_INTERMEDIATE
@@ -464,14 +493,26 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
     if (accepted.error().fault == Fault::Peer) answer_init(datagram, header, NotifyType::InvalidSyntax, {}, out);
     return drop(accepted.error().message);
   }
+  take_in_half_open(std::move(born), std::move(effects), message, datagram, proven, now, out);
+}
+
+void Core::ask_for_cookie(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out) {
+  const auto* nonce = find_payload<wire::NoncePayload>(message.payloads);
+  log(out, Subsystem::Ike, 2, "asking " + datagram.remote.to_string() + " for a cookie");
+  answer_init(datagram, message.header, NotifyType::Cookie,
+              cookies_.make(now, nonce->data, datagram.remote.address, message.header.initiator_spi), out);
+}
+
+void Core::take_in_half_open(std::unique_ptr<IkeSa> born, Effects effects, const wire::Message& message, const model::Datagram& datagram,
+                             bool proven, TimePoint now, Effects& out) {
   // An answer larger than the request could be aimed at somebody else: first the sender has to show that it is where it says.
   const bool larger = std::any_of(effects.begin(), effects.end(), [&](const Effect& effect) {
     const auto* sent = std::get_if<SendDatagram>(&effect);
     return sent != nullptr && sent->datagram.payload.size() > datagram.payload.size();
   });
-  if (larger && !proven) return ask_for_cookie();
+  if (larger && !proven) return ask_for_cookie(message, datagram, now, out);
   std::move(effects.begin(), effects.end(), std::back_inserter(out));
-  const Origin origin{datagram.remote, header.initiator_spi};
+  const Origin origin{datagram.remote, message.header.initiator_spi};
   half_open_[origin] = born->id();
   origin_of_half_open_[born->id()] = origin;
   ++half_open_of_[datagram.remote.address];
@@ -513,7 +554,9 @@ void Core::mapping_moved(const model::SaId& id, const Endpoint& from, TimePoint 
 void Core::paths_changed(TimePoint now, Effects& out) {
   std::vector<std::uint32_t> all;
   for (const auto& [id, sa] : sas_) all.push_back(id);
+  ctx_.one_look.emplace();
   for (const std::uint32_t id : all) touch(id, now, out, [&](IkeSa& sa) { sa.paths_changed(now, out); });
+  ctx_.one_look.reset();
   settle_traps(out);
 }
 
@@ -576,9 +619,10 @@ Status check_address(const model::Vpn& vpn, const char* leaf, const std::optiona
 }  // namespace
 
 Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
-                     Effects& out, std::uint32_t replaces) {
+                     Effects& out, const Beginning& beginning) {
   if (Status status = check_address(*vpn, "local-address", vpn->local_address, between.local); !status) return status;
-  if (Status status = check_address(*vpn, "remote-address", vpn->remote_address, between.remote); !status) return status;
+  if (Status status = check_address(*vpn, "remote-address", vpn->remote_address, between.remote); !status && !beginning.redirected_from)
+    return status;
   const auto remote = between.remote ? between.remote : vpn->remote_address;
   if (!remote) return config_error("VPN " + vpn->name + " has no remote-address: it can only respond");
   auto local = between.local ? between.local : vpn->local_address;
@@ -601,7 +645,14 @@ Status Core::connect(const VpnPtr& vpn, std::vector<std::string> policies, const
   }
   auto born = IkeSa::as_initiator(ctx_, vpn, {*local, model::kIkePort}, {*remote, model::kIkePort}, now);
   const std::uint32_t id = born->id();
-  born->set_replaces(replaces);
+  born->set_replaces(beginning.replaces);
+  if (!beginning.redirected_from) born->set_between(between);
+  if (const auto kept = ctx_.kept_tickets.find(vpn->name); kept != ctx_.kept_tickets.end()) {
+    const bool fits = vpn->ike.session_resumption && kept->second.gateway == *remote && now < kept->second.expires;
+    if (fits && beginning.replaces == 0) born->resume_with(std::move(kept->second));
+    ctx_.kept_tickets.erase(kept);
+  }
+  if (beginning.redirected_from) born->set_redirected_from(*beginning.redirected_from);
   adopt(std::move(born));
   touch(id, now, out, [&](IkeSa& sa) { sa.start(std::move(policies), attempt, now, out); });
   return {};
@@ -635,7 +686,7 @@ Status Core::initiate(const std::string& name, const std::string& policy, const 
     if (one.negotiated() && (policy.empty() || one.name == policy)) policies.push_back(one.name);
   }
   const std::uint32_t id = usable(name, between);
-  if (id == 0) return connect(vpn, std::move(policies), between, 1, now, out);
+  if (id == 0) return connect(vpn, std::move(policies), between, 1, now, out, {});
   touch(id, now, out, [&](IkeSa& sa) {
     for (const std::string& one : policies) sa.want_child(one, now, out);
   });
@@ -715,6 +766,29 @@ Status Core::rekey(const Selection& which, TimePoint now, Effects& out) {
   return {};
 }
 
+Result<std::size_t> Core::redirect(const Peers& peers, const wire::GatewayIdentity& gateway, TimePoint now, Effects& out) {
+  std::vector<std::uint32_t> ids;
+  for (const auto& [id, sa] : sas_) {
+    if (!sa->established() || sa->awaits_hand_over() || sa->phase() == model::IkeSaPhase::Deleting) continue;
+    if (peers.ike != 0 && id != peers.ike) continue;
+    if (!peers.vpn.empty() && sa->vpn()->name != peers.vpn) continue;
+    if (peers.addresses && !peers.addresses->contains(sa->remote().address)) continue;
+    if (peers.id && !peers.id->matches(sa->remote_id())) continue;
+    ids.push_back(id);
+  }
+  std::size_t asked = 0;
+  std::string why_not;
+  for (const std::uint32_t id : ids) {
+    touch(id, now, out, [&](IkeSa& sa) {
+      const Status begun = sa.redirect(gateway, now, out);
+      if (begun) return void(++asked);
+      why_not = "[" + std::to_string(id) + "]: " + begun.error().message;
+    });
+  }
+  if (asked == 0 && !why_not.empty()) return config_error("IKE SA " + why_not);
+  return asked;
+}
+
 Status Core::install(const std::string& name, const std::string& policy, Effects& out) {
   const auto found = ctx_.config->vpns.find(name);
   if (found == ctx_.config->vpns.end()) return config_error("there is no VPN " + name);
@@ -723,6 +797,7 @@ Status Core::install(const std::string& name, const std::string& policy, Effects
   bool any = false;
   for (const model::SecurityPolicy& one : vpn->policies) {
     if (!policy.empty() && one.name != policy) continue;
+    stopgaps_.erase({name, one.name});  // it is to stay now
     set_trap(vpn, one, out);
     any |= traps_.contains({name, one.name});
   }
@@ -838,6 +913,8 @@ void Core::stop_vpn(const std::string& name, const std::string& reason, TimePoin
   std::vector<TrapKey> keys;
   for (auto trap = traps_.lower_bound({name, {}}); trap != traps_.end() && trap->first.first == name; ++trap) keys.push_back(trap->first);
   for (const TrapKey& key : keys) release_trap(key, out);
+  ctx_.redirects.forget(name);
+  ctx_.kept_tickets.erase(name);
 }
 
 void Core::set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out) {
@@ -891,6 +968,7 @@ void Core::set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Eff
 }
 
 void Core::release_trap(const TrapKey& key, Effects& out) {
+  stopgaps_.erase(key);
   const auto trap = traps_.find(key);
   if (trap == traps_.end()) return;
   out.emplace_back(ReleasePolicies{trap->second.owner});

@@ -32,6 +32,14 @@ class Core {
   // A peer may still use this virtual address, since the last life of the daemon; before the first apply().
   void reserve_address(const IpAddress& address) { reserved_.push_back(address); }
 
+  // What QCD_TOKENs are made with, of this Core alone and the same in every life of the daemon; without it none are made. Before the first
+  // IKE SA.
+  void set_crash_secret(Secret secret) { ctx_.crash_tokens.set_secret(std::move(secret)); }
+
+  // What tickets are made with (RFC 5723), of this Core alone and the same in every life of the daemon; without it none are given. `wall`:
+  // seconds since 1970, now. Before the first IKE SA.
+  void set_ticket_secret(Secret secret, std::function<seconds()> wall) { ctx_.tickets.set_secret(std::move(secret), std::move(wall)); }
+
   // Unique ids come from `ids`, which must outlive the Core; before the first IKE SA.
   void share_ids(UniqueIds& ids) { ctx_.ids = &ids; }
 
@@ -65,10 +73,7 @@ class Core {
   // All kernel SAs there are, after events were lost: a CHILD SA of which one is missing is closed.
   void resync(const std::set<model::SaId>& present, TimePoint now, Effects& out);
 
-  // Addresses given by command to a VPN that leaves them open; nothing: as configured.
-  struct Between {
-    std::optional<IpAddress> local, remote;
-  };
+  using Between = sa::Between;
   // Commands; errors of Fault::Configuration. `policy` empty: all of the VPN. The outcome comes as Notices.
   Status initiate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out) {
     return initiate(vpn, policy, {}, now, out);
@@ -86,6 +91,16 @@ class Core {
   };
   Status terminate(const Selection& which, TimePoint now, Effects& out);
   Status rekey(const Selection& which, TimePoint now, Effects& out);
+  // Which clients redirect() is about; what is left out stands for any.
+  struct Peers {
+    std::string vpn = {};
+    std::uint32_t ike = 0;
+    std::optional<model::AddressRange> addresses = {};
+    std::optional<model::Identity> id = {};  // may be a pattern
+  };
+  // Asks clients with an established IKE SA to go to another gateway (RFC 5685 5). How many were asked; an error: there are some, and none
+  // of them can be.
+  Result<std::size_t> redirect(const Peers& peers, const wire::GatewayIdentity& gateway, TimePoint now, Effects& out);
   Status terminate(const std::string& vpn, const std::string& policy, TimePoint now, Effects& out) {
     return terminate(Selection{vpn, policy}, now, out);
   }
@@ -154,15 +169,31 @@ class Core {
   void follow_up(const FollowUp& note, TimePoint now, Effects& out);
 
   void on_init_request(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  void on_resume_request(const wire::Message& message, const model::Datagram& datagram, bool proven, TimePoint now, Effects& out);
+  // `effects` are what it answers with; `proven`: the sender has shown that it is where it says
+  void take_in_half_open(std::unique_ptr<IkeSa> born, Effects effects, const wire::Message& message, const model::Datagram& datagram,
+                         bool proven, TimePoint now, Effects& out);
+  void ask_for_cookie(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  void on_unknown_ike_spi(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  // false: it would be larger than the request, and is not sent
+  static bool answer_unprotected(const model::Datagram& request, const wire::Header& header, const std::vector<wire::Payload>& payloads,
+                                 Effects& out);
   void answer_init(const model::Datagram& request, const wire::Header& header, wire::NotifyType type, Bytes data, Effects& out);
   model::Explanation refusal(const model::Datagram& datagram, model::Cause cause, std::string reason, TimePoint now) const;
   bool cookie_needed(TimePoint now);
   std::size_t half_open() const { return half_open_.size(); }
   void log(Effects& out, Subsystem subsystem, LogLevel level, std::string text) const;
 
+  struct Beginning {
+    std::uint32_t replaces = 0;                // the IKE SA that goes when the new one stands
+    std::optional<IpAddress> redirected_from;  // by this gateway, to one that is not remote-address
+  };
   Status connect(const VpnPtr& vpn, std::vector<std::string> policies, const Between& between, std::uint32_t attempt, TimePoint now,
-                 Effects& out, std::uint32_t replaces = 0);
+                 Effects& out, const Beginning& beginning);
+  void follow_redirect(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out);
+  bool redirect_init(const wire::Message& request, const model::Datagram& datagram, ByteView nonce, Effects& out);
   void reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out);
+  void release_stopgaps(std::uint32_t id, Effects& out);
   void finish_reauthentication(std::uint32_t id, TimePoint now, Effects& out);
   void set_trap(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
   void set_shunt(const VpnPtr& vpn, const model::SecurityPolicy& policy, Effects& out);
@@ -190,6 +221,7 @@ class Core {
   std::set<std::pair<TimePoint, std::uint32_t>> deadlines_;
   std::unordered_map<std::uint32_t, TimePoint> deadline_of_;
   std::map<TrapKey, Trap> traps_;
+  std::set<TrapKey> stopgaps_;  // of these: until the new IKE SA of a reauthentication has the CHILD SA
   std::unordered_map<std::uint32_t, TrapKey> trap_of_reqid_;
   std::uint64_t next_trap_ = std::uint64_t{1} << 32;
 };

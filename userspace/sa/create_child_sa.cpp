@@ -397,9 +397,13 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->reply_remote_ = reply_remote_;
   successor->mobike_ = mobike_;
   successor->mobike_initiator_ = mobike_initiator_;
+  successor->redirects_ = redirects_;
+  successor->ticket_refused_ = ticket_refused_;
+  successor->authenticated_until_ = authenticated_until_;
   successor->announced_ = announced_;
   successor->peer_addresses_ = peer_addresses_;
   successor->replaces_ = replaces_;
+  successor->between_ = between_;
   successor->phase_ = IkeSaPhase::Established;
   successor->established_at_ = now;
   successor->retire_at_ = retire_at_;
@@ -529,20 +533,24 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
   }
   wire::Proposal answer = *choice;
   answer.spi = spi_octets(own_spi);
-  complete_peer_rekey_ike(std::move(*choice), peer_new_spi, own_spi, std::move(*keys), lowest(nonce->data, own_nonce), now, out);
-  send_response(header,
-                {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce}, wire::KePayload{group, std::move(own->public_value)}},
-                out);
+  const IkeSa* successor =
+      complete_peer_rekey_ike(std::move(*choice), peer_new_spi, own_spi, std::move(*keys), lowest(nonce->data, own_nonce), now, out);
+  Payloads payloads_sent = {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce},
+                            wire::KePayload{group, std::move(own->public_value)}};
+  successor->add_crash_token(payloads_sent);
+  send_response(header, payloads_sent, out);
 }
 
-void IkeSa::complete_peer_rekey_ike(wire::Proposal choice, wire::IkeSpi spi_i, wire::IkeSpi spi_r, IkeKeys keys, Bytes lowest_nonce,
-                                    TimePoint now, Effects& out) {
+IkeSa* IkeSa::complete_peer_rekey_ike(wire::Proposal choice, wire::IkeSpi spi_i, wire::IkeSpi spi_r, IkeKeys keys, Bytes lowest_nonce,
+                                      TimePoint now, Effects& out) {
   IkeSa* successor = make_successor(Role::Responder, spi_i, spi_r, std::move(choice), std::move(keys), now, out);
   // The CHILD SAs follow when the peer deletes this IKE SA, or begins to use the new one: until then a collision may change which stays.
   successor->predecessor_ = id_;
   peer_rekey_ = PeerRekey{successor->id_, std::move(lowest_nonce)};
   rekey_at_.reset();
   set_phase(IkeSaPhase::Rekeying, out);
+  successor->ask_for_ticket_later(now);
+  return successor;
 }
 
 void IkeSa::rekey_ike_failed(IkeOffer& offer, Cause cause, const std::string& reason, bool proposal, TimePoint now, Effects& out) {
@@ -631,6 +639,9 @@ void IkeSa::complete_rekey_ike(IkeOffer& offer, const Payloads& payloads, const 
   hand_over(*successor, now, out);
   set_phase(IkeSaPhase::Rekeyed, out);
   jobs_.push_back({Job::Kind::DeleteIke, {}, 0, {}, {}, 0});
+  successor->learn_crash_token(payloads);
+  // RFC 6290 4.3: ours goes in an exchange of its own, as the sign of life does
+  if (ctx_.crash_tokens.any() || successor->wants_ticket()) successor->jobs_.push_front({Job::Kind::Liveness, {}, 0, {}, {}, 0});
   successor->pump(now, out);
 }
 

@@ -19,6 +19,7 @@ namespace {
 
 Identity identity_of(const wire::IdPayload& payload) { return {payload.id_type, payload.data}; }
 
+constexpr Duration kAskWhetherUp = milliseconds(500);
 constexpr Duration kFailedLife = seconds(10);  // an answered failure is remembered this long for retransmissions
 
 }  // namespace
@@ -26,6 +27,7 @@ constexpr Duration kFailedLife = seconds(10);  // an answered failure is remembe
 void IkeSa::send_auth(TimePoint now, Effects& out) {
   auth_.emplace();
   auth_->vpn = vpn_;
+  if (resuming_) return send_auth_request({{wire::AuthMethod::SharedKeyMic, resumed_auth(true)}, nullptr}, now, out);
   begin_ppk();
   prove_ourselves(now, out);
 }
@@ -45,8 +47,9 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
     payloads.push_back(wire::IdPayload{PayloadType::IdResponder, vpn_->remote_id->type, vpn_->remote_id->data});
   payloads.push_back(proof.auth);
   add_ppk(payloads);
+  add_crash_token(payloads);  // RFC 6290 4.2: behind AUTH
   // RFC 7296 2.4: with no other IKE SA between these identities, whatever the peer still has is from before a crash of ours
-  if (vpn_->ike.unique_sa != model::UniqueSa::Never && !ctx_.established_between(local_id_, expected, now)) {
+  if (!resuming_ && vpn_->ike.unique_sa != model::UniqueSa::Never && !ctx_.established_between(local_id_, expected, now)) {
     payloads.push_back(wire::NotifyPayload{NotifyType::InitialContact, wire::ProtocolId::None, {}, {}});
   }
 
@@ -63,7 +66,9 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
     }
   }
   if (vpn_->ike.mobike) offer_mobike(payloads);
-  if (!proof.certificate) log(out, Subsystem::Ike, 1, "authenticating as " + local_id_.to_string() + " with a pre-shared key");
+  if (vpn_->ike.session_resumption) payloads.push_back(wire::NotifyPayload{NotifyType::TicketRequest, wire::ProtocolId::None, {}, {}});
+  if (!proof.certificate && !resuming_)
+    log(out, Subsystem::Ike, 1, "authenticating as " + local_id_.to_string() + " with a pre-shared key");
   send_request(ExchangeType::IkeAuth, payloads, std::move(request), now, out);
 }
 
@@ -81,6 +86,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
   set_phase(IkeSaPhase::Established, out);
   begin_lifetime(now);
   begin_authentication_lifetime(now);
+  bound_authentication(now);
   log(out, Subsystem::Ike, 0,
       "IKE SA established between " + local_.address.to_string() + " [" + local_id_.to_string() + "] and " + remote_.address.to_string() +
           " [" + remote_id_.to_string() + "], " + to_string(choice_));
@@ -118,6 +124,7 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
         connect_failure(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + vpn_->remote_id->to_string(), now),
         now, out);
   }
+  if (resuming_) return on_resumed_auth_response(now, out);
   if (settle_ppk(payloads, now, out)) check_peer(now, out);
 }
 
@@ -137,11 +144,15 @@ void IkeSa::accept_responder(TimePoint now, Effects& out) {
   AuthRequest request = std::move(*auth_->sent);
   const Payloads payloads = std::move(auth_->payloads);
   auth_.reset();
+  if (const auto* redirect = find_notify(payloads, NotifyType::Redirect); redirect != nullptr && redirects_)
+    return on_auth_redirect(*redirect, request, now, out);
   const auto* error = find_error(payloads);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
+  learn_crash_token(payloads);
   learn_mobike(payloads);
   learn_auth_lifetime(payloads, now);
+  learn_ticket(payloads, now, out);
   take_addresses(payloads, out);
   if (lacks_address(request.child ? request.child->policy : std::string(), payloads, now, out)) {
     if (request.child) ctx_.child_spis.erase(request.child->spi);
@@ -183,6 +194,7 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
   const auto* id = find_id(payloads, PayloadType::IdInitiator);
   const auto* demanded = find_id(payloads, PayloadType::IdResponder);
   remote_id_ = identity_of(*id);
+  if (resumed_) return on_resumed_auth_request(header, payloads, now, out);
   const Identity demanded_id = demanded == nullptr ? Identity{} : identity_of(*demanded);
   const VpnPtr vpn = ctx_.index.find({local_.address, remote_.address, remote_id_, demanded == nullptr ? nullptr : &demanded_id, choice_});
   if (!vpn) {
@@ -212,7 +224,8 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   auth_.reset();
   const bool initial_contact = find_notify(payloads, NotifyType::InitialContact) != nullptr;
   // A peer that has lost the other one says so. One that came up while this one was on its way is no older one: both ends began at once.
-  if (vpn->ike.unique_sa == model::UniqueSa::Keep && !initial_contact && ctx_.established_between(local_id_, remote_id_, created_at_)) {
+  if (vpn->ike.unique_sa == model::UniqueSa::Keep && !initial_contact && !resumed_ &&
+      ctx_.established_between(local_id_, remote_id_, created_at_)) {
     return refuse_authentication(header, "there is an IKE SA with " + remote_id_.to_string() + " already (unique-sa keep)", now, out);
   }
   // RFC 6023 3: all three are left out, or none
@@ -231,18 +244,23 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   if (proof.certificate) add_certificates(answer, *proof.certificate);
   answer.push_back(proof.auth);
   add_ppk(answer);
+  if (redirects_in_auth()) return redirect_in_auth(header, std::move(answer), now, out);
+  add_crash_token(answer);
   const Bytes nonce_i = init_->nonce_i, nonce_r = init_->nonce_r;
   become_established(now, out);
+  learn_crash_token(payloads);
   learn_mobike(payloads);
   if (mobike_) offer_mobike(answer);
   add_auth_lifetime(answer);
+  add_ticket(payloads, answer, now);
   if (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never) {
     ctx_.follow_ups.push_back({FollowUp::Kind::InitialContact, vpn_->name, {}, id_, 0, {}});
   }
 
-  assign_addresses(payloads,
-                   vpn_->ike.unique_sa == model::UniqueSa::Replace || (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never),
-                   answer, out);
+  assign_addresses(
+      payloads,
+      resumed_ || vpn_->ike.unique_sa == model::UniqueSa::Replace || (initial_contact && vpn_->ike.unique_sa != model::UniqueSa::Never),
+      answer, out);
   if (childless) {
     log(out, Subsystem::Ike, 1, "the peer asks for no CHILD SA yet");
     send_response(header, answer, out);
@@ -267,6 +285,9 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   }
   send_response(header, answer, out);
   init_.reset();
+  // Until the peer has this answer it receives on the CHILD SA of before alone: asked soon, it says that it has it.
+  const bool waits = std::any_of(children_.begin(), children_.end(), [](const auto& child) { return child->waits_for_twin; });
+  if (waits) delayed_.push_back({now + kAskWhetherUp, {Job::Kind::Liveness, {}, 0, {}, {}, 0}});
 }
 
 }  // namespace svti::sa

@@ -159,7 +159,8 @@ void IkeSa::count_message(ExchangeType exchange, bool response, bool inbound) {
 
 void IkeSa::send_request(ExchangeType exchange, const Payloads& payloads, Request request, TimePoint now, Effects& out) {
   const std::uint32_t message_id = next_request_id_;
-  auto messages = exchange == ExchangeType::IkeSaInit
+  const bool first = exchange == ExchangeType::IkeSaInit || exchange == ExchangeType::IkeSessionResume;
+  auto messages = first
                       ? Result<std::vector<Bytes>>(std::vector<Bytes>{wire::encode_message(header(exchange, false, message_id), payloads)})
                       : protect(exchange, false, message_id, payloads);
   if (!messages) {
@@ -173,7 +174,7 @@ void IkeSa::send_request(ExchangeType exchange, const Payloads& payloads, Reques
   log(out, Subsystem::Encoding, 2,
       "sending " + wire::to_string(exchange) + " request " + std::to_string(message_id) + " to " + remote_.to_string() + " " +
           names_of(payloads, false) + in_fragments(*messages));
-  if (exchange == ExchangeType::IkeSaInit) init_->our_message = messages->front();
+  if (first) init_->our_message = messages->front();
   last_sent_ = now;
   response_pieces_.clear();
   transmit(*messages, out);
@@ -221,13 +222,15 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   if (!keys_) {
     if (role_ == Role::Initiator && header.exchange == ExchangeType::IkeSaInit && header.response)
       on_init_response(message, datagram, now, out);
+    if (role_ == Role::Initiator && header.exchange == ExchangeType::IkeSessionResume && header.response)
+      on_resume_response(message, datagram, now, out);
     return;
   }
   // Nothing unprotected is believed once there are keys (RFC 7296 2.21.4).
-  if (message.payloads.size() != 1) return;
+  if (!is_protected(message)) return on_unprotected(message, now, out);
   const auto* encrypted = std::get_if<wire::EncryptedPayload>(&message.payloads.front());
   const auto* fragment = std::get_if<wire::EncryptedFragmentPayload>(&message.payloads.front());
-  if (encrypted == nullptr && (fragment == nullptr || !fragmentation_)) return;
+  if (fragment != nullptr && !fragmentation_) return;
   if (header.from_initiator == (role_ == Role::Initiator) || header.initiator_spi != spi_i_ || header.responder_spi != spi_r_) return;
 
   Reassembly& pieces = header.response ? response_pieces_ : request_pieces_;
@@ -279,6 +282,7 @@ void IkeSa::receive(const wire::Message& message, const model::Datagram& datagra
   // RFC 7296 2.4: only what is fresh proves that the peer is alive; an old message may be anybody's replay
   last_heard_ = now;
   follow(datagram, header.response, now, out);
+  if (established()) send_on_all(out);
   const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
   count_message(header.exchange, header.response, true);
   if (!payloads) {
@@ -354,6 +358,7 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
     case ExchangeType::IkeFollowupKe:
       return on_followup_request(header, payloads, now, out);
     case ExchangeType::IkeSaInit:
+    case ExchangeType::IkeSessionResume:
       break;
   }
   log(out, Subsystem::Ike, 1, "request of the unknown type " + wire::to_string(header.exchange) + " refused");
@@ -393,6 +398,7 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
   std::visit(Overloaded{
                  [](InitRequest&) {},
                  [&](IntermediateRequest&) { on_intermediate_response(payloads, now, out); },
+                 [](ResumeRequest&) {},
                  [&](AuthRequest& auth) { on_auth_response(auth, payloads, now, out); },
                  [&](CreateChildRequest& create) { on_create_child_response(create, payloads, now, out); },
                  [&](RekeyIkeRequest& rekey) { on_rekey_ike_response(rekey, payloads, now, out); },
@@ -405,7 +411,10 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
                    die(out);
                  },
                  [&](AuthenticationFailedRequest&) { die(out); },
-                 [&](LivenessRequest&) { on_liveness_response(payloads, now, out); },
+                 [&](LivenessRequest&) {
+                   learn_ticket(payloads, now, out);
+                   on_liveness_response(payloads, now, out);
+                 },
                  [&](UpdateAddressesRequest& update) { on_update_response(update, payloads, now, out); },
                  [](AnnounceAddressesRequest&) {},
                  [&](RoutabilityRequest& routability) { on_routability_response(routability, payloads, now, out); },
@@ -475,6 +484,10 @@ void IkeSa::begin(Job job, TimePoint now, Effects& out) {
       const wire::NotifyPayload cookie2{NotifyType::Cookie2, wire::ProtocolId::None, {}, request.cookie2};
       return send_request(ExchangeType::Informational, {cookie2}, std::move(request), now, out);
     }
+    case Job::Kind::Redirect:
+      return send_request(ExchangeType::Informational,
+                          {wire::NotifyPayload{NotifyType::Redirect, wire::ProtocolId::None, {}, wire::encode_redirect(job.gateway)}},
+                          LivenessRequest{}, now, out);
     case Job::Kind::DeleteChild: {
       ChildSa* child = find_child(job.child);
       if (child == nullptr) return;
@@ -582,15 +595,24 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
 }
 
 void IkeSa::on_unreachable(TimePoint now, Effects& out) {
+  // nobody has seen the ticket: it is still good
+  if (requesting<ResumeRequest>() && resuming_) ctx_.kept_tickets.insert_or_assign(vpn_->name, std::move(*resuming_));
   abandon_request();
   if (phase_ == IkeSaPhase::Connecting) return fail_connect(no_answer(now), now, out, true);
+  if (established()) out.emplace_back(Explained{no_answer(now)});
+  close_as_dead("the peer does not answer", now, out);
+}
+
+// The peer is not there any more, or knows nothing of this IKE SA.
+void IkeSa::close_as_dead(const std::string& reason, TimePoint now, Effects& out) {
+  abandon_request();
+  keep_ticket();
   if (established()) {
-    out.emplace_back(Explained{no_answer(now)});
-    log(out, Subsystem::Ike, 0, "peer " + remote_.to_string() + " does not answer: IKE SA closed");
-    close_children("the peer does not answer", true, now, out);
-    notice(out, Notice::Kind::IkeDown, "the peer does not answer");
+    log(out, Subsystem::Ike, 0, "IKE SA with " + remote_.to_string() + " closed: " + reason);
+    close_children(reason, true, now, out);
+    notice(out, Notice::Kind::IkeDown, reason);
   }
-  while (!children_.empty()) remove_child(*children_.back(), "the peer does not answer", true, now, out);
+  while (!children_.empty()) remove_child(*children_.back(), reason, true, now, out);
   begin_anew();
   die(out);
 }
@@ -674,8 +696,7 @@ void IkeSa::end_child(std::uint32_t unique_id, const std::string& reason, TimePo
   const ChildSa* child = find_child(unique_id);
   if (child == nullptr || child->phase == model::ChildSaPhase::Deleting) return;
   const bool used = child->phase != model::ChildSaPhase::Rekeyed && child->replaced_by == 0;
-  if (used && vpn_->ipsec_of(*child->policy).start_action == model::StartAction::Start)
-    ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, child->policy->name, 0, 0, {}});
+  if (used && vpn_->ipsec_of(*child->policy).start_action == model::StartAction::Start) start_later(child->policy->name);
   delete_child(unique_id, reason, now, out);
 }
 

@@ -7,7 +7,8 @@
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
 // each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
 // payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
-// reauthentication.cpp, ppk.cpp, intermediate.cpp and followup_ke.cpp (more key exchanges than one).
+// reauthentication.cpp, ppk.cpp, intermediate.cpp and followup_ke.cpp (more key exchanges than one), crash_detection.cpp (when one end has
+// lost it), redirect.cpp, resumption.cpp.
 #pragma once
 
 #include <deque>
@@ -38,6 +39,9 @@ namespace svti::sa {
 
 using Payloads = std::vector<wire::Payload>;
 
+// the client says so in its IKE_SA_INIT request
+bool follows_redirects(const Payloads& init_request);
+
 class IkeSa {
  public:
   // `local` and `remote` are where the first datagram goes from and to, or came to and from
@@ -53,6 +57,10 @@ class IkeSa {
   // Responder: `request` was checked, and `choice` is out of it. Sends the response; an error means nothing was sent.
   Status accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now,
                      Effects& out);
+  // the same for IKE_SESSION_RESUME; `content` is that of the ticket in it
+  Status accept_resume(const wire::Message& request, const model::Datagram& datagram, TicketContent content, TimePoint now, Effects& out);
+  // before start(): it begins with IKE_SESSION_RESUME
+  void resume_with(KeptTicket ticket) { resuming_ = std::move(ticket); }
 
   void receive(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
   // an IKE_SA_INIT request seen before: the response again
@@ -81,7 +89,13 @@ class IkeSa {
   void reauthenticate(TimePoint now, Effects& out);
   // Deleted, and when the peer knows that it is, begun anew with these policies.
   void restart(std::vector<std::string> policies, TimePoint now, Effects& out);
-  // the IKE SA that this one is to replace by reauthentication, 0: none
+  // Sends the client to another gateway (RFC 5685 5). An error says why it cannot be.
+  Status redirect(const wire::GatewayIdentity& gateway, TimePoint now, Effects& out);
+  // before start(): as a command has it; what takes its place is begun so too
+  void set_between(const Between& between) { between_ = between; }
+  // before start(): this gateway has sent us to the one that it is to begin with
+  void set_redirected_from(const IpAddress& gateway) { redirected_from_ = gateway; }
+  // the IKE SA that this one is to replace by reauthentication or redirection, 0: none
   std::uint32_t replaces() const { return replaces_; }
   void set_replaces(std::uint32_t id) { replaces_ = id; }
   // the kernel could not install, or gave up, an SA of this CHILD SA
@@ -93,7 +107,7 @@ class IkeSa {
   bool initiated() const { return role_ == Role::Initiator; }
   wire::IkeSpi initiator_spi() const { return spi_i_; }
   // our IKE_SA_INIT has no answer yet: the peer has no IKE SA that could be missed
-  bool awaits_init() const { return requesting<InitRequest>(); }
+  bool awaits_init() const { return requesting<InitRequest>() || requesting<ResumeRequest>(); }
   // the CHILD SA of this policy is there, and not on its way out
   bool serves(const std::string& policy) const;
   // the policies of the CHILD SAs that are in use
@@ -141,14 +155,16 @@ class IkeSa {
       Liveness,
       UpdateAddresses,
       AnnounceAddresses,
-      Routability
+      Routability,
+      Redirect
     };
     Kind kind{};
-    std::string policy;        // CreateChild
-    std::uint32_t child = 0;   // RekeyChild, DeleteChild
-    model::SaId refused = {};  // RefuseChild: our inbound half of what the peer has made of our offer, and we cannot take
-    wire::KeGroup group{};     // CreateChild, RekeyChild, RekeyIke: asked for by INVALID_KE_PAYLOAD; None: our first
-    std::uint32_t rounds = 0;  // how often it was begun
+    std::string policy;                  // CreateChild
+    std::uint32_t child = 0;             // RekeyChild, DeleteChild
+    model::SaId refused = {};            // RefuseChild: our inbound half of what the peer has made of our offer, and we cannot take
+    wire::KeGroup group{};               // CreateChild, RekeyChild, RekeyIke: asked for by INVALID_KE_PAYLOAD; None: our first
+    std::uint32_t rounds = 0;            // how often it was begun
+    wire::GatewayIdentity gateway = {};  // Redirect
   };
   struct DelayedJob {
     TimePoint at;
@@ -186,6 +202,7 @@ class IkeSa {
   // The request under way.
   struct InitRequest {};
   struct IntermediateRequest {};
+  struct ResumeRequest {};
   struct AuthRequest {
     std::optional<ChildOffer> child;
   };
@@ -209,9 +226,9 @@ class IkeSa {
   struct RoutabilityRequest {
     Bytes cookie2;
   };
-  using Request =
-      std::variant<InitRequest, IntermediateRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest, DeleteChildRequest, DeleteIkeRequest,
-                   AuthenticationFailedRequest, LivenessRequest, UpdateAddressesRequest, AnnounceAddressesRequest, RoutabilityRequest>;
+  using Request = std::variant<InitRequest, ResumeRequest, IntermediateRequest, AuthRequest, CreateChildRequest, RekeyIkeRequest,
+                               DeleteChildRequest, DeleteIkeRequest, AuthenticationFailedRequest, LivenessRequest, UpdateAddressesRequest,
+                               AnnounceAddressesRequest, RoutabilityRequest>;
 
   // A PPK in the keys of this IKE SA, in IKE_AUTH (RFC 8784).
   struct PpkUse {
@@ -293,6 +310,7 @@ class IkeSa {
   void on_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_response(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void on_unreachable(TimePoint now, Effects& out);
+  void close_as_dead(const std::string& reason, TimePoint now, Effects& out);
   void enqueue(Job job, TimePoint now, Effects& out);
   void retry_later(Job job, TimePoint now);
   bool queued(Job::Kind kind, std::uint32_t child = 0) const;
@@ -306,10 +324,12 @@ class IkeSa {
   void begin(Job job, TimePoint now, Effects& out);
   Payloads liveness_payloads() const;
   void begin_anew();
+  void start_later(std::string policy) const;
 
   // ike_sa_init.cpp
   void send_init(TimePoint now, Effects& out);
   void on_init_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  void go_to_port_4500(const Payloads& response);
   bool forced_encapsulation() const;
   void add_nat_detection(Payloads& payloads) const;
   void detect_nat(const Payloads& payloads, const Endpoint& local, const Endpoint& remote, wire::IkeSpi spi_r, Effects& out);
@@ -381,8 +401,8 @@ class IkeSa {
   void rekey_ike_failed(IkeOffer& offer, model::Cause cause, const std::string& reason, bool proposal, TimePoint now, Effects& out);
   void complete_rekey_ike(IkeOffer& offer, const Payloads& payloads, const Secret& shared, std::span<const Secret> additional,
                           TimePoint now, Effects& out);
-  void complete_peer_rekey_ike(wire::Proposal choice, wire::IkeSpi spi_i, wire::IkeSpi spi_r, IkeKeys keys, Bytes lowest_nonce,
-                               TimePoint now, Effects& out);
+  IkeSa* complete_peer_rekey_ike(wire::Proposal choice, wire::IkeSpi spi_i, wire::IkeSpi spi_r, IkeKeys keys, Bytes lowest_nonce,
+                                 TimePoint now, Effects& out);
   void offer_failed(const ChildOffer& offer, model::Explanation why, TimePoint now, Effects& out);
   void refuse_made(const ChildOffer& offer);
   bool try_other_group(const Job& job, const std::vector<wire::Proposal>& offered, const wire::NotifyPayload& notify, TimePoint now,
@@ -468,6 +488,37 @@ class IkeSa {
   void on_liveness_response(const Payloads& payloads, TimePoint now, Effects& out);
   void detect_nat_again(const Payloads& payloads, Effects& out) { detect_nat(payloads, reply_local_, reply_remote_, spi_r_, out); }
 
+  // crash_detection.cpp
+  void add_crash_token(Payloads& payloads) const;
+  void learn_crash_token(const Payloads& payloads);
+  void on_unprotected(const wire::Message& message, TimePoint now, Effects& out);
+  void on_peer_lost_it(TimePoint now, Effects& out);
+
+  // redirect.cpp
+  void offer_redirect(Payloads& payloads);
+  Result<IpAddress> redirect_target(const wire::GatewayIdentity& gateway, TimePoint now);
+  void go_to(const IpAddress& gateway, std::vector<std::string> policies, std::uint32_t replaces, Effects& out);
+  void on_init_redirect(const wire::NotifyPayload& redirect, TimePoint now, Effects& out);
+  void on_auth_redirect(const wire::NotifyPayload& redirect, const AuthRequest& request, TimePoint now, Effects& out);
+  void on_session_redirect(const Payloads& payloads, TimePoint now, Effects& out);
+  bool redirects_in_auth() const;
+  void redirect_in_auth(const wire::Header& header, Payloads answer, TimePoint now, Effects& out);
+
+  // resumption.cpp
+  void add_ticket(const Payloads& request, Payloads& answer, TimePoint now);
+  bool wants_ticket() const;
+  void learn_ticket(const Payloads& payloads, TimePoint now, Effects& out);
+  void keep_ticket();
+  void ask_for_ticket_later(TimePoint now);
+  void send_resume(TimePoint now, Effects& out);
+  void resume_refused(const std::string& why, TimePoint now, Effects& out);
+  void on_resume_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
+  Bytes resumed_auth(bool ours) const;
+  bool proves_resumption(const Payloads& payloads) const;
+  void on_resumed_auth_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_resumed_auth_response(TimePoint now, Effects& out);
+  void bound_authentication(TimePoint now);
+
   // reauthentication.cpp
   void begin_authentication_lifetime(TimePoint now);
   void add_auth_lifetime(Payloads& answer) const;
@@ -491,6 +542,7 @@ class IkeSa {
   void activate_outbound(ChildSa& child, Effects& out);
   void stop_sending(ChildSa& child, Effects& out);
   bool twin_sends(const ChildSa& child) const;
+  void send_on_all(Effects& out);
   void remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out);
   void child_notice(const ChildSa& child, Notice::Kind kind, std::string reason, Effects& out) const;
   ChildSa* find_child(std::uint32_t unique_id) const;
@@ -543,9 +595,18 @@ class IkeSa {
   Endpoint reply_local_, reply_remote_;  // between which the message at hand came
   bool mobike_ = false;                  // both ends do it
   bool mobike_initiator_ = false;        // we began the first IKE SA, and decide on addresses
-  std::vector<IpAddress> announced_;     // addresses of ours that the peer was told of last
+  bool redirects_ = false;               // the client has said that it follows redirections
+  std::optional<IpAddress> redirected_from_;
+  std::optional<KeptTicket> ticket_;            // client: with which this IKE SA could be resumed
+  bool ticket_refused_ = false;                 // the gateway gives none
+  std::optional<KeptTicket> resuming_;          // client: with which it was begun
+  std::optional<TicketContent> resumed_;        // gateway: the same
+  std::optional<seconds> authenticated_until_;  // gateway: since 1970
+  std::vector<IpAddress> announced_;            // addresses of ours that the peer was told of last
   std::vector<IpAddress> peer_addresses_;
-  Bytes mapping_;  // how the peer saw us last, as it hashes it
+  Bytes mapping_;                       // how the peer saw us last, as it hashes it
+  Secret peer_token_;                   // by which the peer would prove that it has lost this IKE SA; empty: none
+  std::optional<TimePoint> hinted_at_;  // an unprotected message made us ask the peer then
   bool encapsulate() const { return we_behind_nat_ || peer_behind_nat_; }
 
   // our requests
@@ -574,6 +635,7 @@ class IkeSa {
   std::optional<TimePoint> reauth_at_;
   std::optional<TimePoint> authentication_ends_;  // without reauthentication the IKE SA, however often rekeyed, ends then
   std::uint32_t replaces_ = 0;
+  Between between_;
   std::vector<std::string> restart_;    // policies to begin anew with when this one is gone
   std::optional<TimePoint> retire_at_;  // another IKE SA has taken its place
   std::string retire_reason_;

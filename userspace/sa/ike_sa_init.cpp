@@ -47,9 +47,11 @@ void IkeSa::start(std::vector<std::string> policies, std::uint32_t attempt, Time
   init_ = InitExchange{};
   init_->nonce_i = ctx_.entropy.bytes(kNonceSize);
   init_->group = first_group(vpn_->ike.proposals);
-  log(out, Subsystem::Ike, 0, "initiating IKE SA to " + remote_.address.to_string());
+  log(out, Subsystem::Ike, 0, std::string(resuming_ ? "resuming" : "initiating") + " IKE SA to " + remote_.address.to_string());
   set_phase(IkeSaPhase::Connecting, out);
-  send_init(now, out);
+  if (!resuming_) return send_init(now, out);
+  local_id_ = resuming_->session.local_id;
+  send_resume(now, out);
 }
 
 void IkeSa::send_init(TimePoint now, Effects& out) {
@@ -70,6 +72,7 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   if (offers_ppk()) payloads.push_back(status(NotifyType::UsePpk, {}));
   // RFC 6023 asks for it in the response alone. Here it makes room for that: no answer is larger than what it answers.
   if (wants_childless(*vpn_)) payloads.push_back(status(NotifyType::ChildlessIkev2Supported, {}));
+  offer_redirect(payloads);
   window_.finish();
   next_request_id_ = 0;  // every IKE_SA_INIT request has message id 0 (RFC 7296 2.2)
   ++init_->rounds;
@@ -121,6 +124,7 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
     return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: " + violation->reason);
   }
   count_message(ExchangeType::IkeSaInit, true, true);
+  if (const auto* redirect = find_notify(payloads, NotifyType::Redirect)) return on_init_redirect(*redirect, now, out);
   if (const auto* cookie = find_notify(payloads, NotifyType::Cookie)) {
     if (cookie->data.empty() || cookie->data.size() > kMaxCookieSize)
       return log(out, Subsystem::Ike, 1, "IKE_SA_INIT response ignored: cookie of an impossible size");
@@ -200,17 +204,20 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   window_.finish();
   detect_nat(payloads, datagram.local, datagram.remote, spi_r_, out);
   fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(payloads, NotifyType::FragmentationSupported) != nullptr;
-  // RFC 7296 2.23: with a NAT in between the rest goes over port 4500; RFC 4555 3.3: and so it does when there might be one some day
-  const bool may_move = vpn_->ike.mobike && find_notify(payloads, NotifyType::NatDetectionSourceIp) != nullptr;
-  if ((encapsulate() || may_move) && local_.port == model::kIkePort) {
-    local_.port = model::kNatTraversalPort;
-    remote_.port = model::kNatTraversalPort;
-  }
+  go_to_port_4500(payloads);
   log(out, Subsystem::Ike, 1, "IKE_SA_INIT done: " + to_string(choice_));
   go_on_to_auth(now, out);
 }
 
 bool IkeSa::begins_childless() const { return wants_childless(*vpn_) && init_->peer_accepts_childless; }
+
+// RFC 7296 2.23: with a NAT in between the rest goes over port 4500; RFC 4555 3.3: and so it does when there might be one some day
+void IkeSa::go_to_port_4500(const Payloads& response) {
+  const bool may_move = vpn_->ike.mobike && find_notify(response, NotifyType::NatDetectionSourceIp) != nullptr;
+  if ((!encapsulate() && !may_move) || local_.port != model::kIkePort) return;
+  local_.port = model::kNatTraversalPort;
+  remote_.port = model::kNatTraversalPort;
+}
 
 void IkeSa::fail_connect(model::Explanation why, TimePoint now, Effects& out, bool retry) {
   const std::string reason = why.reason;
@@ -218,7 +225,9 @@ void IkeSa::fail_connect(model::Explanation why, TimePoint now, Effects& out, bo
   const std::uint32_t tries = vpn_->ike.keying_tries;
   if (retry && (tries == 0 || attempt_ < tries)) {
     log(out, Subsystem::Ike, 1, "attempt " + std::to_string(attempt_) + " failed: " + reason + "; trying again");
-    ctx_.follow_ups.push_back({FollowUp::Kind::Retry, vpn_->name, {}, replaces_, attempt_, wanted_});
+    FollowUp note{FollowUp::Kind::Retry, vpn_->name, {}, replaces_, attempt_, wanted_};
+    note.between = between_;
+    ctx_.follow_ups.push_back(std::move(note));
   } else {
     log(out, Subsystem::Ike, 0, "IKE SA not established: " + reason);
     notice(out, Notice::Kind::IkeFailed, reason);
@@ -255,6 +264,7 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   // RFC 7383 2.3: said in answer to a peer that says so alone
   fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(request.payloads, NotifyType::FragmentationSupported) != nullptr;
   if (fragmentation_) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
+  redirects_ = follows_redirects(request.payloads);
   // Which VPN the peer means is not known yet: what is said fits all that it may be.
   remember_peer_methods(request.payloads);
   if (const auto certificates = ctx_.index.certificates(local_.address, remote_.address); certificates.used)

@@ -78,6 +78,9 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
       log(out, Subsystem::Ike, 1, "the peer notifies " + wire::to_string(notify->type));
     }
   }
+  learn_crash_token(payloads);
+  on_session_redirect(payloads, now, out);
+  add_ticket(payloads, response, now);
   answer_configuration(payloads, response);
   on_mobike_request(payloads, response, now, out);
   send_response(header, response, out);
@@ -114,7 +117,7 @@ void IkeSa::on_delete_payload(const wire::DeletePayload& payload, wire::DeletePa
         ctx_.follow_ups.push_back({FollowUp::Kind::Trap, vpn_->name, policy, 0, 0, {}});
         break;
       case model::StartAction::Start:
-        ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, policy, 0, 0, {}});
+        start_later(policy);
         break;
     }
   }
@@ -132,7 +135,7 @@ void IkeSa::close_children(const std::string& reason, bool peer_dead, TimePoint 
     const model::StartAction closed = ipsec.close_action;
     const bool start = peer_dead ? dead == model::DpdAction::Restart : closed == model::StartAction::Start;
     const bool trap = peer_dead ? dead == model::DpdAction::Trap : closed == model::StartAction::Trap;
-    if (start) ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, policy, 0, 0, {}});
+    if (start) start_later(policy);
     if (trap) ctx_.follow_ups.push_back({FollowUp::Kind::Trap, vpn_->name, policy, 0, 0, {}});
   }
 }

@@ -109,6 +109,13 @@ IkeSecrets mix_ppk(IkeKeys& keys, const Secret& ppk) {
   return before;
 }
 
+Result<IkeKeys> derive_resumed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& sk_d) {
+  const auto prf = prf_of(choice);
+  if (!prf) return fail(prf.error());
+  const Secret skeyseed = (*prf)(sk_d.view(), {as_bytes("Resumption"), seed.nonce_i, seed.nonce_r});
+  return expand(choice, seed, *prf, skeyseed);
+}
+
 Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r,
                                     const Secret& shared_secret, std::span<const Secret> additional) {
   std::size_t encryption_size = 0;

@@ -39,6 +39,9 @@ struct IkeSecrets {
 // RFC 8784 3: each of the three becomes prf+(PPK, itself); the keys of the ciphers stay. Returns what they were before.
 IkeSecrets mix_ppk(IkeKeys& keys, const Secret& ppk);
 
+// RFC 5723 5.1: SKEYSEED = prf(SK_d of the old SA, "Resumption" | Ni | Nr); `choice` is the old one's, and so is the PRF
+Result<IkeKeys> derive_resumed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& sk_d);
+
 // Keys of a pair of ESP SAs. An AEAD's encryption key has its salt behind it and no integrity key.
 struct ChildKeys {
   Secret encryption_i, integrity_i;  // of the SA from initiator to responder of the exchange that made it

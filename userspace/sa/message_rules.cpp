@@ -27,6 +27,9 @@ constexpr std::array kInit = {
     PayloadRule{PayloadType::Nonce, 1, 1},
     PayloadRule{PayloadType::CertificateRequest, 0, kMany},
 };
+constexpr std::array kResume = {
+    PayloadRule{PayloadType::Nonce, 1, 1},
+};
 constexpr std::array kAuthRequest = {
     PayloadRule{PayloadType::IdInitiator, 1, 1},     PayloadRule{PayloadType::IdResponder, 0, 1},
     PayloadRule{PayloadType::Authentication, 0, 1},  PayloadRule{PayloadType::SecurityAssociation, 0, 1},
@@ -57,6 +60,8 @@ std::span<const PayloadRule> rules_of(ExchangeType exchange, bool response) {
   switch (exchange) {
     case ExchangeType::IkeSaInit:
       return kInit;
+    case ExchangeType::IkeSessionResume:
+      return kResume;
     case ExchangeType::IkeAuth:
       return response ? std::span<const PayloadRule>(kAuthResponse) : std::span<const PayloadRule>(kAuthRequest);
     case ExchangeType::CreateChildSa:
@@ -80,7 +85,11 @@ RuleViolation syntax(std::string reason) { return {wire::NotifyType::InvalidSynt
 
 bool replaces_success(ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads) {
   if (!response) return false;
-  if (exchange == ExchangeType::IkeSaInit && find_notify(payloads, wire::NotifyType::Cookie) != nullptr) return true;
+  const bool init = exchange == ExchangeType::IkeSaInit;
+  const bool resume = exchange == ExchangeType::IkeSessionResume;
+  if ((init || resume) && find_notify(payloads, wire::NotifyType::Cookie) != nullptr) return true;
+  if (resume && find_notify(payloads, wire::NotifyType::TicketNack) != nullptr) return true;
+  if (init && find_notify(payloads, wire::NotifyType::Redirect) != nullptr) return true;
   const wire::NotifyPayload* error = find_error(payloads);
   // In IKE_AUTH an error about the CHILD SA comes beside IDr and AUTH (RFC 7296 2.21.2): those are asked for where they are needed.
   return error != nullptr;
@@ -113,6 +122,11 @@ std::optional<RuleViolation> check_message(ExchangeType exchange, bool response,
     if (!ruled) return syntax(wire::to_string(type) + " payload, which has no place in " + wire::to_string(exchange));
   }
   return std::nullopt;
+}
+
+bool is_protected(const wire::Message& message) {
+  return message.payloads.size() == 1 && (std::holds_alternative<wire::EncryptedPayload>(message.payloads.front()) ||
+                                          std::holds_alternative<wire::EncryptedFragmentPayload>(message.payloads.front()));
 }
 
 std::string names_of(const std::vector<wire::Payload>& payloads, bool response) {

@@ -23,6 +23,9 @@ std::optional<RuleViolation> check_message(wire::ExchangeType exchange, bool res
 // The payloads as the RFC writes them, "{ N(REKEY_SA) SA Ni KEi TSi TSr }". For the log.
 std::string names_of(const std::vector<wire::Payload>& payloads, bool response);
 
+// It is one Encrypted payload, or a fragment of one, and nothing else.
+bool is_protected(const wire::Message& message);
+
 template <typename P>
 const P* find_payload(const std::vector<wire::Payload>& payloads) {
   for (const wire::Payload& payload : payloads) {

@@ -35,7 +35,7 @@ bool tells_addresses(const Payloads& payloads) {
 
 // Those that we would use for this peer; with local-address that one alone.
 std::vector<IpAddress> IkeSa::own_addresses() const {
-  std::vector<IpAddress> out = ctx_.local_addresses();
+  std::vector<IpAddress> out = ctx_.addresses();
   if (vpn_ && vpn_->local_address) std::erase_if(out, [&](const IpAddress& one) { return one != *vpn_->local_address; });
   std::sort(out.begin(), out.end());
   return out;

@@ -20,7 +20,7 @@ void IkeSa::begin_authentication_lifetime(TimePoint now) {
   const model::IkePolicy& ike = vpn_->ike;
   if (ike.reauth_time.count() == 0) return;
   // Who cannot begin, because the peer may be anywhere, ends the IKE SA when the peer has not begun.
-  if (vpn_->remote_address) {
+  if (vpn_->remote_address || between_.remote) {
     reauth_at_ = now + ctx_.jittered(ike.reauth_time, ike.rand_time);
   }
   const Duration over = ike.over_time ? Duration(*ike.over_time) : Duration(ike.reauth_time) / 10;
@@ -29,9 +29,11 @@ void IkeSa::begin_authentication_lifetime(TimePoint now) {
 }
 
 void IkeSa::add_auth_lifetime(Payloads& answer) const {
-  if (vpn_->ike.reauth_time.count() == 0) return;
+  seconds good_for = vpn_->ike.reauth_time;
+  if (authenticated_until_) good_for = std::max(*authenticated_until_ - ctx_.tickets.wall(), seconds(1));  // less, where it was resumed
+  if (good_for.count() == 0) return;
   Writer lifetime;
-  lifetime.u32(static_cast<std::uint32_t>(vpn_->ike.reauth_time.count()));
+  lifetime.u32(static_cast<std::uint32_t>(good_for.count()));
   answer.push_back(wire::NotifyPayload{NotifyType::AuthLifetime, wire::ProtocolId::None, {}, std::move(lifetime).take()});
 }
 
@@ -53,10 +55,13 @@ void IkeSa::reauthenticate(TimePoint now, Effects& out) {
     reauth_at_ = now + kTryAgain;
     return;
   }
-  if (!vpn_->remote_address) return log(out, Subsystem::Ike, 1, "it cannot be reauthenticated from here: its VPN has no remote-address");
+  if (!vpn_->remote_address && !between_.remote)
+    return log(out, Subsystem::Ike, 1, "it cannot be reauthenticated from here: its VPN has no remote-address");
   log(out, Subsystem::Ike, 1, "reauthenticating");
   reauth_at_ = now + kTryAgain;
-  ctx_.follow_ups.push_back({FollowUp::Kind::Reauthenticate, vpn_->name, {}, id_, 0, served()});
+  FollowUp note{FollowUp::Kind::Reauthenticate, vpn_->name, {}, id_, 0, served()};
+  note.between = between_;
+  ctx_.follow_ups.push_back(std::move(note));
 }
 
 void IkeSa::restart(std::vector<std::string> policies, TimePoint now, Effects& out) {
@@ -66,14 +71,22 @@ void IkeSa::restart(std::vector<std::string> policies, TimePoint now, Effects& o
 }
 
 void IkeSa::begin_anew() {
-  for (std::string& policy : std::exchange(restart_, {}))
-    ctx_.follow_ups.push_back({FollowUp::Kind::Start, vpn_->name, std::move(policy), 0, 0, {}});
+  for (std::string& policy : std::exchange(restart_, {})) start_later(std::move(policy));
+}
+
+void IkeSa::start_later(std::string policy) const {
+  FollowUp note{FollowUp::Kind::Start, vpn_->name, std::move(policy), 0, 0, {}};
+  note.between = between_;
+  ctx_.follow_ups.push_back(std::move(note));
 }
 
 // RFC 4555 3.8: behind a NAT it shows whether the mapping is still the same
 Payloads IkeSa::liveness_payloads() const {
   Payloads out;
   if (mobike_ && mobike_initiator_ && we_behind_nat_) add_nat_detection(out);
+  // ... and our token makes the request large enough for an answer with the peer's, should it have lost this IKE SA
+  add_crash_token(out);
+  if (wants_ticket()) out.push_back(wire::NotifyPayload{NotifyType::TicketRequest, wire::ProtocolId::None, {}, {}});
   return out;
 }
 

@@ -39,7 +39,8 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
     }
     const bool known = std::any_of(open_proposals_.begin(), open_proposals_.end(), [&vpn = vpn](const VpnPtr& other) {
       return other->local_address == vpn->local_address && other->version == vpn->version && other->ike.proposals == vpn->ike.proposals &&
-             other->ike.udp_encap == vpn->ike.udp_encap && other->ike.childless == vpn->ike.childless;
+             other->ike.udp_encap == vpn->ike.udp_encap && other->ike.childless == vpn->ike.childless &&
+             other->ike.redirect_to == vpn->ike.redirect_to;
     });
     if (!known) open_proposals_.push_back(vpn);
     if (!vpn->authentication.uses_certificates()) continue;
@@ -70,6 +71,23 @@ VpnIndex::Childless VpnIndex::childless(const IpAddress& local, const IpAddress&
   if (const auto found = by_address_.find(remote); found != by_address_.end()) add(found->second);
   add(open_proposals_);
   return out;
+}
+
+std::optional<wire::GatewayIdentity> VpnIndex::redirect(const IpAddress& local, const IpAddress& remote) const {
+  std::optional<wire::GatewayIdentity> out;
+  bool first = true, agreed = true;
+  const auto look = [&](const List& list) {
+    for (const VpnPtr& vpn : list) {
+      if (!serves(*vpn, local)) continue;
+      agreed &= first || out == vpn->ike.redirect_to;
+      out = vpn->ike.redirect_to;
+      first = false;
+    }
+  };
+  if (const auto found = by_address_.find(remote); found != by_address_.end()) look(found->second);
+  look(open_proposals_);
+  const bool here = out && out->address == local;
+  return agreed && !here ? out : std::nullopt;
 }
 
 std::vector<const std::vector<wire::Proposal>*> VpnIndex::ike_proposals(const IpAddress& local, const IpAddress& remote) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -30,6 +31,9 @@ class VpnIndex {
     bool accepted = false, wanted = false;
   };
   Childless childless(const IpAddress& local, const IpAddress& remote) const;
+
+  // IKE_SA_INIT: the gateway that all VPNs for this pair of addresses redirect to; nothing when they do not agree, or it is `local`
+  std::optional<wire::GatewayIdentity> redirect(const IpAddress& local, const IpAddress& remote) const;
 
   // IKE_SA_INIT: what is said of certificates to this pair of addresses, before it is known which VPN they mean
   struct Certificates {
@@ -62,7 +66,7 @@ class VpnIndex {
   std::unordered_map<model::Identity, List, IdHash> by_id_;  // VPNs without one, with an exact remote-id
   List open_;                                                // VPNs with neither
   List open_certificates_;  // of VPNs without a remote address, one of each (local address, authentication)
-  List open_proposals_;     // of VPNs without a remote address, one of each (local address, proposals, udp-encap, childless)
+  List open_proposals_;     // of VPNs without a remote address, one of each (local address, proposals, udp-encap, childless, redirect-to)
 };
 
 // the identity we claim: local-id, or the subject of the certificate, or the local address

@@ -17,6 +17,7 @@ constexpr Name<ExchangeType> kExchangeNames[] = {
     {ExchangeType::IkeAuth, "IKE_AUTH"},
     {ExchangeType::CreateChildSa, "CREATE_CHILD_SA"},
     {ExchangeType::Informational, "INFORMATIONAL"},
+    {ExchangeType::IkeSessionResume, "IKE_SESSION_RESUME"},
     {ExchangeType::IkeIntermediate, "IKE_INTERMEDIATE"},
     {ExchangeType::IkeFollowupKe, "IKE_FOLLOWUP_KE"},
 };
@@ -84,7 +85,16 @@ constexpr Name<NotifyType> kNotifyNames[] = {
     {NotifyType::Cookie2, "COOKIE2"},
     {NotifyType::NoNatsAllowed, "NO_NATS_ALLOWED"},
     {NotifyType::AuthLifetime, "AUTH_LIFETIME"},
+    {NotifyType::RedirectSupported, "REDIRECT_SUPPORTED"},
+    {NotifyType::Redirect, "REDIRECT"},
+    {NotifyType::RedirectedFrom, "REDIRECTED_FROM"},
+    {NotifyType::TicketLtOpaque, "TICKET_LT_OPAQUE"},
+    {NotifyType::TicketRequest, "TICKET_REQUEST"},
+    {NotifyType::TicketAck, "TICKET_ACK"},
+    {NotifyType::TicketNack, "TICKET_NACK"},
+    {NotifyType::TicketOpaque, "TICKET_OPAQUE"},
     {NotifyType::ChildlessIkev2Supported, "CHILDLESS_IKEV2_SUPPORTED"},
+    {NotifyType::QcdToken, "QCD_TOKEN"},
     {NotifyType::FragmentationSupported, "IKEV2_FRAGMENTATION_SUPPORTED"},
     {NotifyType::SignatureHashAlgorithms, "SIGNATURE_HASH_ALGORITHMS"},
     {NotifyType::UsePpk, "USE_PPK"},
@@ -92,6 +102,7 @@ constexpr Name<NotifyType> kNotifyNames[] = {
     {NotifyType::NoPpkAuth, "NO_PPK_AUTH"},
     {NotifyType::IntermediateExchangeSupported, "INTERMEDIATE_EXCHANGE_SUPPORTED"},
     {NotifyType::AdditionalKeyExchange, "ADDITIONAL_KEY_EXCHANGE"},
+    {NotifyType::SupportedAuthMethods, "SUPPORTED_AUTH_METHODS"},
 };
 
 constexpr Name<ProtocolId> kProtocolNames[] = {

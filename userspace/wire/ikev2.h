@@ -13,8 +13,9 @@ enum class ExchangeType : std::uint8_t {
   IkeAuth = 35,
   CreateChildSa = 36,
   Informational = 37,
-  IkeIntermediate = 43,  // RFC 9242
-  IkeFollowupKe = 44,    // RFC 9370
+  IkeSessionResume = 38,  // RFC 5723
+  IkeIntermediate = 43,   // RFC 9242
+  IkeFollowupKe = 44,     // RFC 9370
 };
 
 enum class PayloadType : std::uint8_t {
@@ -82,8 +83,19 @@ enum class NotifyType : std::uint16_t {
   UpdateSaAddresses = 16400,
   Cookie2 = 16401,
   NoNatsAllowed = 16402,
-  AuthLifetime = 16403,             // RFC 4478
+  AuthLifetime = 16403,  // RFC 4478
+  // RFC 5685
+  RedirectSupported = 16406,
+  Redirect = 16407,
+  RedirectedFrom = 16408,
+  // RFC 5723
+  TicketLtOpaque = 16409,
+  TicketRequest = 16410,
+  TicketAck = 16411,
+  TicketNack = 16412,
+  TicketOpaque = 16413,
   ChildlessIkev2Supported = 16418,  // RFC 6023
+  QcdToken = 16419,                 // RFC 6290
   FragmentationSupported = 16430,
   SignatureHashAlgorithms = 16431,
   // RFC 8784
@@ -92,6 +104,7 @@ enum class NotifyType : std::uint16_t {
   NoPpkAuth = 16437,
   IntermediateExchangeSupported = 16438,  // RFC 9242
   AdditionalKeyExchange = 16441,          // RFC 9370
+  SupportedAuthMethods = 16443,           // RFC 9593
 };
 // RFC 7296 3.10.1: below 16384 a notification reports an error
 constexpr bool is_error(NotifyType type) { return static_cast<std::uint16_t>(type) < 16384; }

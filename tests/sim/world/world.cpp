@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "sa/message_rules.h"
+
 namespace svti::sim {
 
 using sa::Effects;
@@ -35,7 +37,12 @@ std::string to_string(const wire::Header& header) {
 // --- Node -------------------------------------------------------------------------------------------------------------------
 
 Node::Node(World& world, std::string name, const IpAddress& address, std::uint64_t seed)
-    : world_(world), name_(std::move(name)), address_(address), addresses_{address}, entropy_(seed) {
+    : world_(world),
+      name_(std::move(name)),
+      address_(address),
+      addresses_{address},
+      entropy_(seed),
+      secret_(SeededEntropy(seed ^ 0x5ec2e7).bytes(32)) {
   be_born();
 }
 
@@ -43,11 +50,21 @@ void Node::be_born() {
   notices_.clear();
   explanations_.clear();
   log_.clear();
-  core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress&) -> std::optional<IpAddress> {
+  core_ = std::make_unique<sa::Core>(entropy_, [this](const IpAddress& destination) -> std::optional<IpAddress> {
     if (addresses_.empty()) return std::nullopt;
-    return addresses_.front();
+    const auto fits =
+        std::find_if(addresses_.begin(), addresses_.end(), [&](const auto& one) { return one.family() == destination.family(); });
+    return fits == addresses_.end() ? addresses_.front() : *fits;
   });
-  core_->set_local_addresses([this] { return addresses_; });
+  if (forgets_secret) secret_.front() ^= 1;
+  core_->set_crash_secret(Secret(ByteView(secret_)));
+  core_->set_ticket_secret(Secret(ByteView(secret_)), [this] {
+    return world_.wall.time_since_epoch() + std::chrono::duration_cast<seconds>(world_.now().time_since_epoch());
+  });
+  core_->set_local_addresses([this] {
+    ++looks_;
+    return addresses_;
+  });
 }
 
 std::size_t Node::count(sa::Notice::Kind kind) const {
@@ -267,7 +284,7 @@ void World::answer(Node& node, sa::VerifyCertificate question) {
 // and what is answered outside of an IKE SA (2.5: a version of a stranger's) has the number that was asked with.
 void World::check_message_id(const Node& from, const wire::Header& header, const model::Datagram& datagram) {
   if (header.exchange == wire::ExchangeType::IkeSaInit || header.responder_spi == 0) return;
-  if (header.next_payload == wire::PayloadType::Notify) return;
+  if (const auto message = wire::parse_message(datagram.payload); !message || !sa::is_protected(*message)) return;
   const std::uint16_t fragment = fragment_number(datagram.payload);
   const Slot slot{header.initiator_spi, header.responder_spi, header.from_initiator, header.response, header.message_id, fragment};
   const std::size_t hash = std::hash<std::string_view>{}(as_text(datagram.payload));

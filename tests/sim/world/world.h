@@ -41,6 +41,7 @@ class Node {
   bool logged(std::string_view text) const;
   const std::vector<std::string>& log() const { return log_; }
 
+  std::size_t looks() const { return looks_; }  // at its own addresses, for the core
   // The addresses it has from now on; what routing prefers is in front. The core is told.
   void set_addresses(std::vector<IpAddress> addresses);
   bool has(const IpAddress& address) const;
@@ -57,7 +58,8 @@ class Node {
   void crash();
   void restart();
 
-  bool signer_gone = false;  // signatures are refused
+  bool signer_gone = false;     // signatures are refused
+  bool forgets_secret = false;  // the next life begins with another secret, as a host does that has lost its state directory
 
   // established IKE SAs, and their CHILD SAs
   std::vector<model::IkeSaState> ike_sas() const;
@@ -73,6 +75,7 @@ class Node {
   IpAddress address_;
   std::vector<IpAddress> addresses_;
   SeededEntropy entropy_;
+  Bytes secret_;  // of the host: what outlives a crash
   std::unique_ptr<sa::Core> core_;
   FakeKernel kernel_;
   model::ConfigurationPtr configuration_;
@@ -80,6 +83,7 @@ class Node {
   std::vector<model::Explanation> explanations_;
   std::vector<std::string> log_;
   std::size_t keepalives_ = 0;
+  std::size_t looks_ = 0;
   std::set<std::pair<IpAddress, std::uint32_t>> virtual_addresses_;
   std::vector<model::Datagram>* captured_ = nullptr;
 };

@@ -147,6 +147,48 @@ BOOST_AUTO_TEST_CASE(weak_foreign_and_malformed_algorithms_are_refused) {
   BOOST_TEST(refused({AuthMethod::RsaSignature, {}}) == "the signature is wrong");
 }
 
+// CVE-2018-16151, CVE-2018-16152: with a public exponent of 3 a block that begins as the padding and the hash should, and goes on as it
+// likes, is a cube: who reads PKCS#1 v1.5 from its beginning takes it for a signature that anybody can make.
+BOOST_AUTO_TEST_CASE(cve_2018_16151_a_hash_with_garbage_behind_it_is_no_signature) {
+  const Bytes spki =
+      hex("30820120300d06092a864886f70d01010105000382010d00308201080282010100e7ff8c1b2c4a074ee7c501adc0c3d6aed39b454ce94443e0ee7311"
+          "77bd454a941e7ff55fb373be2b0bbfcdbe4d69800525c8d3ecc6b59d87f646147c804f153a3a9332f6122d5dddb260a5928cbfe05384af4d36324d56"
+          "4b17cef9853bd5795b20e0a536b98068023f88a208aaa3a736b2855b34f5647a78cfb2dd3f2d5abceffad3b0f3bff6d518c270d64fff8d72312cb412"
+          "af446ad620639e091f9c8e83fec782c24454ab93b26e85306c87f1a38a4582f3e9cefbb6cb03910b964e5e5167093fd104d2935d76ade2e3c7f6b410"
+          "a0ef7983c6e4e522ff2c17d4033a5cff52265e538db2ffbc46774fe26e95267055edfbb1a3d5bfc288e22368da46d16b99020103");
+  // cube roots, the zeros before them left out
+  const Bytes sha1 =
+      hex("32cbfd4a7adc7905583d75edab851cd700a52e579c7368819a39224adc2f9a1017424b928f4da4756ab876dd2a3a7a47134c1f21ce59b3ab1b64cd0b"
+          "6269092a8d9747eef23c12d55e8242760e5e40da28a3bb5d3f");
+  const Bytes sha256 =
+      hex("32cbfd4a7adc7905583d767520f51640759176d37826f2ef63ae3dc7abb4836dce2136a9e0fcb3c1f22635c8b616e9457b6d82a0b8f60af09e7578e0"
+          "9f14e350e0a5857b5dcfecc4bba3b0c280675d12ba88c2b4a2");
+  const auto key = VerifyingKey::from_spki(spki);
+  if (!key) return;  // refused even before
+  const auto whole = [](const Bytes& root) { return concat({Bytes(256 - root.size(), 0), root}); };
+  const Bytes identifier = hex("300d06092a864886f70d01010b0500");
+  const auto size = static_cast<std::uint8_t>(identifier.size());
+  BOOST_TEST(!key->verify({AuthMethod::RsaSignature, whole(sha1)}, kOctets).has_value());
+  BOOST_TEST(!key->verify({AuthMethod::DigitalSignature, concat({ByteView(&size, 1), identifier, whole(sha256)})}, kOctets).has_value());
+}
+
+// CVE-2021-41990: a salt length in the parameters of RSASSA-PSS that overflows what it is added to
+BOOST_AUTO_TEST_CASE(cve_2021_41990_a_pss_salt_of_an_impossible_length_is_refused) {
+  const SigningKey rsa = new_key("RSA", "2048");
+  const Signature good = rsa.sign(kOctets, kAll, RsaPadding::Pss).value();
+  BOOST_TEST(public_of(rsa).verify(good, kOctets).has_value());
+  // the same parameters with other lengths: 0, 31, 33, -1, 2^31 - 1, 2^32 - 1, 2^63
+  for (const char* length : {"020100", "02011f", "020121", "0201ff", "02047fffffff", "020500ffffffff", "0209008000000000000000"}) {
+    const Bytes salt = hex(length);
+    const auto octets = static_cast<std::uint8_t>(salt.size());
+    const auto of = [&](int without) { return Bytes{static_cast<std::uint8_t>(without + octets)}; };
+    const Bytes head = hex("06092a864886f70d01010a"),
+                hashes = hex("a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d06096086480165030402010500");
+    const Bytes identifier = concat({hex("30"), of(62), head, hex("30"), of(49), hashes, hex("a2"), of(0), salt});
+    BOOST_TEST(!public_of(rsa).verify(with_identifier(good, identifier), kOctets).has_value(), length);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(keys_that_are_too_weak_or_of_another_kind_are_refused) {
   const auto refusal = [](const char* type, const char* parameter) {
     const Owned<EVP_PKEY, EVP_PKEY_free> key(std::string_view(type) == "RSA" ? EVP_RSA_gen(1024)

@@ -227,6 +227,24 @@ BOOST_AUTO_TEST_CASE(terminate_and_rekey_say_what_they_did) {
   BOOST_TEST(rig.service.attempts.at(1).what == "rekey vpn-hq site2site");
 }
 
+BOOST_AUTO_TEST_CASE(redirect_says_how_many_were_asked) {
+  Rig rig;
+  rig.service.redirect_matches = 3;
+  BOOST_TEST(rig.ikectl("redirect vpn-hq 192.0.2.20").out == "vpn-hq: 3 redirected to 192.0.2.20\n");
+  BOOST_TEST(rig.ikectl("redirect red/vpn gw2.example.org --peers 198.51.100.0/24").code == 0);
+  BOOST_TEST(rig.service.redirections.at(0) == "redirect vpn-hq to 192.0.2.20");
+  BOOST_TEST(rig.service.redirections.at(1) == "redirect red/vpn to gw2.example.org peers 198.51.100.0-198.51.100.255");
+  rig.service.redirect_matches = 0;
+  Outcome refused = rig.ikectl("redirect vpn-hq 192.0.2.20");
+  BOOST_TEST(refused.code == 1);
+  BOOST_TEST(refused.err == "ikectl: redirect vpn-hq failed: no matching SAs to redirect found\n");
+  rig.service.redirect_refused = "IKE SA [7]: the peer does not follow redirections";
+  refused = rig.ikectl("redirect vpn-hq 192.0.2.20");
+  BOOST_TEST(refused.err == "ikectl: redirect vpn-hq failed: IKE SA [7]: the peer does not follow redirections\n");
+  BOOST_TEST(has(rig.ikectl("redirect vpn-hq 192.0.2.300").err, "expected an address or a host name"));
+  BOOST_TEST(rig.service.redirections.size() == 4U);
+}
+
 BOOST_AUTO_TEST_CASE(show_prints_what_the_daemon_streams) {
   Rig rig;
   rig.service.config_text = "ike\n    enabled true\n    ..\n";
@@ -486,14 +504,15 @@ BOOST_AUTO_TEST_CASE(without_a_daemon_the_error_says_how_to_start_it) {
 
 BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples_and_a_wrong_command_line_is_2) {
   Rig rig;
-  for (const char* verb : {"", "check", "diff", "load", "confirm", "rollback", "set", "delete", "edit", "initiate", "terminate", "rekey",
-                           "show", "show config", "show state", "show pools", "log", "version", "completion"}) {
+  for (const char* verb :
+       {"",          "check", "diff",     "load", "confirm",     "rollback",   "set",        "delete", "edit",    "initiate",
+        "terminate", "rekey", "redirect", "show", "show config", "show state", "show pools", "log",    "version", "completion"}) {
     const Outcome help = rig.ikectl(std::string(verb) + " --help");
     BOOST_TEST(help.code == 0, verb);
     BOOST_TEST(has(help.out, "Examples:\n  "), verb);
   }
-  for (const char* wrong : {"", "unknown", "load", "initiate", "show", "initiate a b c", "--color pink version", "initiate a --timeout x",
-                            "load --confirm soon x", "set", "delete"}) {
+  for (const char* wrong : {"", "unknown", "load", "initiate", "redirect", "redirect a", "show", "initiate a b c", "--color pink version",
+                            "initiate a --timeout x", "load --confirm soon x", "set", "delete"}) {
     BOOST_TEST(rig.ikectl(wrong).code == 2, wrong);
   }
 }
@@ -535,6 +554,21 @@ BOOST_AUTO_TEST_CASE(list_sas) {
                            "in  c704d981 (-|0x00000064)", "304 bytes,     2 packets", "local  10.100.0.0/24", "remote 10.200.0.0/24"}) {
     BOOST_TEST(has(list.out, part), part << " in\n" << list.out << list.err);
   }
+}
+
+BOOST_AUTO_TEST_CASE(redirect) {
+  Rig rig;
+  rig.service.redirect_matches = 2;
+  const Outcome done = rig.swanctl("--redirect --peer-ip 198.51.100.0-198.51.100.9 --gateway 192.0.2.20");
+  BOOST_TEST(done.code == 0);
+  BOOST_TEST(has(done.out, "redirect completed successfully"), done.out + done.err);
+  BOOST_TEST(rig.swanctl("--redirect --peer-id *@example.org --ike vpn-hq --ike-id 7 --gateway gw2.example.org").code == 0);
+  BOOST_TEST(rig.service.redirections.at(0) == "redirect  to 192.0.2.20 peers 198.51.100.0-198.51.100.9");
+  BOOST_TEST(rig.service.redirections.at(1) == "redirect vpn-hq to gw2.example.org id *@example.org [7]");
+  for (const char* wrong :
+       {"--ike vpn-hq", "--gateway 192.0.2.20", "--ike vpn-hq --gateway 192.0.2.300", "--peer-ip nowhere --gateway 192.0.2.20"})
+    BOOST_TEST(rig.swanctl(std::string("--redirect ") + wrong).code != 0, wrong);
+  BOOST_TEST(rig.service.redirections.size() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(initiate_terminate_rekey_and_counters) {
