@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""svti-iked with an SVTI against OpenIKED 7.2 with plain policies, each in both roles.
+
+    clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (OpenIKED) ─── clientb
+
+On Linux, where it has PF_KEY, it offers no AEAD and no ESN for a CHILD SA; its offers of AH have encryption transforms in them, which no AH may
+have. It cannot be told to rekey: its rekeys come by lifetimes. The CHILD SAs of an IKE SA are those of its first request.
+"""
+import re
+
+import pytest
+
+from iked import CBC_ESP, GCM_IKE, Iked, block, configuration, esp_sas, wait_clean, wait_tunnel
+from lab import wait_until
+from openiked import OpenIked, policy
+from traffic import Flow
+
+SECRET = "known to both ends only"
+FLOW = ("192.168.99.0/24", "192.168.0.0/24")
+CHILD = "enc aes-128 auth hmac-sha2-256"
+SVTI = ("svti-id-in 100", "svti-id-out 100")
+TS = ("local-ts subnet 192.168.0.0/24", "remote-ts subnet 192.168.99.0/24")
+NAT = "table ip nat {\n chain out {\n type nat hook postrouting priority srcnat;\n %s masquerade\n }\n }\n"
+
+
+def ours(*proposals, leaves=(*TS, *SVTI), vpn=("remote-address 198.51.100.1",), ike_policy=(), options=(), more=()):
+    """gwa's configuration: `proposals` of the ipsec-policy, `leaves` of the one security-policy; `vpn`: more of the vpn, `more`: of the top."""
+    return configuration(
+        block(
+            "vpn site",
+            block("ike-policy", block("ike-proposal 1", *GCM_IKE), *ike_policy),
+            block("ipsec-policy", "start-action none", "close-action none", "dpd-action clear", *(proposals or (block("esp-proposal 1", *CBC_ESP),))),
+            "local-address 192.0.2.1",
+            "local-id secgwa.example",
+            "remote-id secgwb.example",
+            *vpn,
+            block("security-policy net", *leaves),
+        ),
+        block("pre-shared-key key", "id secgwb.example", f'secret "{SECRET}"'),
+        *more,
+        options=("install-routes true", "delete-rekeyed-delay 1", *options),
+    )
+
+
+def theirs(*flows, **more):
+    return "set fragmentation\n" + policy(*(flows or (FLOW,)), child=more.pop("child", CHILD), secret=SECRET, **more)
+
+
+def rekeyed(g, before, timeout=60):
+    """Waits until none of the CHILD SAs `before` is there and one pair is."""
+    wait_until(
+        lambda: not before & (now := {sa["spi"] for sa in esp_sas(g.gwa)}) and len(now) == 2, "the old CHILD SA is gone", timeout, interval=0.5
+    )
+
+
+@pytest.fixture
+def g(gateways):
+    gateways.gwa.svti("svti100", 100)
+    return gateways
+
+
+def test_interop_openiked_begins_and_rekeys(g):
+    iked = Iked(g.gwa, ours()).start()
+    peer = OpenIked(g.gwb, theirs(more="ikelifetime 25 lifetime 15 bytes 1G")).start()
+    capture = g.capture()
+    peer.initiate()
+    wait_tunnel(g.gwa, g.gwb)
+    g.clienta.ping_ok("192.168.99.2")
+    g.clientb.ping_ok("192.168.0.2", size=2000)
+    flow = Flow((g.clienta, "192.168.0.2"), (g.clientb, "192.168.99.2"))
+    spis = {sa["spi"] for sa in esp_sas(g.gwa)}
+    ike = {sa["unique-id"] for sa in iked.ike_sas()}
+    rekeyed(g, spis)
+    wait_until(lambda: len(now := {sa["unique-id"] for sa in iked.ike_sas()}) == 1 and now != ike, "a new IKE SA, and only that", 60, interval=0.5)
+    flow.wait_arrived(20)
+    flow.finish_without_loss()
+    capture.assert_only_ike_and_esp(g.INNER)
+    assert not capture.packets("isakmp && _ws.expert.severity == error"), "tshark finds an error in an IKE message"
+    peer.terminate()
+    wait_until(lambda: not iked.ike_sas(), "the peer deletes it", 60, interval=0.5)
+
+
+def test_interop_openiked_answers_and_we_rekey_with_pfs(g):
+    # So many proposals of ours that a request does not fit into 1280 octets.
+    others = [block(f"esp-proposal {i}", "aead-alg aes192-gcm-96", "dh-group curve25519") for i in range(1, 60)]
+    iked = Iked(g.gwa, ours(*others, block("esp-proposal 60", *CBC_ESP, "dh-group curve25519"))).start()
+    peer = OpenIked(g.gwb, theirs(child=f"{CHILD} group curve25519", mode="passive")).start()
+    capture = g.capture()
+    iked.initiate("site", "net")
+    wait_tunnel(g.gwa, g.gwb)
+    flow = Flow((g.clienta, "192.168.0.2"), (g.clientb, "192.168.99.2"))
+    for _ in range(2):
+        spis = {sa["spi"] for sa in esp_sas(g.gwa)}
+        iked.rekey_child("net")
+        rekeyed(g, spis)
+        iked.rekey_ike("site")
+        wait_until(lambda: len(iked.ike_sas()) == 1 and len(re.findall("ESTABLISHED", peer.sas())) == 1, "one IKE SA at both ends", 60, interval=0.5)
+    flow.wait_arrived(20)
+    print(flow.finish())
+    (child,) = iked.children()
+    assert child["dh-group"] == "curve25519"
+    capture.assert_only_ike_and_esp(g.INNER)
+    assert capture.packets("ip.src == 192.0.2.1 && isakmp.nextpayload == 53 && isakmp.exchangetype == 36"), "no request of ours in fragments"
+    assert not capture.packets("isakmp && _ws.expert.severity == error"), "tshark finds an error in an IKE message"
+    iked.terminate("site")
+    wait_clean(g.gwa)
+    wait_until(lambda: not esp_sas(g.gwb), "the peer is told", 60, interval=0.5)
+
+
+@pytest.mark.parametrize("initiator", ["svti-iked", "openiked"])
+def test_interop_openiked_nat_and_a_peer_that_dies(g, initiator):
+    # Who begins is behind a NAT. Then OpenIKED is killed, and liveness finds out.
+    known = initiator == "svti-iked"
+    g.wan.run("nft -f -", input=NAT % ("ip saddr 192.0.2.1 oifname tob" if known else "ip saddr 198.51.100.1 oifname toa"))
+    dpd = {"ike_policy": ("dpd-delay 2s",), "options": ("retransmit-tries 2", "retransmit-timeout 1.0", "retransmit-base 1.0")}
+    iked = Iked(g.gwa, ours(vpn=("remote-address 198.51.100.1",) if known else (), **dpd)).start()
+    peer = OpenIked(g.gwb, theirs(mode="passive" if known else "active", **({"peer": "any"} if known else {}))).start()
+    capture = g.capture()
+    if known:
+        iked.initiate("site", "net")
+    else:
+        peer.initiate()
+    wait_tunnel(g.gwa, g.gwb)
+    g.clienta.ping_ok("192.168.99.2")
+    g.clientb.ping_ok("192.168.0.2")
+    spis = {sa["spi"] for sa in esp_sas(g.gwa)}
+    iked.rekey_child("net")
+    rekeyed(g, spis)
+    g.clienta.ping_ok("192.168.99.2")
+    capture.assert_only_ike_and_esp(g.INNER)
+    assert not capture.packets("ip.proto == 50"), "plain ESP behind a NAT"
+    peer.kill()
+    wait_clean(g.gwa)
+    assert iked.ike_sas() == []
+
+
+@pytest.mark.parametrize("initiator", ["svti-iked", "openiked"])
+def test_interop_openiked_transport(g, initiator):
+    iked = Iked(g.gwa, ours(leaves=("mode transport",))).start()
+    mode = "active" if initiator == "openiked" else "passive"
+    peer = OpenIked(g.gwb, theirs(("198.51.100.1", "192.0.2.1"), mode=mode, encap="transport esp")).start()
+    if mode == "active":
+        peer.initiate()
+    else:
+        iked.initiate("site", "net")
+    wait_tunnel(g.gwa, g.gwb)
+    g.gwa.ping_ok("198.51.100.1")
+    g.gwb.ping_ok("192.0.2.1", size=1000)
+    assert all(sa["mode"] == "transport" for sa in esp_sas(g.gwa) + esp_sas(g.gwb))
+    iked.terminate("site")
+    wait_clean(g.gwa)
+
+
+def test_interop_openiked_virtual_addresses(g):
+    # it is the gateway
+    iked = Iked(g.gwa, ours(leaves=(TS[1], *SVTI), vpn=("remote-address 198.51.100.1", "vip-request 0.0.0.0"))).start()
+    hub = theirs(("192.168.99.0/24", "dynamic"), mode="passive", more="config address 192.168.97.0/24 config name-server 192.168.99.53")
+    peer = OpenIked(g.gwb, hub).start()
+    iked.initiate("site", "net")
+    wait_tunnel(g.gwa, g.gwb)
+    (sa,) = iked.ike_sas()
+    assert sa["local-vip"][0].startswith("192.168.97.") and sa["dns"] == ["192.168.99.53"]
+    g.gwa.ping_ok("192.168.99.2")
+    iked.rekey_child("net")
+    iked.rekey_ike("site")
+    g.gwa.ping_ok("192.168.99.2")
+    peer.stop()
+    iked.stop()
+    g.gwb.run("ip xfrm state flush")
+    g.gwb.run("ip xfrm policy flush")
+    # and we are
+    pool = block("pool vips", "address 192.168.98.0/24", "dns 192.168.0.53")
+    iked = Iked(g.gwa, ours(leaves=(TS[0], *SVTI), vpn=("remote-address 198.51.100.1", "vip-pool vips"), more=(pool,))).start()
+    g.gwb.ip("link add vip0 type dummy", "link set vip0 up")
+    peer = OpenIked(g.gwb, theirs(("dynamic", "192.168.0.0/24"), more="request address any iface vip0")).start()
+    peer.initiate()
+    wait_tunnel(g.gwa, g.gwb)
+    assert iked.ike_sas()[0]["remote-vip"] == ["192.168.98.1"]
+    wait_until(lambda: "192.168.98.1" in g.gwb.run("ip -o addr show dev vip0").stdout, "the address on vip0", 30, interval=0.5)
+    g.gwb.ping_ok("192.168.0.2", source="192.168.98.1")
