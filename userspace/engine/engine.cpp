@@ -35,6 +35,7 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
       timer_(loop),
       expiry_timer_(loop) {
   if (place_.ids != nullptr) core_.share_ids(*place_.ids);
+  core_.set_key_sink(place_.key_sink);
   core_.set_local_addresses([this] {
     auto addresses = kernel_.local_addresses();
     if (addresses) return std::move(*addresses);

@@ -29,6 +29,7 @@ class Engine final : private model::KernelEvents {
     sa::UniqueIds* ids = nullptr;
     EventSink* events = nullptr;     // asked at each event; an empty one listens to none
     auth::Signer* signer = nullptr;  // outlives the engine; null: nothing can be signed
+    sa::KeySink key_sink = {};       // told of the keys of each IKE SA
   };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
   Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);

@@ -17,6 +17,7 @@
 #include "model/state.h"
 #include "sa/address_pool.h"
 #include "sa/effects.h"
+#include "sa/keys.h"
 #include "sa/request_window.h"
 #include "sa/virtual_address.h"
 #include "sa/vpn_index.h"
@@ -119,6 +120,7 @@ struct Context {
   Entropy& entropy;
   SourceAddress source_address;  // the address that would be sent from to reach a destination
   std::function<std::vector<IpAddress>()> local_addresses = [] { return std::vector<IpAddress>{}; };
+  KeySink key_sink;
   model::ConfigurationPtr config = std::make_shared<model::Configuration>();
   VpnIndex index;
   auth::PskStore psks;

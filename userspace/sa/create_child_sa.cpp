@@ -475,7 +475,7 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
   }
   const Bytes own_nonce = ctx_.entropy.bytes(kNonceSize);
   const wire::IkeSpi own_spi = ctx_.new_ike_spi();
-  auto keys = derive_rekeyed_ike_keys(*choice, {nonce->data, own_nonce, peer_new_spi, own_spi}, *shared, *keys_);
+  auto keys = derive_rekeyed_ike_keys(*choice, {nonce->data, own_nonce, peer_new_spi, own_spi}, *shared, *keys_, ctx_.key_sink);
   if (!keys) {
     ctx_.ike_spis.erase(own_spi);
     return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
@@ -533,7 +533,7 @@ void IkeSa::on_rekey_ike_response(RekeyIkeRequest& request, const Payloads& payl
   if (peer_new_spi == 0 || !reader.empty()) return failed("the peer's answer has no new SPI");
   const auto shared = offer.ke->shared_secret(ke->data);
   if (!shared) return failed(shared.error().message);
-  auto keys = derive_rekeyed_ike_keys(*choice, {offer.nonce, nonce->data, offer.spi, peer_new_spi}, *shared, *keys_);
+  auto keys = derive_rekeyed_ike_keys(*choice, {offer.nonce, nonce->data, offer.spi, peer_new_spi}, *shared, *keys_, ctx_.key_sink);
   if (!keys) return failed(keys.error().message);
 
   const bool loses = peer_rekey_ && ours_loses(lowest(offer.nonce, nonce->data), peer_rekey_->lowest_nonce);

@@ -2,6 +2,7 @@
 // Key material of IKE SAs and CHILD SAs (RFC 7296 2.13 to 2.18).
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "base/secret.h"
@@ -24,10 +25,19 @@ struct KeySeed {
   wire::IkeSpi spi_i = 0, spi_r = 0;
 };
 
+// The keys that protect an IKE SA's messages, for a key log that somebody has asked for. Borrowed for the call alone.
+struct MessageKeys {
+  wire::IkeSpi spi_i = 0, spi_r = 0;
+  const wire::Proposal& choice;
+  ByteView sk_ei, sk_er, sk_ai, sk_ar;
+};
+using KeySink = std::function<void(const MessageKeys&)>;  // empty: nobody is told, which is the rule
+
 // RFC 7296 2.14: SKEYSEED = prf(Ni | Nr, g^ir)
-Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret);
+Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const KeySink& told = {});
 // RFC 7296 2.18: SKEYSEED = prf(SK_d of the old SA, g^ir | Ni | Nr), with the old SA's PRF
-Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old);
+Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old,
+                                        const KeySink& told = {});
 
 // Keys of a pair of ESP SAs. An AEAD's encryption key has its salt behind it and no integrity key.
 struct ChildKeys {
