@@ -124,7 +124,8 @@ int run(const Options& options) {
     auto key_log = engine::open_key_log(options.key_log);
     if (!key_log) return complain(key_log.error().message);
     where.key_sink = std::move(*key_log);
-    logger.write({Subsystem::Daemon, 0, {}, "--key-log: whoever reads " + options.key_log + " can read what is said between us and our peers"});
+    logger.write(
+        {Subsystem::Daemon, 0, {}, "--key-log: whoever reads " + options.key_log + " can read what is said between us and our peers"});
   }
   if (!null_kernel) where.links = open_links;
   where.state_dir = options.state_dir;

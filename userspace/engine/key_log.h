@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys of IKE SAs in a file that Wireshark reads, for whoever asks for it on the command line. Those of CHILD SAs are in the kernel (ip xfrm state).
+// Keys of IKE SAs in a file that Wireshark reads, for whoever asks for it on the command line. Those of CHILD SAs are in the kernel (ip
+// xfrm state).
 #pragma once
 
 #include <string>

@@ -192,7 +192,7 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
   NetworkSetting acquire_timeout_{kAcquireTimeoutFile};
   std::optional<NetlinkSocket> xfrm_questions_;
   std::optional<NetlinkSocket> route_questions_;
-  std::set<int> silent_links_;  // ifindexes of links, SVTIs aside, over which nothing goes
+  std::set<int> silent_links_;                         // ifindexes of links, SVTIs aside, over which nothing goes
   std::map<int, Svti> svtis_;                          // by ifindex
   std::unordered_map<std::uint32_t, int> ifindex_of_;  // by svti-id, which is unique within a link namespace
 };

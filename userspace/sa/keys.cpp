@@ -78,8 +78,8 @@ Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& see
   return expand(choice, seed, *prf, skeyseed, told);
 }
 
-Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret,
-                                        const IkeKeys& old, const KeySink& told) {
+Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old,
+                                        const KeySink& told) {
   const auto prf = prf_of(choice);
   if (!prf) return fail(prf.error());
   const Secret skeyseed = old.prf(old.sk_d.view(), {shared_secret.view(), seed.nonce_i, seed.nonce_r});

@@ -52,8 +52,9 @@ BOOST_AUTO_TEST_CASE(each_ike_sa_gets_a_line_of_wiresharks_table_in_a_file_of_ou
   (*sink)({1, 2, cbc, c, d, c, d});
   const std::string cs = to_hex(c), ds = to_hex(d);
   BOOST_TEST(read(file) == "0102030405060708,1112131415161718," + to_hex(a) + "," + to_hex(b) +
-                               ",\"AES-GCM-128 with 16 octet ICV [RFC5282]\",,,\"NONE [RFC4306]\"\n" + "0000000000000001,0000000000000002," + cs +
-                               "," + ds + ",\"AES-CBC-256 [RFC3602]\"," + cs + "," + ds + ",\"HMAC_SHA2_256_128 [RFC4868]\"\n");
+                               ",\"AES-GCM-128 with 16 octet ICV [RFC5282]\",,,\"NONE [RFC4306]\"\n" +
+                               "0000000000000001,0000000000000002," + cs + "," + ds + ",\"AES-CBC-256 [RFC3602]\"," + cs + "," + ds +
+                               ",\"HMAC_SHA2_256_128 [RFC4868]\"\n");
   struct stat status = {};
   BOOST_TEST_REQUIRE(stat(file.c_str(), &status) == 0);
   BOOST_TEST((status.st_mode & 0777) == 0600U);
