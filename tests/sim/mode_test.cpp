@@ -85,33 +85,6 @@ BOOST_AUTO_TEST_CASE(ah_protects_the_traffic_of_a_policy_that_says_so_and_is_rek
   BOOST_TEST(pair.right.kernel().sad().empty());
 }
 
-// seen of libreswan 4.10
-BOOST_AUTO_TEST_CASE(a_delete_that_calls_an_ah_sa_one_of_esp_is_understood) {
-  World world(7);
-  model::Vpn vpn = right_vpn();
-  use_ah(vpn);
-  vpn.ike.proposals = {ike_proposal(kCheapIke)};
-  Node& responder = world.add("right", address(kRight), configuration({.vpns = {vpn}}));
-  ScriptedPeer peer(world.chance(), {address(kLeft), 500}, {address(kRight), 500}, kCheapIke);
-  BOOST_TEST_REQUIRE(peer.accept_init(responder.inject(peer.init()).at(0).payload));
-  auto payloads = peer.auth_payloads();
-  const std::uint32_t spi = 0xc0ffee01;  // that of auth_payloads()
-  for (auto& payload : payloads) {
-    if (auto* sa = std::get_if<wire::SaPayload>(&payload)) {
-      const Bytes octets = sa->proposals.at(0).spi;
-      sa->proposals = {ah_proposal("hmac-sha256")};
-      sa->proposals[0].number = 1;
-      sa->proposals[0].spi = octets;
-    }
-  }
-  BOOST_TEST_REQUIRE(responder.inject(peer.request(ExchangeType::IkeAuth, payloads)).size() == 1U);
-  BOOST_TEST_REQUIRE(responder.child_sas().size() == 1U);
-  const auto answers = responder.inject(peer.request(ExchangeType::Informational, {wire::DeletePayload{wire::ProtocolId::Esp, {spi}}}));
-  BOOST_TEST(answers.size() == 1U);
-  BOOST_TEST(responder.child_sas().empty());
-  BOOST_TEST(responder.ike_sas().size() == 1U);
-}
-
 BOOST_AUTO_TEST_CASE(ah_and_esp_have_no_proposal_in_common) {
   Pair pair(use_ah);
   BOOST_TEST_REQUIRE(pair.left.initiate("right").has_value());

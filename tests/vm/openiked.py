@@ -58,11 +58,13 @@ def policy(
     ike="enc aes-128-gcm prf hmac-sha2-256 group curve25519",
     child="enc aes-128-gcm noesn",
     secret="",
-    more="",
+    lifetimes="",
+    config="",
 ):
-    """iked.conf text of one policy with a pre-shared key. `flows`: ("192.168.99.0/24", "192.168.0.0/24") pairs, own side first."""
+    """iked.conf text of one policy with a pre-shared key. `flows`: ("192.168.99.0/24", "192.168.0.0/24") pairs, own side first;
+    `config`: what is given or requested."""
     selectors = " ".join(f"from {here} to {there}" for here, there in flows)
     return (
         f'ikev2 "{name}" {mode} {encap} {selectors} local {local} peer {peer} ikesa {ike} childsa {child} '
-        f'srcid {ids[0]} dstid {ids[1]} {more} psk "{secret}"\n'
+        f'srcid {ids[0]} dstid {ids[1]} {lifetimes} psk "{secret}" {config}\n'
     )

@@ -4,7 +4,8 @@
     clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (libreswan) ─── clientb
 
 What libreswan sends right after it has answered our rekey of a CHILD SA may come before its answer: it does not wait for us to be ready.
-So a few of those datagrams may be lost when we rekey, in this direction alone; none when it does.
+So a few of those datagrams may be lost when we rekey, in this direction alone; none when it does. Its Delete of an AH SA names no SA that is
+there: the AH SA that it has rekeyed stays with us for its lifetime.
 """
 import re
 
@@ -132,10 +133,15 @@ def test_interop_libreswan_modes(g, protocol, mode, initiator):
             assert sas and all(sa["proto"] == protocol and sa["mode"] == mode for sa in sas), [sa["text"] for sa in sas]
 
     check()
-    for rekeyer in (iked, pluto):
-        rekey_children(g, pluto, rekeyer, protocol)
-        check()
-    (child,) = iked.children()
+    rekey_children(g, pluto, iked, protocol)
+    check()
+    if protocol == "esp":
+        rekey_children(g, pluto, pluto)
+    else:
+        pluto.rekey_child("net")
+        iked.process.wait_output("the peer deletes a CHILD SA that is not there")
+    check()
+    child = iked.children()[-1]
     assert child["mode"] == mode and child["protocol"] == protocol
     capture.stop()
     assert capture.packets(f"ip.proto == {50 if protocol == 'esp' else 51}")

@@ -66,7 +66,7 @@ def g(gateways):
 
 def test_interop_openiked_begins_and_rekeys(g):
     iked = Iked(g.gwa, ours()).start()
-    peer = OpenIked(g.gwb, theirs(more="ikelifetime 20 lifetime 12 bytes 1G")).start()
+    peer = OpenIked(g.gwb, theirs(lifetimes="ikelifetime 20 lifetime 12 bytes 1G")).start()
     capture = g.capture()
     peer.initiate()
     wait_tunnel(g.gwa, g.gwb)
@@ -160,7 +160,7 @@ def test_interop_openiked_transport(g, initiator):
 def test_interop_openiked_virtual_addresses(g):
     # it is the gateway
     iked = Iked(g.gwa, ours(leaves=(TS[1], *SVTI), vpn=("remote-address 198.51.100.1", "vip-request 0.0.0.0"))).start()
-    hub = theirs(("192.168.99.0/24", "dynamic"), mode="passive", more="config address 192.168.97.0/24 config name-server 192.168.99.53")
+    hub = theirs(("192.168.99.0/24", "dynamic"), mode="passive", config="config address 192.168.97.0/24 config name-server 192.168.99.53")
     peer = OpenIked(g.gwb, hub).start()
     begin(iked)
     wait_tunnel(g.gwa, g.gwb)
@@ -178,7 +178,7 @@ def test_interop_openiked_virtual_addresses(g):
     pool = block("pool vips", "address 192.168.98.0/24", "dns 192.168.0.53")
     iked = Iked(g.gwa, ours(leaves=(TS[0], *SVTI), vpn=("remote-address 198.51.100.1", "vip-pool vips"), more=(pool,))).start()
     g.gwb.ip("link add vip0 type dummy", "link set vip0 up")
-    peer = OpenIked(g.gwb, theirs(("dynamic", "192.168.0.0/24"), more="request address any iface vip0")).start()
+    peer = OpenIked(g.gwb, theirs(("dynamic", "192.168.0.0/24"), config="request address any iface vip0")).start()
     peer.initiate()
     wait_tunnel(g.gwa, g.gwb)
     assert iked.ike_sas()[0]["remote-vip"] == ["192.168.98.1"]

@@ -86,8 +86,6 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
 void IkeSa::on_delete_payload(const wire::DeletePayload& payload, wire::DeletePayload& answer, TimePoint now, Effects& out) {
   for (const std::uint32_t spi : payload.spis) {
     ChildSa* child = find_child_by_spi_out(payload.protocol, spi);
-    // libreswan calls every CHILD SA that it deletes one of ESP
-    if (child == nullptr && payload.protocol == wire::ProtocolId::Esp) child = find_child_by_spi_out(wire::ProtocolId::Ah, spi);
     if (child == nullptr) {
       log(out, Subsystem::Child, 1, "the peer deletes a CHILD SA that is not there");
       if (requesting<CreateChildRequest>()) std::get<CreateChildRequest>(*request_).offer.deleted.push_back(spi);
