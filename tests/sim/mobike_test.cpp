@@ -204,6 +204,21 @@ BOOST_AUTO_TEST_CASE(a_path_that_fails_silently_is_left_for_one_that_works) {
   pair.end();
 }
 
+// There are more paths than retransmissions: the one that routing prefers comes first.
+BOOST_AUTO_TEST_CASE(of_many_paths_the_best_is_tried_first) {
+  Mobile pair;
+  pair.right.set_addresses({address(kRight), address("10.2.0.2"), address("10.2.0.3"), address("10.2.0.4"), address("10.2.0.5")});
+  pair.left.set_addresses({address(kLeft), address(kOther)});
+  pair.up();
+  pair.left.set_addresses({address(kOther), address(kLeft)});
+  pair.world.run_for(seconds(2));
+  pair.check_moved("192.0.2.1", "192.0.2.2");
+  pair.world.block(address(kLeft), address(kRight));
+  pair.world.run_for(seconds(130));
+  pair.check_moved(kOther, "192.0.2.2");
+  pair.end();
+}
+
 BOOST_AUTO_TEST_CASE(a_better_path_is_taken_only_with_mobike_prefer_best_path) {
   for (const bool prefer : {false, true}) {
     model::GlobalOptions global;

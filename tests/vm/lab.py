@@ -128,9 +128,10 @@ class Capture(Process):
         time.sleep(0.3)  # what is on the wire now still has to reach tcpdump's buffer
         return super().stop(sig, timeout)
 
-    def tshark(self, *args):
-        """Lines that tshark prints for the capture."""
-        done = subprocess.run(["tshark", "-n", "-r", str(self.pcap), *args], capture_output=True, text=True)
+    def tshark(self, *args, config=None):
+        """Lines that tshark prints for the capture. `config`: the folder of its settings, tables of keys among them."""
+        env = {**os.environ, **({"WIRESHARK_CONFIG_DIR": str(config)} if config else {})}
+        done = subprocess.run(["tshark", "-n", "-r", str(self.pcap), *args], capture_output=True, text=True, env=env)
         if done.returncode:
             raise LabError(f"tshark {shlex.join(args)}: {done.stderr}")
         return done.stdout.splitlines()

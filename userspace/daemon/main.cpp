@@ -18,6 +18,7 @@
 #include <iostream>
 
 #include "control/server.h"
+#include "engine/key_log.h"
 #include "engine/supervisor.h"
 #include "kernel/netlink_kernel.h"
 #include "kernel/netlink_links.h"
@@ -38,6 +39,7 @@ struct Options {
   std::string state_dir = "/var/lib/svti-iked";
   std::string group;
   std::string kernel = "netlink";
+  std::string key_log;
   int log_stderr = kLogDisabled;
 };
 
@@ -118,6 +120,13 @@ int run(const Options& options) {
   const bool null_kernel = options.kernel == "null";
   where.open = [&loop, null_kernel](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, null_kernel, log); };
   where.signer = &signer;
+  if (!options.key_log.empty()) {
+    auto key_log = engine::open_key_log(options.key_log);
+    if (!key_log) return complain(key_log.error().message);
+    where.key_sink = std::move(*key_log);
+    logger.write(
+        {Subsystem::Daemon, 0, {}, "--key-log: whoever reads " + options.key_log + " can read what is said between us and our peers"});
+  }
   if (!null_kernel) where.links = open_links;
   where.state_dir = options.state_dir;
   where.startup_file = options.config;
@@ -203,6 +212,10 @@ int main(int argc, char** argv) {
   app.add_option("--log-stderr", options.log_stderr, "log up to this level to standard error too: 0 (audit) to 4 (with secrets)")
       ->type_name("LEVEL")
       ->check(CLI::Range(-1, 4));
+  app.add_option("--key-log", options.key_log,
+                 "append the keys of each IKE SA to this file (mode 0600), in the form of Wireshark's ikev2_decryption_table; for "
+                 "debugging alone: with it captures of IKE can be read")
+      ->type_name("FILE");
   app.set_version_flag("--version", std::string("svti-iked ") + SVTI_VERSION);
   try {
     app.parse(argc, argv);

@@ -42,6 +42,7 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
     core_.set_ticket_secret(derived_secret(*place_.host_secret, "tickets of VRF " + place_.vrf),
                             [] { return std::chrono::duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()); });
   }
+  core_.set_key_sink(place_.key_sink);
   core_.set_local_addresses([this] {
     auto addresses = kernel_.local_addresses();
     if (addresses) return std::move(*addresses);

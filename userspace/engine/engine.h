@@ -30,7 +30,8 @@ class Engine final : private model::KernelEvents {
     EventSink* events = nullptr;     // asked at each event; an empty one listens to none
     auth::Signer* signer = nullptr;  // outlives the engine; null: nothing can be signed
     const Secret* host_secret =
-        nullptr;  // the same in every life of the daemon; null or empty: there is none. Read when the engine is made
+        nullptr;                // the same in every life of the daemon; null or empty: there is none. Read when the engine is made
+    sa::KeySink key_sink = {};  // told of the keys of each IKE SA
   };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
   Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);

@@ -33,6 +33,7 @@ class Supervisor final : public Service {
     std::string state_dir;           // empty: the running configuration is not kept
     std::string startup_file;        // empty: none
     auth::Signer* signer = nullptr;  // outlives the supervisor; null: nothing can be signed
+    sa::KeySink key_sink = {};       // told of the keys of each IKE SA
     milliseconds retry_vrf{5000};    // for a VRF that could not be opened
   };
 

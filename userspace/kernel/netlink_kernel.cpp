@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <deque>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -158,6 +159,7 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
   void read_link_events();
   void read_path_events();
   void drain_link_events(int datagrams);
+  void tell_of_paths();
   void learn(const LinkAnswer& link);
   Status reload_links();
   const std::pair<const int, Svti>* find_svti(std::uint32_t id) const;  // null: none
@@ -190,6 +192,7 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
   NetworkSetting acquire_timeout_{kAcquireTimeoutFile};
   std::optional<NetlinkSocket> xfrm_questions_;
   std::optional<NetlinkSocket> route_questions_;
+  std::set<int> silent_links_;                         // ifindexes of links, SVTIs aside, over which nothing goes
   std::map<int, Svti> svtis_;                          // by ifindex
   std::unordered_map<std::uint32_t, int> ifindex_of_;  // by svti-id, which is unique within a link namespace
 };
@@ -573,7 +576,11 @@ void NetlinkKernel::Impl::read_path_events() {
     });
     if (!status) log(1, status.error().message);
   }
-  if (!changed || paths_changed_) return;
+  if (changed) tell_of_paths();
+}
+
+void NetlinkKernel::Impl::tell_of_paths() {
+  if (paths_changed_) return;
   paths_changed_ = true;
   path_pause_.expires_after(kPathPause);
   path_pause_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
@@ -609,8 +616,12 @@ void NetlinkKernel::Impl::drain_link_events(int datagrams) {
   }
 }
 
-// The one place that changes what is known of an SVTI.
+// The one place that changes what is known of an SVTI, or of whether another link works.
 void NetlinkKernel::Impl::learn(const LinkAnswer& link) {
+  // IPv4 addresses stay on a link that goes down, and its routes go without a word.
+  const bool silent = !link.deleted && link.svti_id == 0 && !link.running;
+  const bool changed = silent ? silent_links_.insert(link.ifindex).second : silent_links_.erase(link.ifindex) > 0;
+  if (changed && events_ != nullptr) tell_of_paths();
   const auto known = svtis_.find(link.ifindex);
   if (link.deleted || link.svti_id == 0) {
     if (known == svtis_.end()) return;
@@ -634,10 +645,11 @@ Status NetlinkKernel::Impl::reload_links() {
       [&](const MessageView& message) -> Status {
         const auto link = decode_link(message);
         if (!link) return fail(link.error());
-        if (*link && (*link)->svti_id != 0) found[(*link)->ifindex] = **link;
+        if (*link) found[(*link)->ifindex] = **link;
         return {};
       });
   if (!status) return status;
+  std::erase_if(silent_links_, [&](int ifindex) { return !found.contains(ifindex); });
   const auto known = svtis_;
   for (const auto& [ifindex, svti] : known) {
     if (!found.contains(ifindex)) learn({ifindex, svti.id, false, true});
@@ -757,7 +769,7 @@ Result<std::vector<IpAddress>> NetlinkKernel::Impl::local_addresses() {
   std::vector<IpAddress> out;
   for (const AddressAnswer& one : *present) {
     // a virtual address, whatever interface it is on, is of the inside
-    if (one.usable && !one.ours && !svtis_.contains(one.ifindex)) out.push_back(one.address);
+    if (one.usable && !silent_links_.contains(one.ifindex) && !one.ours && !svtis_.contains(one.ifindex)) out.push_back(one.address);
   }
   return out;
 }

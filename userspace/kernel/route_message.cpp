@@ -255,6 +255,7 @@ Result<std::optional<LinkAnswer>> decode_link(const MessageView& message) {
   out.ifindex = link->ifi_index;
   out.deleted = message.type == RTM_DELLINK;
   out.up = !out.deleted && (link->ifi_flags & IFF_UP) != 0;
+  out.running = out.up && (link->ifi_flags & IFF_RUNNING) != 0;
   const auto nested = attributes->find(IFLA_LINKINFO);
   // With a link namespace of its own it belongs to the SAs there, not to ours.
   if (!nested || attributes->find(IFLA_LINK_NETNSID)) return out;

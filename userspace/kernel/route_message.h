@@ -63,6 +63,7 @@ struct LinkAnswer {
   int ifindex = 0;
   std::uint32_t svti_id = 0;  // 0: not an SVTI, or one whose link namespace is another than ours
   bool up = false;            // administratively; false when it was deleted
+  bool running = false;       // up, and its other end as well, as far as is known
   bool deleted = false;
 };
 // none: not about a link as a whole (a bridge port, for example)

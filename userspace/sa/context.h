@@ -19,6 +19,7 @@
 #include "sa/address_pool.h"
 #include "sa/crash_detection.h"
 #include "sa/effects.h"
+#include "sa/keys.h"
 #include "sa/rate_limit.h"
 #include "sa/request_window.h"
 #include "sa/resumption.h"
@@ -137,6 +138,7 @@ struct Context {
     std::optional<std::vector<IpAddress>> seen;
   };
   std::optional<Look> one_look;
+  KeySink key_sink;
   model::ConfigurationPtr config = std::make_shared<model::Configuration>();
   VpnIndex index;
   auth::PskStore psks;

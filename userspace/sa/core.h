@@ -64,6 +64,8 @@ class Core {
   void paths_changed(TimePoint now, Effects& out);
   // Asked for our addresses when the way to a peer may have changed; without it there are none to move to. Before the first apply().
   void set_local_addresses(std::function<std::vector<IpAddress>()> lookup) { ctx_.local_addresses = std::move(lookup); }
+  // Told of the keys of each IKE SA; before the first IKE SA.
+  void set_key_sink(KeySink sink) { ctx_.key_sink = std::move(sink); }
   void install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
   // the answers to the effects Sign and VerifyCertificate

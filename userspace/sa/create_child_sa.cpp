@@ -526,7 +526,8 @@ void IkeSa::on_rekey_ike_request(const wire::Header& header, const Payloads& pay
         header, {wire::SaPayload{{std::move(answer)}}, wire::NoncePayload{own_nonce}, wire::KePayload{group, own->public_value}, link},
         out);
   }
-  auto keys = derive_rekeyed_ike_keys(*choice, {nonce->data, own_nonce, peer_new_spi, own_spi}, own->shared_secret, *keys_);
+  auto keys =
+      derive_rekeyed_ike_keys(*choice, {nonce->data, own_nonce, peer_new_spi, own_spi}, own->shared_secret, *keys_, {}, ctx_.key_sink);
   if (!keys) {
     ctx_.ike_spis.erase(own_spi);
     return refuse_request(header, NotifyType::NoProposalChosen, {}, out);
@@ -613,7 +614,8 @@ void IkeSa::complete_rekey_ike(IkeOffer& offer, const Payloads& payloads, const 
   const auto* nonce = find_payload<wire::NoncePayload>(payloads);
   auto choice = accept_choice(offer.proposals, sa->proposals.front(), KeyExchangeUse::Negotiate);
   const wire::IkeSpi peer_new_spi = Reader(choice->spi).u64().value_or(0);
-  auto keys = derive_rekeyed_ike_keys(*choice, {offer.nonce, nonce->data, offer.spi, peer_new_spi}, shared, *keys_, additional);
+  auto keys =
+      derive_rekeyed_ike_keys(*choice, {offer.nonce, nonce->data, offer.spi, peer_new_spi}, shared, *keys_, additional, ctx_.key_sink);
   if (!keys) return rekey_ike_failed(offer, Cause::IkeProposal, keys.error().message, false, now, out);
 
   const bool pending_wins = peer_followup_wins(lowest(offer.nonce, nonce->data), 0);

@@ -220,7 +220,7 @@ void IkeSa::finish_followup(const wire::Header& header, const wire::KePayload& a
   };
   if (done->ike) {
     auto keys = derive_rekeyed_ike_keys(done->choice, {done->nonce_i, done->nonce_r, done->spi_i, done->spi_r}, done->state.first, *keys_,
-                                        done->state.additional);
+                                        done->state.additional, ctx_.key_sink);
     if (!keys) return forget();
     complete_peer_rekey_ike(done->choice, done->spi_i, done->spi_r, std::move(*keys), std::min(done->nonce_i, done->nonce_r), now, out);
     return send_response(header, {answer}, out);

@@ -191,7 +191,7 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   if (!shared) return fail_with(Cause::Malformed, "the peer's key exchange value is refused: " + shared.error().message);
 
   spi_r_ = message.header.responder_spi;
-  auto keys = derive_ike_keys(*choice, {init_->nonce_i, nonce->data, spi_i_, spi_r_}, *shared);
+  auto keys = derive_ike_keys(*choice, {init_->nonce_i, nonce->data, spi_i_, spi_r_}, *shared, ctx_.key_sink);
   if (!keys) return fail_with(Cause::IkeProposal, keys.error().message);
   keys_ = std::move(*keys);
   choice_ = *choice;
@@ -248,7 +248,7 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   init_->nonce_i = nonce->data;
   init_->nonce_r = ctx_.entropy.bytes(kNonceSize);
   init_->peer_message = datagram.payload;
-  auto keys = derive_ike_keys(choice, {init_->nonce_i, init_->nonce_r, spi_i_, spi_r_}, own->shared_secret);
+  auto keys = derive_ike_keys(choice, {init_->nonce_i, init_->nonce_r, spi_i_, spi_r_}, own->shared_secret, ctx_.key_sink);
   if (!keys) return fail(keys.error());
   keys_ = std::move(*keys);
   choice_ = choice;

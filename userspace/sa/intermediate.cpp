@@ -23,7 +23,7 @@ void IkeSa::sign_intermediate(const wire::Header& header, wire::PayloadType firs
 
 // RFC 9370 2.2.2
 Status IkeSa::update_keys(const Secret& shared_secret) {
-  auto keys = derive_rekeyed_ike_keys(choice_, {init_->nonce_i, init_->nonce_r, spi_i_, spi_r_}, shared_secret, *keys_);
+  auto keys = derive_rekeyed_ike_keys(choice_, {init_->nonce_i, init_->nonce_r, spi_i_, spi_r_}, shared_secret, *keys_, {}, ctx_.key_sink);
   if (!keys) return fail(keys.error());
   if (role_ == Role::Responder) former_inbound_cipher_ = std::move(inbound_cipher());
   keys_ = std::move(*keys);

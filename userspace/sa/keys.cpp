@@ -34,7 +34,8 @@ class Cutter {
   std::size_t at_ = 0;
 };
 
-Result<IkeKeys> expand(const wire::Proposal& choice, const KeySeed& seed, const crypto::Prf& prf, const Secret& skeyseed) {
+Result<IkeKeys> expand(const wire::Proposal& choice, const KeySeed& seed, const crypto::Prf& prf, const Secret& skeyseed,
+                       const KeySink& told) {
   const wire::Transform* encryption = find_transform(choice, TransformType::Encryption);
   const wire::Transform* integrity = find_transform(choice, TransformType::Integrity);
   if (encryption == nullptr) return config_error("the chosen proposal has no encryption algorithm");
@@ -61,6 +62,7 @@ Result<IkeKeys> expand(const wire::Proposal& choice, const KeySeed& seed, const 
   if (!to_responder) return fail(to_responder.error());
   auto to_initiator = crypto::SkCipher::create(*encryption, integrity_id, sk_er, sk_ar);
   if (!to_initiator) return fail(to_initiator.error());
+  if (told) told({seed.spi_i, seed.spi_r, choice, sk_ei.view(), sk_er.view(), sk_ai.view(), sk_ar.view()});
   return IkeKeys{prf, std::move(sk_d), std::move(sk_pi), std::move(sk_pr), std::move(*to_responder), std::move(*to_initiator)};
 }
 
@@ -83,20 +85,20 @@ Result<crypto::Prf> prf_of(const wire::Proposal& choice) {
 
 }  // namespace
 
-Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret) {
+Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const KeySink& told) {
   const auto prf = prf_of(choice);
   if (!prf) return fail(prf.error());
   const Secret skeyseed = (*prf)(concat({seed.nonce_i, seed.nonce_r}), {shared_secret.view()});
-  return expand(choice, seed, *prf, skeyseed);
+  return expand(choice, seed, *prf, skeyseed, told);
 }
 
 Result<IkeKeys> derive_rekeyed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const IkeKeys& old,
-                                        std::span<const Secret> additional) {
+                                        std::span<const Secret> additional, const KeySink& told) {
   const auto prf = prf_of(choice);
   if (!prf) return fail(prf.error());
   const Secret seeds = joined({shared_secret.view(), seed.nonce_i, seed.nonce_r}, additional);
   const Secret skeyseed = old.prf(old.sk_d.view(), {seeds.view()});
-  return expand(choice, seed, *prf, skeyseed);
+  return expand(choice, seed, *prf, skeyseed, told);
 }
 
 IkeSecrets mix_ppk(IkeKeys& keys, const Secret& ppk) {
@@ -109,11 +111,11 @@ IkeSecrets mix_ppk(IkeKeys& keys, const Secret& ppk) {
   return before;
 }
 
-Result<IkeKeys> derive_resumed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& sk_d) {
+Result<IkeKeys> derive_resumed_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& sk_d, const KeySink& told) {
   const auto prf = prf_of(choice);
   if (!prf) return fail(prf.error());
   const Secret skeyseed = (*prf)(sk_d.view(), {as_bytes("Resumption"), seed.nonce_i, seed.nonce_r});
-  return expand(choice, seed, *prf, skeyseed);
+  return expand(choice, seed, *prf, skeyseed, told);
 }
 
 Result<ChildKeys> derive_child_keys(const wire::Proposal& choice, const IkeKeys& ike, ByteView nonce_i, ByteView nonce_r,

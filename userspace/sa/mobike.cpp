@@ -173,7 +173,7 @@ void IkeSa::probe(Effects& out) {
   if (!mobike_ || !mobike_initiator_ || !established() || window_.retransmissions() < kPatience) return;
   const std::vector<Path> possible = paths();
   if (possible.size() < 2) return;
-  const Path& path = possible[window_.retransmissions() % possible.size()];
+  const Path& path = possible[(window_.retransmissions() - kPatience) % possible.size()];  // the best first
   const bool current = path.local == local_.address && path.remote == remote_.address;
   window_.move({path.local, model::kNatTraversalPort},
                {path.remote, path.remote == remote_.address ? remote_.port : model::kNatTraversalPort});

@@ -277,7 +277,7 @@ void IkeSa::on_resume_response(const wire::Message& message, const model::Datagr
   const auto* nonce = find_payload<wire::NoncePayload>(payloads);
   spi_r_ = message.header.responder_spi;
   choice_ = resuming_->session.choice;
-  auto keys = derive_resumed_ike_keys(choice_, {init_->nonce_i, nonce->data, spi_i_, spi_r_}, resuming_->session.sk_d);
+  auto keys = derive_resumed_ike_keys(choice_, {init_->nonce_i, nonce->data, spi_i_, spi_r_}, resuming_->session.sk_d, ctx_.key_sink);
   if (!keys) {
     spi_r_ = 0;
     return resume_refused(keys.error().message, now, out);
@@ -334,7 +334,8 @@ Status IkeSa::accept_resume(const wire::Message& request, const model::Datagram&
   init_->nonce_i = nonce->data;
   init_->nonce_r = ctx_.entropy.bytes(kNonceSize);
   init_->peer_message = datagram.payload;
-  auto keys = derive_resumed_ike_keys(content.session.choice, {init_->nonce_i, init_->nonce_r, spi_i_, spi_r_}, content.session.sk_d);
+  auto keys = derive_resumed_ike_keys(content.session.choice, {init_->nonce_i, init_->nonce_r, spi_i_, spi_r_}, content.session.sk_d,
+                                      ctx_.key_sink);
   if (!keys) return fail(keys.error());
   keys_ = std::move(*keys);
   choice_ = content.session.choice;

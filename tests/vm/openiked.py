@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenIKED as Debian ships it (iked), as many instances as there are hosts.
+
+It speaks PF_KEY to the kernel of its host's namespace. Its control tool is called ikectl like ours, and knows of no rekey of one SA: those
+come by lifetimes. It begins on its own what its configuration calls active, or waits with `passive` until initiate().
+"""
+from lab import LabError, wait_until
+
+
+class OpenIked:
+    """iked on `host`, with `config`, the text of an iked.conf."""
+
+    def __init__(self, host, config):
+        self.host = host
+        self.config = host.dir / "iked.conf"
+        self.config.write_text(config)
+        self.config.chmod(0o600)
+        self.socket = host.dir / "iked.sock"
+        self.process = None
+
+    def start(self, passive=True):
+        self.host.run("modprobe af_key")
+        self.process = self.host.popen(["/usr/sbin/iked", "-d", "-v", *(["-S"] if passive else []), "-f", self.config, "-s", self.socket], name="openiked")
+        wait_until(self._answers, f"OpenIKED on {self.host.name} answers")
+        return self
+
+    def _answers(self):
+        if not self.process.running:
+            raise LabError(f"OpenIKED on {self.host.name} ended with {self.process.popen.returncode}:\n{self.process.output()[-3000:]}")
+        return self.socket.is_socket() and self.ikectl("show", "sa", check=False).returncode == 0
+
+    def stop(self):
+        return self.process.stop()
+
+    def kill(self):
+        self.process.kill()
+
+    def ikectl(self, *args, check=True):
+        return self.host.run(["/usr/sbin/ikectl", "-s", self.socket, *args], check=check)
+
+    def initiate(self):
+        """Begins what the configuration calls active; it keeps trying."""
+        self.ikectl("active")
+
+    def terminate(self):
+        """Deletes all SAs, with the peer."""
+        self.ikectl("reset", "sa")
+
+
+def policy(
+    *flows,
+    name="net",
+    mode="active",
+    encap="esp",
+    local="198.51.100.1",
+    peer="192.0.2.1",
+    ids=("secgwb.example", "secgwa.example"),
+    ike="enc aes-128-gcm prf hmac-sha2-256 group curve25519",
+    child="enc aes-128-gcm noesn",
+    secret="",
+    lifetimes="",
+    config="",
+):
+    """iked.conf text of one policy with a pre-shared key. `flows`: ("192.168.99.0/24", "192.168.0.0/24") pairs, own side first;
+    `config`: what is given or requested."""
+    selectors = " ".join(f"from {here} to {there}" for here, there in flows)
+    return (
+        f'ikev2 "{name}" {mode} {encap} {selectors} local {local} peer {peer} ikesa {ike} childsa {child} '
+        f'srcid {ids[0]} dstid {ids[1]} {lifetimes} psk "{secret}" {config}\n'
+    )
