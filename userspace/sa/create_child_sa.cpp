@@ -461,6 +461,7 @@ void IkeSa::hand_over(IkeSa& successor, TimePoint now, Effects& out) {
       window_.finish();
     }
   }
+  reauth_at_.reset();  // that is the successor's now
   successor.predecessor_ = 0;
   ctx_.handed_over.emplace_back(id_, successor.id_);
   ctx_.rescheduled.push_back(successor.id_);

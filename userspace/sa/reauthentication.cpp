@@ -51,7 +51,7 @@ void IkeSa::learn_auth_lifetime(const Payloads& payloads, TimePoint now) {
 void IkeSa::reauthenticate(TimePoint now, Effects& out) {
   reauth_at_.reset();
   if (!established()) return;
-  if (awaits_hand_over()) {
+  if (awaits_hand_over() || being_handed_over()) {
     reauth_at_ = now + kTryAgain;
     return;
   }
