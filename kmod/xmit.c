@@ -196,7 +196,8 @@ static bool policy_is_plain(const struct xfrm_policy *pol)
 
 /*
  * The short way knows this state: nothing of the packet but its family has a part in choosing it or
- * its route.
+ * its route. With crypto offload XFRM's output asks the device if the route leads by it, and
+ * encrypts by itself if not. With packet offload the device matches policies of its own.
  */
 static bool state_is_plain(const struct xfrm_state *x)
 {
@@ -205,7 +206,7 @@ static bool state_is_plain(const struct xfrm_state *x)
 	return svti_selector_is_wide(&x->sel) && !x->security &&
 	       !(x->props.flags & XFRM_STATE_WILDRECV) &&
 	       (!(smark->v | smark->m) || smark->m == ~0U) &&
-	       x->xso.type == XFRM_DEV_OFFLOAD_UNSPECIFIED &&
+	       x->xso.type != XFRM_DEV_OFFLOAD_PACKET &&
 	       !(x->type->flags &
 		 (XFRM_TYPE_NON_FRAGMENT | XFRM_TYPE_LOCAL_COADDR | XFRM_TYPE_REMOTE_COADDR));
 }

@@ -81,6 +81,7 @@ svti_stage() {
 		fi
 	done
 	cp "$SVTI_MODULES/$1/svti.ko" "$2/" || die "no svti.ko for $1 in $SVTI_MODULES: run scripts/build --module"
+	cp "$SVTI_MODULES/$1/espnic.ko" "$2/" || die "no espnic.ko for $1 in $SVTI_MODULES: run scripts/build --module"
 	cp -r "$ROOT/tests/vm" "$2/tests"
 	cp "$ROOT"/scripts/lib/* "$2/"
 }

@@ -75,6 +75,7 @@ struct Recorder final : model::KernelEvents {
     acquired.push_back({reqid, if_id, source, destination});
   }
   void on_expire(const model::SaId& id, bool hard) override { expired.push_back({id, hard}); }
+  void on_offload(const model::SaId& id, const std::string& reason) override { offload.push_back({id, reason}); }
   void on_mapping(const model::SaId& id, const Endpoint& now_from) override { mapped.push_back({id, now_from}); }
   void on_svti(std::uint32_t svti_id, bool up) override { svtis.push_back({svti_id, up}); }
   void on_paths() override { ++paths; }
@@ -82,6 +83,7 @@ struct Recorder final : model::KernelEvents {
 
   std::vector<Acquired> acquired;
   std::vector<Expired> expired;
+  std::vector<std::pair<model::SaId, std::string>> offload;
   std::vector<Mapped> mapped;
   std::vector<SvtiState> svtis;
   int overruns = 0;
@@ -209,6 +211,29 @@ void make_svti(const char* name, std::uint32_t id) {
 }
 
 }  // namespace
+
+// v0 is a veth, which offloads nothing. Devices that do: test_iked_offload.py
+BOOST_FIXTURE_TEST_CASE(without_a_device_that_can_an_sa_is_in_software_or_fails, Fixture) {
+  model::AddSa sa = gcm_sa(model::Direction::Out, 0x2001);
+  const model::SaId id = sa.id;
+  sa.offload = model::HwOffload::Crypto;
+  const Status refused = ask(std::move(sa));
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(refused.error().message.find("not offloaded: v0 has no esp-hw-offload") != std::string::npos, refused.error().message);
+  BOOST_TEST(output("ip xfrm state").empty());
+
+  sa = gcm_sa(model::Direction::Out, 0x2001);
+  sa.offload = model::HwOffload::Auto;
+  must(std::move(sa));
+  const auto status = kernel->query(id);
+  BOOST_REQUIRE(status);
+  BOOST_REQUIRE(status->offload);
+  BOOST_TEST((*status->offload == model::OffloadStatus{model::Offload::None, {}, "v0 has no esp-hw-offload"}));
+  must(model::DeleteSa{id});
+  BOOST_TEST(!kernel->query(id));
+  must(gcm_sa(model::Direction::Out, 0x2001));
+  BOOST_TEST(!kernel->query(id)->offload);  // not asked for
+}
 
 BOOST_FIXTURE_TEST_CASE(sas_are_those_that_iproute2_would_make, Fixture) {
   using model::Direction;

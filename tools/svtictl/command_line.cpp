@@ -155,6 +155,7 @@ class Tree {
     declare_tables();
     declare_routes();
     declare_rules();
+    declare_offload();
     declare_completion();
   }
 
@@ -311,6 +312,13 @@ class Tree {
     keyword(del, "table", rule_delete_.table, parse_table, "N", "its table (default 220)");
   }
 
+  void declare_offload() {
+    CLI::App* offload = group("offload", offload_show_, "devices that encrypt and decrypt ESP, and the SAs that they have",
+                              "  svtictl offload\n  svtictl offload show --json");
+    verb(offload, "show", offload_show_, "list devices with ESP offload, and for every SA who encrypts it",
+         "  svtictl offload show\n  svtictl offload show --json");
+  }
+
   void declare_completion() {
     CLI::App* const completion = app_.add_subcommand("completion", "print a completion script for a shell");
     completion->footer("Examples:\n  svtictl completion bash > /usr/share/bash-completion/completions/svtictl");
@@ -349,6 +357,7 @@ class Tree {
   RuleShowArguments rule_show_;
   RuleAddArguments rule_add_;
   RuleDeleteArguments rule_delete_;
+  OffloadShowArguments offload_show_;
 };
 
 std::optional<std::string> contradiction(const FlowArguments& flow, bool needed) {

@@ -406,6 +406,37 @@ std::optional<Rule> decode_rule(ByteView view) {
   return out;
 }
 
+std::optional<OffloadedSa> decode_offloaded_sa(ByteView view) {
+  constexpr std::uint8_t kPacket = 4;  // XFRM_OFFLOAD_PACKET, which the headers of 6.1 lack
+  static const auto kPolicy = policy<XFRMA_MAX>({{XFRMA_IF_ID, kU32}});
+  const Message message(view);
+  if (!message.is(XFRM_MSG_NEWSA, sizeof(xfrm_usersa_info))) return std::nullopt;
+  const auto& header = message.header<xfrm_usersa_info>();
+  const auto family = family_of(header.family);
+  if (!family || header.id.spi == 0 || (header.id.proto != IPPROTO_ESP && header.id.proto != IPPROTO_AH)) return std::nullopt;
+  const auto attributes = Attributes<XFRMA_MAX>::of(message, sizeof(xfrm_usersa_info), kPolicy.data());
+  if (!attributes) return std::nullopt;
+  const auto address = [&](const xfrm_address_t& octets) {
+    return IpAddress::from_bytes({reinterpret_cast<const std::uint8_t*>(&octets), *family == IpFamily::V4 ? 4U : 16U}).value();
+  };
+  OffloadedSa out;
+  out.spi = ntohl(header.id.spi);
+  out.source = address(header.saddr);
+  out.destination = address(header.id.daddr);
+  out.protocol = header.id.proto;
+  out.reqid = header.reqid;
+  out.svti_id = attributes->u32(XFRMA_IF_ID);
+  if (!attributes->has(XFRMA_OFFLOAD_DEV)) return out;
+  xfrm_user_offload offload{};
+  const ByteView octets = attributes->octets(XFRMA_OFFLOAD_DEV);
+  if (octets.size() < sizeof offload) return std::nullopt;
+  std::memcpy(&offload, octets.data(), sizeof offload);
+  out.device_index = static_cast<std::uint32_t>(offload.ifindex);
+  out.inbound = (offload.flags & XFRM_OFFLOAD_INBOUND) != 0;
+  out.packet = (offload.flags & kPacket) != 0;
+  return out;
+}
+
 std::optional<std::int32_t> decode_nsid(ByteView view) {
   static const auto kPolicy = policy<NETNSA_MAX>({{NETNSA_NSID, kU32}});
   const Message message(view);

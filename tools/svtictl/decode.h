@@ -32,6 +32,8 @@ std::optional<std::pair<std::uint32_t, std::string>> decode_address(ByteView mes
 std::optional<Route> decode_route(ByteView message);
 // RTM_NEWRULE of IPv4 or IPv6 whose action is a table
 std::optional<Rule> decode_rule(ByteView message);
+// XFRM_MSG_NEWSA of ESP or AH with an SPI; the device's name is not looked up
+std::optional<OffloadedSa> decode_offloaded_sa(ByteView message);
 // RTM_NEWNSID: the number, NETNSA_NSID_NOT_ASSIGNED (-1) included
 std::optional<std::int32_t> decode_nsid(ByteView message);
 

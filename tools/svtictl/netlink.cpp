@@ -100,6 +100,10 @@ Result<Netlink> Netlink::open() { return open_protocol(NETLINK_ROUTE); }
 
 Result<Netlink> Netlink::open_generic() { return open_protocol(NETLINK_GENERIC); }
 
+Result<Netlink> Netlink::open_xfrm() { return open_protocol(NETLINK_XFRM); }
+
+int Netlink::fd() const { return nl_socket_get_fd(socket_); }
+
 Result<Netlink> Netlink::open_protocol(int protocol) {
   errno = 0;
   Netlink netlink(nl_socket_alloc());

@@ -70,11 +70,12 @@ class Request {
   nl_msg* message_;
 };
 
-// A NETLINK_ROUTE or NETLINK_GENERIC socket with extack and strict checking of dump requests. Not thread-safe.
+// A NETLINK_ROUTE, NETLINK_GENERIC or NETLINK_XFRM socket with extack and strict checking of dump requests. Not thread-safe.
 class Netlink {
  public:
   static Result<Netlink> open();                       // in the network namespace of the calling thread
   static Result<Netlink> open_generic();               // the same, of NETLINK_GENERIC
+  static Result<Netlink> open_xfrm();                  // the same, of NETLINK_XFRM
   static Result<Netlink> open_in(const Netns& netns);  // in `netns`; the thread is back in its own on return
   ~Netlink();
   Netlink(Netlink&&) noexcept;
@@ -84,6 +85,7 @@ class Netlink {
   KernelResult<void> execute(Request& request);
   // for a get or a dump: each answer with its nlmsghdr. A dump that the kernel marks as interrupted is repeated.
   KernelResult<std::vector<Bytes>> query(Request& request);
+  int fd() const;
   // events of a multicast group (RTNLGRP_*) are to be received: use a socket for nothing else from then on
   KernelResult<void> join(int group);
   // waits for events; ENOBUFS when some were lost

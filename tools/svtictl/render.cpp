@@ -445,6 +445,40 @@ std::string render_trace(const Flow& flow, const Trace& trace, const Style& styl
   return out + fmt::format("verdict  {}\n", trace.verdict == 0 ? paint.good(verdict) : paint.bad(verdict));
 }
 
+std::string render_offload(const std::vector<OffloadDevice>& devices, const std::vector<OffloadedSa>& sas, const Style& style) {
+  const Paint paint(style);
+  Json out{{"device", Json::array()}, {"sa", Json::array()}};
+  std::string text;
+  for (const OffloadDevice& device : devices) {
+    out["device"].push_back({{"name", device.name}, {"esp-hw-offload", device.crypto}, {"esp-tx-csum-hw-offload", device.inner_checksum}});
+    text += fmt::format("device {}  esp-hw-offload {}  esp-tx-csum-hw-offload {}\n", paint.name(device.name), device.crypto ? "on" : "off",
+                        device.inner_checksum ? "on" : "off");
+  }
+  if (devices.empty()) text = "no device with ESP offload here\n";
+  for (const OffloadedSa& sa : sas) {
+    const std::string_view what = sa.device_index == 0 ? "none" : sa.packet ? "packet" : "crypto";
+    Json row{{"spi", fmt::format("{:#010x}", sa.spi)},
+             {"source", sa.source.to_string()},
+             {"destination", sa.destination.to_string()},
+             {"protocol", ip_protocol_name(sa.protocol)},
+             {"reqid", sa.reqid}};
+    if (sa.svti_id != 0) row["svti-id"] = sa.svti_id;
+    row["offload"] = what;
+    text += fmt::format("{} spi {:#010x}  {} -> {}  reqid {}", ip_protocol_name(sa.protocol), sa.spi, sa.source.to_string(),
+                        sa.destination.to_string(), sa.reqid);
+    if (sa.svti_id != 0) text += fmt::format(" svti-id {}", sa.svti_id);
+    text += fmt::format("  offload {}", what);
+    if (sa.device_index != 0) {
+      row["offload-device"] = sa.device;
+      row["direction"] = sa.inbound ? "in" : "out";
+      text += fmt::format(" {} by {}", sa.inbound ? "in" : "out", paint.good(sa.device));
+    }
+    text += "\n";
+    out["sa"].push_back(std::move(row));
+  }
+  return style.json ? dump(out) : text;
+}
+
 std::string render_routes(const std::vector<Route>& routes, std::uint32_t table, const Style& style) {
   return render_all(routes, style, fmt::format("table {} is empty", table), route_json, route_text);
 }

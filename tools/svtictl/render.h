@@ -24,6 +24,7 @@ std::string render_stats(const std::vector<Svti>& interfaces, const Style& style
 std::string render_spd(const std::vector<SpdPolicy>& policies, const std::optional<Trace>& trace, const Style& style);
 std::string render_sad(const std::vector<SadState>& states, const Style& style);
 std::string render_trace(const Flow& flow, const Trace& trace, const Style& style);
+std::string render_offload(const std::vector<OffloadDevice>& devices, const std::vector<OffloadedSa>& sas, const Style& style);
 std::string render_routes(const std::vector<Route>& routes, std::uint32_t table, const Style& style);
 std::string render_rules(const std::vector<Rule>& rules, std::uint32_t table, const Style& style);
 // what a verb that changes something says on success: nothing in text, {"done": what, "name": name} in JSON

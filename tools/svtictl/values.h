@@ -99,6 +99,27 @@ struct SadState {
   std::optional<std::uint32_t> mtu;
 };
 
+// A device that can do something of ESP.
+struct OffloadDevice {
+  std::string name;
+  bool crypto = false;          // esp-hw-offload
+  bool inner_checksum = false;  // esp-tx-csum-hw-offload
+};
+
+// An ESP or AH SA of the kernel, and what a device does for it.
+struct OffloadedSa {
+  std::uint32_t spi = 0;
+  IpAddress source;
+  IpAddress destination;
+  std::uint8_t protocol = 0;
+  std::uint32_t reqid = 0;
+  std::uint32_t svti_id = 0;       // 0: none
+  std::uint32_t device_index = 0;  // 0: no device, the kernel does all
+  std::string device;
+  bool inbound = false;  // known of those with a device alone
+  bool packet = false;   // the device does all of ESP, not only the cryptography
+};
+
 // A packet to look up.
 struct Flow {
   bool out = true;

@@ -144,6 +144,10 @@ struct RuleDeleteArguments {
 };
 Result<std::string> run(const RuleDeleteArguments& arguments, const Style& style);
 
+// The devices that can offload ESP, and for each SA of this namespace who encrypts or decrypts it.
+struct OffloadShowArguments {};
+Result<std::string> run(const OffloadShowArguments& arguments, const Style& style);
+
 // Text that was ready when the command line had been read: a completion script.
 struct PrintArguments {
   std::string text;
@@ -152,6 +156,6 @@ Result<std::string> run(const PrintArguments& arguments, const Style& style);
 
 using Verb = std::variant<ShowArguments, MonitorArguments, AddArguments, SetArguments, DeleteArguments, StatsArguments, SpdArguments,
                           SadArguments, TraceArguments, RouteShowArguments, RouteAddArguments, RouteDeleteArguments, RuleShowArguments,
-                          RuleAddArguments, RuleDeleteArguments, PrintArguments>;
+                          RuleAddArguments, RuleDeleteArguments, OffloadShowArguments, PrintArguments>;
 
 }  // namespace svti::svtictl

@@ -61,6 +61,12 @@ model::Childless childless(std::string_view value) {
   return static_cast<model::Childless>(name - model::kChildlessNames.begin());
 }
 
+model::HwOffload hw_offload(std::string_view value) {
+  if (value == "auto") return model::HwOffload::Auto;
+  if (value == "crypto") return model::HwOffload::Crypto;
+  return value == "packet" ? model::HwOffload::Packet : model::HwOffload::No;
+}
+
 PolicyAction policy_action(std::string_view value) {
   if (value == "ah") return PolicyAction::Ah;
   if (value == "pass") return PolicyAction::Pass;
@@ -135,6 +141,7 @@ const Setters<IpsecPolicy>& ipsec_policy_setters() {
       {"encap-copy-dscp", [](IpsecPolicy& policy, Value value) { policy.encap_copy_dscp = truth(value); }},
       {"decap-copy-dscp", [](IpsecPolicy& policy, Value value) { policy.decap_copy_dscp = truth(value); }},
       {"encap-copy-df", [](IpsecPolicy& policy, Value value) { policy.encap_copy_df = truth(value); }},
+      {"hw-offload", [](IpsecPolicy& policy, Value value) { policy.hw_offload = hw_offload(value); }},
   };
   return kSetters;
 }
@@ -421,6 +428,9 @@ class VpnResolver {
     const EffectiveIkePolicy ike = around_.ike_templates.effective(node_->child("ike-policy"));
     out_.ike = ike.policy;
     out_.ipsec = around_.ipsec_templates.effective(node_->child("ipsec-policy"));
+    // A packet-offloaded SA is received on the device and not on the SVTI, and needs policies on the device too.
+    if (out_.ipsec.hw_offload == model::HwOffload::Packet)
+      error(node_, "hw-offload packet is not supported yet: expected no, auto or crypto");
     out_.version = number<std::uint8_t>(node_->value("version"));
     if (out_.version != 2) error(node_->child("version"), "IKEv1 is not supported yet: expected 2");
     for (const NodePtr& child : node_->children) read(child.get());

@@ -182,10 +182,17 @@ Taken ah_proposals(ChildDraft& draft, const Values& values) {
   return store(parse_proposals(split_at_commas(values), wire::ProtocolId::Ah), draft.ipsec.ah_proposals);
 }
 
-Taken hw_offload(ChildDraft&, const Values& values) {
+Taken hw_offload(ChildDraft& draft, const Values& values) {
   const std::string text = as_text(values);
-  if (text == "no" || text == "auto") return {};
-  return text == "yes" || text == "crypto" || text == "packet" ? unsupported("expected no or auto") : invalid("expected no or auto");
+  if (text == "no")
+    draft.ipsec.hw_offload = model::HwOffload::No;
+  else if (text == "auto")
+    draft.ipsec.hw_offload = model::HwOffload::Auto;
+  else if (text == "crypto" || text == "yes")  // "yes" is the older word
+    draft.ipsec.hw_offload = model::HwOffload::Crypto;
+  else
+    return text == "packet" ? unsupported("expected no, auto or crypto") : invalid("expected no, auto or crypto");
+  return {};
 }
 
 Taken tfc_padding(ChildDraft&, const Values& values) { return as_text(values) == "0" ? Taken() : Taken(unsupported("expected 0")); }

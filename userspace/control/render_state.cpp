@@ -140,6 +140,11 @@ Tree child_tree(const model::ChildSaState& child, bool mobike) {
   if (child.svti_id_out != 0) tree["svti-id-out"] = child.svti_id_out;
   add_algorithms(tree, child.transforms);
   tree["esn"] = child.esn;
+  if (child.offload) {
+    tree["offload"] = model::kOffloadNames.at(static_cast<std::size_t>(child.offload->offload));
+    if (!child.offload->device.empty()) tree["offload-device"] = child.offload->device;
+    if (!child.offload->reason.empty()) tree["offload-reason"] = child.offload->reason;
+  }
   tree["bytes-in"] = wide(child.bytes_in);
   tree["packets-in"] = wide(child.packets_in);
   tree["bytes-out"] = wide(child.bytes_out);

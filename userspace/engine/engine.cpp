@@ -236,6 +236,14 @@ void Engine::on_expire(const model::SaId& id, bool hard) {
   perform(std::move(effects));
 }
 
+// Its keys and sequence numbers are nowhere but in the kernel, or were: a rekey gives it others, and tries the device again.
+void Engine::on_offload(const model::SaId& id, const std::string& reason) {
+  log(Subsystem::Kernel, 1, "the CHILD SA of " + model::describe(id) + " is rekeyed: " + reason);
+  sa::Effects effects;
+  core_.expire(id, false, now(), effects);
+  perform(std::move(effects));
+}
+
 void Engine::on_mapping(const model::SaId& id, const Endpoint& now_from) {
   sa::Effects effects;
   core_.mapping_moved(id, now_from, now(), effects);
@@ -479,6 +487,20 @@ std::optional<model::IkeSaState> Engine::ike_sa(std::uint32_t id) {
   return out;
 }
 
+namespace {
+
+// What both directions have. Where they differ the reason says which one has less.
+std::optional<model::OffloadStatus> lesser_offload(const std::optional<model::OffloadStatus>& in,
+                                                   const std::optional<model::OffloadStatus>& out) {
+  if (!in || !out || *in == *out) return in ? in : out;
+  const bool outbound = out->offload < in->offload || (out->offload == in->offload && in->reason.empty());
+  model::OffloadStatus lesser = outbound ? *out : *in;
+  if (!lesser.reason.empty()) lesser.reason.insert(0, outbound ? "outbound: " : "inbound: ");
+  return lesser;
+}
+
+}  // namespace
+
 // An SA that the kernel does not have (any more) counts nothing.
 void Engine::add_kernel_counts(const model::IkeSaState& ike, model::ChildSaState& child) {
   const auto since = [](std::uint64_t unix_time) -> std::optional<seconds> {
@@ -490,11 +512,13 @@ void Engine::add_kernel_counts(const model::IkeSaState& ike, model::ChildSaState
     child.bytes_in = in->bytes;
     child.packets_in = in->packets;
     child.used_in = since(in->last_used);
+    child.offload = in->offload;
   }
   if (const auto sent = kernel_.query({ike.remote.address, child.spi_out, child.protocol})) {
     child.bytes_out = sent->bytes;
     child.packets_out = sent->packets;
     child.used_out = since(sent->last_used);
+    child.offload = lesser_offload(child.offload, sent->offload);
   }
 }
 

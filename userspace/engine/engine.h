@@ -84,6 +84,7 @@ class Engine final : private model::KernelEvents {
   void on_acquire(std::uint32_t reqid, std::uint32_t if_id, const wire::TrafficSelector& source,
                   const wire::TrafficSelector& destination) override;
   void on_expire(const model::SaId& id, bool hard) override;
+  void on_offload(const model::SaId& id, const std::string& reason) override;
   void on_mapping(const model::SaId& id, const Endpoint& now_from) override;
   void on_paths() override;
   void on_svti(std::uint32_t svti_id, bool up) override;

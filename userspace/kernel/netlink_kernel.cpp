@@ -20,6 +20,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/device_features.h"
 #include "base/secret.h"
 #include "kernel/netlink_message.h"
 #include "kernel/netlink_socket.h"
@@ -39,6 +40,8 @@ constexpr int kDatagramsToCatchUp = 4096;
 constexpr auto kRetryDelay = std::chrono::milliseconds(20);
 constexpr int kLoopback = 1;  // ifindex of lo, in every namespace
 constexpr auto kPathPause = std::chrono::milliseconds(200);
+constexpr auto kOffloadPause = std::chrono::milliseconds(200);
+constexpr int kDoubts = 10;  // looks, kOffloadPause apart, at an SA whose device went down
 constexpr const char* kAcquireTimeoutFile = "/proc/sys/net/core/xfrm_acq_expires";
 
 bool is_transient(int error) { return error == EAGAIN || error == ENOBUFS || error == ENOMEM; }
@@ -57,6 +60,8 @@ bool is_xfrm(const model::KernelRequest& request) {
 
 // Such a request looks at what the ones before it left, so those must have been sent.
 bool looks_first(const model::KernelRequest& request) {
+  const auto* sa = std::get_if<model::AddSa>(&request);
+  if (sa != nullptr && sa->offload != model::HwOffload::No) return true;
   return std::holds_alternative<model::AddRule>(request) || std::holds_alternative<model::DeleteRule>(request) ||
          std::holds_alternative<model::AddAddress>(request) || std::holds_alternative<model::DeleteAddress>(request) ||
          std::holds_alternative<model::SetAcquireTimeout>(request);
@@ -97,7 +102,7 @@ class NetworkSetting {
 
 class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(asio::io_context& loop, LogSink log) : loop_(loop), log_(std::move(log)), retry_(loop), path_pause_(loop) {}
+  Impl(asio::io_context& loop, LogSink log) : loop_(loop), log_(std::move(log)), retry_(loop), path_pause_(loop), offload_pause_(loop) {}
   ~Impl();
 
   Status open();
@@ -127,6 +132,20 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
     std::unordered_map<std::uint32_t, Pending> unanswered;  // by sequence number
     bool lost_answers = false;
   };
+  // An SA that was asked to be offloaded, for as long as the kernel has it.
+  struct Wished {
+    IpAddress peer;                                 // the device of the route to it is asked
+    int tried = 0;                                  // ifindex of the device that was asked last; 0: none
+    int device = 0;                                 // ifindex of the one that took it; 0: none
+    model::Offload offload = model::Offload::None;  // what it does
+    std::string reason;                             // why there is none
+    int doubts = 0;                                 // how often to look whether the kernel still has it, and there
+    bool lost = false;                              // the kernel has removed it with its device
+  };
+  struct Device {
+    std::string name;
+    bool up = false;
+  };
   struct Svti {
     std::uint32_t id = 0;
     bool up = false;
@@ -140,6 +159,15 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
   bool send_next();
   Result<std::optional<Bytes>> prepare(const model::KernelRequest& request);
   Result<Bytes> prepare_move(const model::MoveSa& request);
+  Result<std::optional<Bytes>> prepare_sa(const model::AddSa& request);
+  Result<std::string> offload_to(const model::AddSa& request, int device, Wished& wished);
+  Result<int> device_to(const IpAddress& peer);
+  Result<OffloadAnswer> offload_of(const model::SaId& id);
+  bool can_offload(int device) const;
+  std::string name_of(int device) const;
+  void doubt(int device);
+  void reconsider_later();
+  void reconsider();
   Result<std::optional<Bytes>> prepare_route(const model::AddRoute& request);
   Result<std::optional<Bytes>> prepare_route(const model::DeleteRoute& request);
   Result<std::optional<Bytes>> prepare_address(const model::KernelRequest& request);
@@ -192,7 +220,11 @@ class NetlinkKernel::Impl : public std::enable_shared_from_this<Impl> {
   NetworkSetting acquire_timeout_{kAcquireTimeoutFile};
   std::optional<NetlinkSocket> xfrm_questions_;
   std::optional<NetlinkSocket> route_questions_;
-  std::set<int> silent_links_;                         // ifindexes of links, SVTIs aside, over which nothing goes
+  std::set<int> silent_links_;  // ifindexes of links, SVTIs aside, over which nothing goes
+  std::map<model::SaId, Wished> wished_;
+  asio::steady_timer offload_pause_;
+  bool offload_doubtful_ = false;                      // offload_pause_ runs
+  std::map<int, Device> devices_;                      // all interfaces, by ifindex
   std::map<int, Svti> svtis_;                          // by ifindex
   std::unordered_map<std::uint32_t, int> ifindex_of_;  // by svti-id, which is unique within a link namespace
 };
@@ -338,8 +370,11 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare(const model::KernelReq
     if (!message) return fail(message.error());
     return std::optional<Bytes>(std::move(*message));
   };
-  if (const auto* sa = std::get_if<model::AddSa>(&request)) return some(encode(*sa));
-  if (const auto* sa = std::get_if<model::DeleteSa>(&request)) return some(encode(*sa));
+  if (const auto* sa = std::get_if<model::AddSa>(&request)) return prepare_sa(*sa);
+  if (const auto* sa = std::get_if<model::DeleteSa>(&request)) {
+    wished_.erase(sa->id);
+    return some(encode(*sa));
+  }
   if (const auto* move = std::get_if<model::MoveSa>(&request)) return some(prepare_move(*move));
   if (const auto* policy = std::get_if<model::SetPolicy>(&request)) {
     return some(encode(*policy, make_owner_index(owner_number_++, policy->id.direction)));
@@ -373,8 +408,169 @@ Result<Bytes> NetlinkKernel::Impl::prepare_move(const model::MoveSa& request) {
         return {};
       });
   if (!status) return fail(status.error());
+  if (auto wished = wished_.extract(request.id)) {
+    Wished& moved = wished.mapped();
+    moved.peer = moved.peer == request.id.destination ? request.destination : request.source;
+    moved.doubts = kDoubts;
+    wished.key().destination = request.destination;
+    wished_.insert(std::move(wished));
+    reconsider_later();
+  }
   return out;
 }
+
+// ---- offload
+
+// The message for an SA; none when a device took it, and the kernel has it with that.
+Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_sa(const model::AddSa& request) {
+  const auto in_software = [&]() -> Result<std::optional<Bytes>> {
+    auto message = encode(request);
+    if (!message) return fail(message.error());
+    return std::optional<Bytes>(std::move(*message));
+  };
+  if (request.offload == model::HwOffload::No) return in_software();
+  if (request.offload == model::HwOffload::Packet) return system_error("packet offload is not supported yet");
+
+  drain_link_events(kDatagramsToCatchUp);
+  Wished wished;
+  wished.peer = request.direction == model::Direction::In ? request.source : request.id.destination;
+  if (const auto device = device_to(wished.peer); !device) {
+    wished.reason = device.error().message;
+  } else if (!can_offload(*device)) {
+    wished.reason = name_of(*device) + " has no esp-hw-offload";
+  } else {
+    const auto refused = offload_to(request, *device, wished);
+    if (!refused) return fail(refused.error());
+    wished.reason = *refused;
+  }
+  const bool taken = wished.device != 0;
+  if (!taken && request.offload == model::HwOffload::Crypto) return system_error("not offloaded: " + wished.reason);
+  if (!taken) log(1, "SA " + model::describe(request.id) + ": not offloaded: " + wished.reason);
+  wished_.insert_or_assign(request.id, std::move(wished));
+  return taken ? std::optional<Bytes>() : in_software();
+}
+
+// Adds the SA to the kernel and `device`. The reason why it is not there, empty when it is. Error: it can be added nowhere.
+Result<std::string> NetlinkKernel::Impl::offload_to(const model::AddSa& request, int device, Wished& wished) {
+  auto message = encode(request, device);
+  if (!message) return fail(message.error());
+  wished.tried = device;
+  // Answered at once, unlike what is in a batch: in software it is added before the request that comes next.
+  const Status added = ask(
+      xfrm_questions_, std::move(*message), [] {}, [](const MessageView&) -> Status { return {}; });
+  if (!added) return name_of(device) + ": " + added.error().message;
+  const auto answer = offload_of(request.id);
+  if (!answer) return fail(answer.error());
+  if (answer->device == device) {
+    wished.device = device;
+    wished.offload = answer->offload;
+    return std::string();
+  }
+  // The kernel goes on in software by itself when a driver "does not support" the SA, and does not say so.
+  Status removed = ask(
+      xfrm_questions_, encode(model::DeleteSa{request.id}), [] {}, [](const MessageView&) -> Status { return {}; });
+  if (!removed) return fail(removed.error());
+  return name_of(device) + " does not support it, without a word why";
+}
+
+Result<int> NetlinkKernel::Impl::device_to(const IpAddress& peer) {
+  Result<int> out = system_error("the kernel said nothing");
+  const Status status = ask(
+      route_questions_, encode_get_route(peer), [] {},
+      [&](const MessageView& message) -> Status {
+        out = decode_route_device(message);
+        return {};
+      });
+  if (status && out) return out;
+  return system_error("no way to " + peer.to_string() + ": " + (status ? out.error().message : status.error().message));
+}
+
+Result<OffloadAnswer> NetlinkKernel::Impl::offload_of(const model::SaId& id) {
+  Result<OffloadAnswer> out = system_error("the kernel said nothing about it");
+  const Status status = ask(
+      xfrm_questions_, encode_get_sa(id), [] {},
+      [&](const MessageView& message) -> Status {
+        out = decode_offload(message);
+        return {};
+      });
+  if (!status) return fail(status.error());
+  return out;
+}
+
+bool NetlinkKernel::Impl::can_offload(int device) const {
+  const auto known = devices_.find(device);
+  if (known == devices_.end() || !known->second.up) return false;
+  const auto features = esp_features(route_questions_->fd(), known->second.name);
+  return features && features->hw_offload;
+}
+
+std::string NetlinkKernel::Impl::name_of(int device) const {
+  const auto known = devices_.find(device);
+  return known == devices_.end() ? "interface " + std::to_string(device) : known->second.name;
+}
+
+// A device that goes down, or goes, takes its SAs with it; the kernel says nothing, and does it after it told of the device.
+void NetlinkKernel::Impl::doubt(int device) {
+  for (auto& [id, wished] : wished_) {
+    if (wished.device == device) wished.doubts = kDoubts;
+    if (wished.device == 0 && wished.tried == device) wished.tried = 0;  // once it is back it may have room
+  }
+}
+
+void NetlinkKernel::Impl::reconsider_later() {
+  if (offload_doubtful_ || wished_.empty()) return;
+  offload_doubtful_ = true;
+  offload_pause_.expires_after(kOffloadPause);
+  offload_pause_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (!self || error) return;
+    self->offload_doubtful_ = false;
+    self->reconsider();
+  });
+}
+
+// Which SAs are lost, and which may be offloaded now to the device that leads to their peer.
+void NetlinkKernel::Impl::reconsider() {
+  const auto tell = [this](const model::SaId& id, std::string reason) {
+    emit([id, reason = std::move(reason)](model::KernelEvents& events) { events.on_offload(id, reason); });
+  };
+  bool again = false;
+  std::map<IpAddress, int> device_of;  // several SAs have one peer
+  for (auto& [id, wished] : wished_) {
+    if (wished.lost) continue;
+    if (wished.doubts > 0) {
+      --wished.doubts;
+      const auto answer = offload_of(id);
+      if (!answer) {
+        wished.lost = true;
+        wished.reason = name_of(std::exchange(wished.device, 0)) + " went away, and the kernel removed its SAs";
+        wished.offload = model::Offload::None;
+        tell(id, wished.reason);
+        continue;
+      }
+      if (answer->device != wished.device) {
+        wished.reason = answer->device == 0 ? "it is not with " + name_of(wished.device) + " any more" : "";
+        wished.device = answer->device;
+        wished.offload = answer->offload;
+        wished.tried = answer->device;
+        wished.doubts = 0;
+      }
+      again |= wished.doubts > 0;
+    }
+    const auto [known, is_new] = device_of.try_emplace(wished.peer, 0);
+    if (is_new) {
+      const auto device = device_to(wished.peer);
+      if (device && can_offload(*device)) known->second = *device;
+    }
+    const int device = known->second;
+    if (device == 0 || device == wished.tried) continue;
+    wished.tried = device;
+    tell(id, name_of(device) + " leads to the peer and can take it");
+  }
+  if (again) reconsider_later();
+}
+
+// ---- routes, addresses and rules
 
 Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_route(const model::AddRoute& request) {
   if (request.id.svti_id == 0) return std::optional<Bytes>(encode(request, 0));
@@ -503,6 +699,7 @@ void NetlinkKernel::Impl::answered(Requests& requests, const MessageView& messag
   const bool gone =
       is_delete(pending.request) && (ack->error == ESRCH || ack->error == ENOENT || ack->error == ENODEV || ack->error == EADDRNOTAVAIL);
   if (ack->error == 0 || gone) return finish_later(std::move(pending), {});
+  if (const auto* sa = std::get_if<model::AddSa>(&pending.request)) wished_.erase(sa->id);
   finish_later(std::move(pending), system_error(to_string(*ack)));
 }
 
@@ -550,6 +747,7 @@ void NetlinkKernel::Impl::dispatch(const XfrmEvent& event) {
       events.on_acquire(acquire.reqid, acquire.if_id, acquire.source, acquire.destination);
     });
   } else if (const auto* expire = std::get_if<Expire>(&event); expire != nullptr && is_ours(expire->reqid)) {
+    if (expire->hard) wished_.erase(expire->id);
     emit([expire = *expire](model::KernelEvents& events) { events.on_expire(expire.id, expire.hard); });
   } else if (const auto* mapping = std::get_if<Mapping>(&event); mapping != nullptr && is_ours(mapping->reqid)) {
     emit([mapping = *mapping](model::KernelEvents& events) { events.on_mapping(mapping.id, mapping.now_from); });
@@ -576,7 +774,9 @@ void NetlinkKernel::Impl::read_path_events() {
     });
     if (!status) log(1, status.error().message);
   }
-  if (changed) tell_of_paths();
+  if (!changed) return;
+  reconsider_later();
+  tell_of_paths();
 }
 
 void NetlinkKernel::Impl::tell_of_paths() {
@@ -616,12 +816,20 @@ void NetlinkKernel::Impl::drain_link_events(int datagrams) {
   }
 }
 
-// The one place that changes what is known of an SVTI, or of whether another link works.
+// The one place that changes what is known of an interface, and of whether it works.
 void NetlinkKernel::Impl::learn(const LinkAnswer& link) {
   // IPv4 addresses stay on a link that goes down, and its routes go without a word.
   const bool silent = !link.deleted && link.svti_id == 0 && !link.running;
   const bool changed = silent ? silent_links_.insert(link.ifindex).second : silent_links_.erase(link.ifindex) > 0;
   if (changed && events_ != nullptr) tell_of_paths();
+  if (link.deleted) {
+    if (devices_.erase(link.ifindex) > 0) doubt(link.ifindex);
+  } else {
+    Device& device = devices_[link.ifindex];
+    if (device.up && !link.up) doubt(link.ifindex);
+    device = {link.name, link.up};
+  }
+  reconsider_later();
   const auto known = svtis_.find(link.ifindex);
   if (link.deleted || link.svti_id == 0) {
     if (known == svtis_.end()) return;
@@ -649,10 +857,10 @@ Status NetlinkKernel::Impl::reload_links() {
         return {};
       });
   if (!status) return status;
-  std::erase_if(silent_links_, [&](int ifindex) { return !found.contains(ifindex); });
-  const auto known = svtis_;
-  for (const auto& [ifindex, svti] : known) {
-    if (!found.contains(ifindex)) learn({ifindex, svti.id, false, true});
+  const auto known = devices_;
+  for (const auto& [ifindex, device] : known) {
+    if (!found.contains(ifindex)) learn({ifindex, {}, 0, false, false, true});
+    doubt(ifindex);  // it may have gone down and come back
   }
   for (const auto& [ifindex, link] : found) learn(link);
   return {};
@@ -740,8 +948,21 @@ Result<model::SaStatus> NetlinkKernel::Impl::query(const model::SaId& id) {
         const auto sa = decode_sa(message);
         if (!sa) return fail(sa.error());
         out = *sa;
+        const auto offload = decode_offload(message);
+        if (!offload) return fail(offload.error());
+        if (offload->device != 0) out->offload = {offload->offload, name_of(offload->device), {}};
         return {};
       });
+  if (const auto wished = wished_.find(id); wished != wished_.end()) {
+    if (!status) {  // gone with its device; a rekey is under way, or will be when that is noticed
+      out = model::SaStatus{};
+      out->id = id;
+    }
+    const bool noticed = status || wished->second.lost;
+    const std::string reason = noticed ? wished->second.reason : "the kernel does not have it any more";
+    if (out && !out->offload) out->offload = model::OffloadStatus{model::Offload::None, {}, reason};
+    if (out) return *out;
+  }
   if (!status) return system_error("cannot ask for SA " + id.destination.to_string() + ": " + status.error().message);
   if (!out) return system_error("the kernel said nothing about SA " + id.destination.to_string());
   return *out;

@@ -115,6 +115,7 @@ Status NetlinkSocket::ask(Bytes request, const std::function<void()>& restart, c
     verdict = collect(sequence_, is_dump, visit);
   }
   wipe({buffer_.data(), filled_});
+  wipe(request);
   filled_ = 0;
   if (!verdict) return fail(verdict.error());
   if (*verdict == Verdict::Inconsistent) return system_error("the kernel's tables change faster than they can be read");

@@ -35,7 +35,8 @@ class NetlinkSocket {
 
   // Sends one request to a blocking socket and calls `visit` for each message of the answer up to its end. For a dump that the
   // kernel calls inconsistent (NLM_F_DUMP_INTR), and for lost messages, `restart` is called and the question put again, five
-  // times at most. The buffer is wiped afterwards: answers may hold keys.
+  // times at most. Both the buffer and the request
+  // are wiped afterwards: they may hold keys.
   Status ask(Bytes request, const std::function<void()>& restart, const std::function<Status(const MessageView&)>& visit);
 
  private:

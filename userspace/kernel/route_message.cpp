@@ -236,6 +236,16 @@ Result<IpAddress> decode_source_address(const MessageView& message) {
   return IpAddress::from_bytes(*octets);
 }
 
+Result<int> decode_route_device(const MessageView& message) {
+  if (message.type != RTM_NEWROUTE)
+    return system_error("rtnetlink: message type " + std::to_string(message.type) + " where a route was due");
+  const auto attributes = Attributes::parse(behind(message.payload, sizeof(rtmsg)));
+  if (!attributes) return fail(attributes.error());
+  const auto device = attributes->get<int>(RTA_OIF);
+  if (!device) return system_error("the route leads by no interface");
+  return *device;
+}
+
 bool is_path_event(const MessageView& message) {
   if (message.type == RTM_NEWADDR || message.type == RTM_DELADDR) return true;
   if (message.type != RTM_NEWROUTE && message.type != RTM_DELROUTE) return false;
@@ -256,6 +266,7 @@ Result<std::optional<LinkAnswer>> decode_link(const MessageView& message) {
   out.deleted = message.type == RTM_DELLINK;
   out.up = !out.deleted && (link->ifi_flags & IFF_UP) != 0;
   out.running = out.up && (link->ifi_flags & IFF_RUNNING) != 0;
+  out.name = attributes->text(IFLA_IFNAME).value_or("");
   const auto nested = attributes->find(IFLA_LINKINFO);
   // With a link namespace of its own it belongs to the SAs there, not to ours.
   if (!nested || attributes->find(IFLA_LINK_NETNSID)) return out;

@@ -55,12 +55,16 @@ Result<std::optional<model::RuleId>> decode_rule(const MessageView& message);
 // the source address of an answer to encode_get_route
 Result<IpAddress> decode_source_address(const MessageView& message);
 
+// the interface by which it leads: its ifindex
+Result<int> decode_route_device(const MessageView& message);
+
 // an address or a route came or went, and it was not the daemon's own doing
 bool is_path_event(const MessageView& message);
 
 // What RTM_NEWLINK or RTM_DELLINK says of one link
 struct LinkAnswer {
   int ifindex = 0;
+  std::string name;
   std::uint32_t svti_id = 0;  // 0: not an SVTI, or one whose link namespace is another than ours
   bool up = false;            // administratively; false when it was deleted
   bool running = false;       // up, and its other end as well, as far as is known

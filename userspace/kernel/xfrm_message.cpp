@@ -20,6 +20,7 @@ namespace {
 constexpr std::uint16_t kAcknowledged = NLM_F_REQUEST | NLM_F_ACK;
 constexpr std::size_t kSaMessageSize = 2048;   // fixed part 248, algorithms up to 3 * 200, replay bitmap up to 540
 constexpr std::uint16_t kSaDirAttribute = 33;  // XFRMA_SA_DIR, which the headers of 6.1 lack
+constexpr std::uint8_t kOffloadPacket = 4;     // XFRM_OFFLOAD_PACKET, likewise
 constexpr std::uint32_t kLargestReplayWindow = XFRMA_REPLAY_ESN_MAX;
 constexpr std::uint32_t kLegacyReplayWindow = 32;  // bits of xfrm_replay_state.bitmap
 
@@ -306,7 +307,7 @@ void put_encapsulation(MessageBuilder& message, const std::optional<model::UdpEn
 
 }  // namespace
 
-Result<Bytes> encode(const model::AddSa& request) {
+Result<Bytes> encode(const model::AddSa& request, int device) {
   if (request.source.family() != request.id.destination.family()) {
     return system_error("from " + request.source.to_string() + " to " + request.id.destination.to_string() + ": one family is needed");
   }
@@ -343,6 +344,12 @@ Result<Bytes> encode(const model::AddSa& request) {
   if (request.if_id != 0) message.attribute(XFRMA_IF_ID, request.if_id);
   put_encapsulation(message, request.encapsulation);
   if (!request.copy_dscp_out) message.attribute(XFRMA_SA_EXTRA_FLAGS, std::uint32_t{XFRM_SA_XFLAG_DONT_ENCAP_DSCP});
+  if (device != 0) {
+    xfrm_user_offload offload{};
+    offload.ifindex = device;
+    offload.flags = request.direction == model::Direction::In ? XFRM_OFFLOAD_INBOUND : 0;
+    message.attribute(XFRMA_OFFLOAD_DEV, offload);
+  }
   return message.take();
 }
 
@@ -353,9 +360,10 @@ namespace {
 constexpr std::uint32_t kSequenceGap = 1U << 22;
 
 // what a new SA takes over from the one it continues; the rest the kernel makes anew
+// (XFRMA_OFFLOAD_DEV is not: another device may lead to the new addresses, and a rekey asks that one.)
 constexpr std::uint16_t kKeptAttributes[] = {
-    XFRMA_ALG_AEAD,       XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_CRYPT,     XFRMA_ALG_COMP, XFRMA_TFCPAD,      XFRMA_MARK,      XFRMA_SEC_CTX,
-    XFRMA_SA_EXTRA_FLAGS, XFRMA_SET_MARK,       XFRMA_SET_MARK_MASK, XFRMA_IF_ID,    XFRMA_OFFLOAD_DEV, kSaDirAttribute,
+    XFRMA_ALG_AEAD, XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_CRYPT, XFRMA_ALG_COMP,      XFRMA_TFCPAD, XFRMA_MARK,
+    XFRMA_SEC_CTX,  XFRMA_SA_EXTRA_FLAGS, XFRMA_SET_MARK,  XFRMA_SET_MARK_MASK, XFRMA_IF_ID,  kSaDirAttribute,
 };
 
 // sequence numbers and replay window as they are; `gap` is added to the outbound number
@@ -506,6 +514,17 @@ Result<model::SaStatus> decode_sa(const MessageView& message) {
   // curlft.use_time would be the first use; some kernels do not keep the last
   out.last_used = attributes->get<std::uint64_t>(XFRMA_LASTUSED).value_or(0);
   return out;
+}
+
+Result<OffloadAnswer> decode_offload(const MessageView& message) {
+  if (message.type != XFRM_MSG_NEWSA) return system_error("xfrm: message type " + std::to_string(message.type) + " where an SA was due");
+  const auto attributes = Attributes::parse(behind(message.payload, sizeof(xfrm_usersa_info)));
+  if (!attributes) return fail(attributes.error());
+  const auto offload = attributes->get<xfrm_user_offload>(XFRMA_OFFLOAD_DEV);
+  // While a device goes the kernel names none.
+  if (!offload || offload->ifindex == 0) return OffloadAnswer{};
+  const bool packet = (offload->flags & kOffloadPacket) != 0;
+  return OffloadAnswer{packet ? model::Offload::Packet : model::Offload::Crypto, offload->ifindex};
 }
 
 Result<std::optional<PolicyAnswer>> decode_policy(const MessageView& message) {

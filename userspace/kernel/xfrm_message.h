@@ -13,7 +13,8 @@
 namespace svti::kernel {
 
 // Requests that the kernel acknowledges. Those with keys are the taker's to wipe.
-Result<Bytes> encode(const model::AddSa& request);
+// `device`: ifindex of the one that is asked to encrypt and decrypt; 0: none
+Result<Bytes> encode(const model::AddSa& request, int device = 0);
 Bytes encode(const model::DeleteSa& request);
 // `current`: the kernel's answer to encode_get_sa() of that SA. One message, or two that are to be sent together: then only the second is
 // acknowledged, and either may yield an error.
@@ -39,6 +40,12 @@ bool is_ours(std::uint32_t reqid);
 
 // Answers. Error: not of the form that linux/xfrm.h says.
 Result<model::SaStatus> decode_sa(const MessageView& message);
+// What a device does for the SA of such a message.
+struct OffloadAnswer {
+  model::Offload offload = model::Offload::None;
+  int device = 0;  // ifindex; 0: none
+};
+Result<OffloadAnswer> decode_offload(const MessageView& message);
 struct PolicyAnswer {
   model::PolicyStatus status;  // reqid: of its first template, 0 without one
   bool ours = false;

@@ -27,6 +27,9 @@ enum class StartAction : std::uint8_t { None, Trap, Start };  // start-action an
 enum class DpdAction : std::uint8_t { Clear, Trap, Restart };
 enum class PolicyAction : std::uint8_t { Esp, Ah, Pass, Drop };
 enum class Mode : std::uint8_t { Tunnel, Transport };
+// Who encrypts and decrypts ESP: the kernel; the device where it will, else the kernel; the device or nobody. Packet is not supported yet:
+// resolving refuses it.
+enum class HwOffload : std::uint8_t { No, Auto, Crypto, Packet };
 enum class UniqueSa : std::uint8_t { No, Never, Keep, Replace };
 // IKE SAs without a CHILD SA of their IKE_AUTH (RFC 6023): accepted, begun where the peer can, nothing else, not accepted
 enum class Childless : std::uint8_t { Allow, Prefer, Force, Never };
@@ -97,6 +100,7 @@ struct IpsecPolicy {
   bool encap_copy_dscp = true;
   bool decap_copy_dscp = false;
   bool encap_copy_df = true;
+  HwOffload hw_offload = HwOffload::No;
 
   bool operator==(const IpsecPolicy&) const = default;
 };

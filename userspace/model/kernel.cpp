@@ -42,8 +42,6 @@ std::string bound_to(std::uint32_t if_id) { return if_id == 0 ? "" : " svti-id "
 
 std::string port_text(std::uint16_t port, std::uint16_t mask) { return mask == 0 ? "" : " port " + std::to_string(port); }
 
-std::string text_of(const SaId& id) { return id.destination.to_string() + " " + protocol_name(id.protocol) + " " + hex_spi(id.spi); }
-
 std::string text_of(const PolicyId& id) {
   std::string out(name(id.direction));
   out += " " + id.source.to_string() + port_text(id.source_port, id.source_port_mask);
@@ -64,10 +62,10 @@ std::string text_of(const RuleId& id) {
 std::string text_of(const AddressId& id) { return id.address.to_string() + (id.svti_id == 0 ? " on lo" : bound_to(id.svti_id)); }
 
 struct Describe {
-  std::string operator()(const AddSa& request) const { return "add SA " + text_of(request.id) + bound_to(request.if_id); }
-  std::string operator()(const DeleteSa& request) const { return "delete SA " + text_of(request.id); }
+  std::string operator()(const AddSa& request) const { return "add SA " + describe(request.id) + bound_to(request.if_id); }
+  std::string operator()(const DeleteSa& request) const { return "delete SA " + describe(request.id); }
   std::string operator()(const MoveSa& request) const {
-    return "move SA " + text_of(request.id) + " to " + request.source.to_string() + " => " + request.destination.to_string() +
+    return "move SA " + describe(request.id) + " to " + request.source.to_string() + " => " + request.destination.to_string() +
            (request.encapsulation ? " UDP ports " + std::to_string(request.encapsulation->source_port) + " and " +
                                         std::to_string(request.encapsulation->destination_port)
                                   : std::string());
@@ -90,6 +88,8 @@ struct Describe {
 };
 
 }  // namespace
+
+std::string describe(const SaId& id) { return id.destination.to_string() + " " + protocol_name(id.protocol) + " " + hex_spi(id.spi); }
 
 std::string describe(const KernelRequest& request) { return std::visit(Describe{}, request); }
 

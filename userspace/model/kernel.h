@@ -3,10 +3,12 @@
 // tests over nothing. All of it happens in one network namespace.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -55,6 +57,9 @@ struct AddSa {
   bool copy_dscp_out = true;
   bool copy_dscp_in = false;
   bool copy_df = true;
+  // Not No: the device of the route to the peer is asked to encrypt or decrypt. Auto: without it the SA is made all the same.
+  // Crypto: the request fails.
+  HwOffload offload = HwOffload::No;
   // limits after which the kernel says Expire soft, or deletes the SA and says Expire hard; 0: none
   seconds soft_time{0};
   seconds hard_time{0};
@@ -164,7 +169,9 @@ struct SetAcquireTimeout {
 using KernelRequest = std::variant<AddSa, DeleteSa, MoveSa, SetPolicy, DeletePolicy, AddRoute, DeleteRoute, AddRule, DeleteRule, AddAddress,
                                    DeleteAddress, SetPolicyHash, SetAcquireTimeout>;
 
-// "add SA 192.0.2.1 esp c0ffee01", for logs
+// "192.0.2.1 esp c0ffee01", for logs
+std::string describe(const SaId& id);
+// "add SA 192.0.2.1 esp c0ffee01", likewise
 std::string describe(const KernelRequest& request);
 
 // rtm_protocol, FRA_PROTOCOL and IFA_PROTO of what the daemon adds: so it finds its own after a crash, and touches nobody else's
@@ -181,6 +188,8 @@ class KernelEvents {
   virtual void on_acquire(std::uint32_t reqid, std::uint32_t if_id, const wire::TrafficSelector& packet_source,
                           const wire::TrafficSelector& packet_destination) = 0;
   virtual void on_expire(const SaId& id, bool hard) = 0;
+  // The SA is to be made anew, for `reason`: its device has lost it, or another device can take it (AddSa::offload). Once for each cause.
+  virtual void on_offload(const SaId& id, const std::string& reason) = 0;
   // the peer's NAT mapping moved (RFC 3948): an inbound SA received from a new address or port
   virtual void on_mapping(const SaId& id, const Endpoint& now_from) = 0;
   // the interface with this svti-id came up, went down, appeared or vanished (then up is false)
@@ -191,6 +200,16 @@ class KernelEvents {
   virtual void on_overrun() = 0;
 };
 
+// what a device does for an SA
+enum class Offload : std::uint8_t { None, Crypto, Packet };
+inline constexpr std::array<std::string_view, 3> kOffloadNames = {"none", "crypto", "packet"};
+struct OffloadStatus {
+  Offload offload = Offload::None;
+  std::string device;  // that does it; empty: none
+  std::string reason;  // why there is less than was asked for; empty: there is not, or nothing was asked for
+  bool operator==(const OffloadStatus&) const = default;
+};
+
 struct SaStatus {
   SaId id;
   IpAddress source;
@@ -199,6 +218,8 @@ struct SaStatus {
   std::uint64_t bytes = 0;
   std::uint64_t packets = 0;
   std::uint64_t last_used = 0;  // seconds since 1970; 0: not yet, or the kernel does not keep it
+  // of query(), also for an SA that is gone with its device, nothing counted; absent: none asked for, and none there
+  std::optional<OffloadStatus> offload;
 };
 
 struct PolicyStatus {

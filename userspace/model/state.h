@@ -12,6 +12,7 @@
 
 #include "base/ip.h"
 #include "model/config.h"
+#include "model/kernel.h"
 #include "model/links.h"
 #include "wire/message.h"
 
@@ -73,6 +74,7 @@ struct ChildSaState {
   std::uint32_t svti_id_in = 0, svti_id_out = 0;
   std::vector<wire::Transform> transforms;  // encryption, integrity, key exchange (PFS) as chosen
   bool esn = false;
+  std::optional<OffloadStatus> offload;  // of both directions, the lesser; absent: not asked for, and none
   // from the kernel; 0 when it could not be asked
   std::uint64_t bytes_in = 0, packets_in = 0, bytes_out = 0, packets_out = 0;
   std::optional<seconds> used_in, used_out;  // since the last packet; nothing: none yet, or not known

@@ -263,6 +263,7 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
     sa.copy_dscp_out = ipsec.encap_copy_dscp;
     sa.copy_dscp_in = ipsec.decap_copy_dscp;
     sa.copy_df = ipsec.encap_copy_df;
+    sa.offload = ipsec.hw_offload;
     // The core's own timer rekeys; the kernel's hard limit holds even when nobody is there to keep it.
     sa.hard_time = life_of(ipsec);
     sa.soft_bytes = ctx_.jittered(ipsec.rekey_bytes, ipsec.rand_bytes);

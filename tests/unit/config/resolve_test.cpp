@@ -75,6 +75,18 @@ BOOST_AUTO_TEST_CASE(an_empty_text_gives_the_models_defaults) {
   BOOST_TEST(!resolved("enabled false")->enabled);
 }
 
+BOOST_AUTO_TEST_CASE(hw_offload_is_read_and_packet_refused) {
+  const auto offload = [](const char* word) {
+    const auto configuration = resolved(vpn("    ipsec-policy\n        hw-offload " + std::string(word) + "\n        ..\n"));
+    return configuration->vpns.at("v")->ipsec.hw_offload;
+  };
+  BOOST_TEST((offload("no") == model::HwOffload::No));
+  BOOST_TEST((offload("auto") == model::HwOffload::Auto));
+  BOOST_TEST((offload("crypto") == model::HwOffload::Crypto));
+  BOOST_TEST(first_error(vpn("    ipsec-policy\n        hw-offload packet\n        ..\n"))
+                 .ends_with("vpn v: hw-offload packet is not supported yet: expected no, auto or crypto"));
+}
+
 // the schema's defaults stand in templates, the model's in the structs: a VPN gets the same from both
 BOOST_AUTO_TEST_CASE(an_empty_template_and_none_give_the_models_defaults) {
   const std::string proposals =

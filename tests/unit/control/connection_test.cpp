@@ -177,7 +177,12 @@ BOOST_AUTO_TEST_CASE(a_connection_becomes_a_vpn) {
 
 BOOST_AUTO_TEST_CASE(a_child_that_differs_keeps_its_own_options) {
   vici::Section section = site();
-  section.add_section("children").add_section("other").add("rekey_time", "5m").add("life_time", "10m").add("start_action", "start");
+  section.add_section("children")
+      .add_section("other")
+      .add("rekey_time", "5m")
+      .add("life_time", "10m")
+      .add("start_action", "start")
+      .add("hw_offload", "auto");
   const auto connection = control::parse_connection("site", section);
   BOOST_TEST_REQUIRE(connection.has_value());
   const model::Vpn& vpn = *connection->vpn;
@@ -187,6 +192,8 @@ BOOST_AUTO_TEST_CASE(a_child_that_differs_keeps_its_own_options) {
   BOOST_TEST(vpn.ipsec_of(vpn.policies[1]).rekey_time.count() == 300);
   BOOST_TEST(vpn.ipsec_of(vpn.policies[1]).life_time->count() == 600);
   BOOST_TEST((vpn.ipsec_of(vpn.policies[1]).start_action == model::StartAction::Start));
+  BOOST_TEST((vpn.ipsec_of(vpn.policies[0]).hw_offload == model::HwOffload::No));
+  BOOST_TEST((vpn.ipsec_of(vpn.policies[1]).hw_offload == model::HwOffload::Auto));
 }
 
 BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
@@ -207,7 +214,11 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
   BOOST_TEST(refused_child_option("mode", "sideways") ==
              "invalid value for: mode, config discarded (expected tunnel, transport, pass or drop)");
   BOOST_TEST(refused_child_option("updown", "/bin/sh") == "not supported yet: updown with this value, config discarded");
-  BOOST_TEST(refused_child_option("hw_offload", "auto") == "");
+  for (const char* offload : {"no", "auto", "crypto", "yes"}) BOOST_TEST(refused_child_option("hw_offload", offload) == "");
+  BOOST_TEST(refused_child_option("hw_offload", "packet") ==
+             "not supported yet: hw_offload with this value, config discarded (expected no, auto or crypto)");
+  BOOST_TEST(refused_child_option("hw_offload", "maybe") ==
+             "invalid value for: hw_offload, config discarded (expected no, auto or crypto)");
   vici::Section twice = site();
   twice.add_section("local-2").add("auth", "psk");
   BOOST_TEST(refusal(twice).starts_with("not supported yet: several local sections"));

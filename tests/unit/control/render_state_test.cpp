@@ -189,6 +189,21 @@ BOOST_AUTO_TEST_CASE(json_has_the_same_leaves) {
   BOOST_TEST(leaves == lines);
 }
 
+BOOST_AUTO_TEST_CASE(offload_is_told_where_it_was_asked_for) {
+  auto state = test::guide_state();
+  auto& child = state.ike_sas.at(0).children.at(0);
+  child.offload = model::OffloadStatus{model::Offload::Crypto, "eth0", {}};
+  const std::string taken = render(state, StateFormat::Text);
+  BOOST_TEST(
+      taken.find("esn false\n            offload crypto\n            offload-device eth0\n            bytes-in") != std::string::npos,
+      taken);
+  child.offload = model::OffloadStatus{model::Offload::None, {}, "outbound: eth0: no room"};
+  const auto json = of_main(render(state, StateFormat::Json)).at("ike").at("ike-sa").at(0).at("child-sa").at(0);
+  BOOST_TEST(json.at("offload") == "none");
+  BOOST_TEST(!json.contains("offload-device"));
+  BOOST_TEST(json.at("offload-reason") == "outbound: eth0: no room");
+}
+
 BOOST_AUTO_TEST_CASE(the_applied_configuration_stands_first) {
   const std::string text = render(test::guide_state(), StateFormat::Text, {}, {"    enabled true\n", "    vpn a\n        ..\n"});
   BOOST_TEST(text.starts_with("ike\n    enabled true\n    vpn a\n        ..\n    ike-sas\n"));

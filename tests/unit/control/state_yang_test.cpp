@@ -109,6 +109,7 @@ model::RuntimeState full_state() {
   child.svti_id_in = 1;
   child.svti_id_out = UINT32_MAX;
   child.bytes_in = UINT64_MAX;
+  child.offload = model::OffloadStatus{model::Offload::Crypto, "eth0", "for the reader"};
   child.transforms.push_back(wire::transform(TransformType::KeyExchange, wire::KeGroup::Curve25519));
   for (unsigned number = 1; number <= wire::kMaxAdditionalKe; ++number) {
     for (auto* transforms : {&sa.transforms, &child.transforms})
@@ -294,7 +295,7 @@ BOOST_AUTO_TEST_CASE(every_leaf_of_the_guide_is_in_the_schema) {
       "ike-proposal/enc-alg ike-proposal/auth-alg ike-proposal/aead-alg ike-proposal/prf-alg ike-proposal/dh-group";
   constexpr std::string_view kIpsec =
       "start-action close-action dpd-action replay-window rekey-time rekey-bytes rekey-packets encap-copy-dscp decap-copy-dscp "
-      "encap-copy-df "
+      "encap-copy-df hw-offload "
       "esp-proposal/id esp-proposal/enc-alg esp-proposal/auth-alg esp-proposal/aead-alg esp-proposal/dh-group esp-proposal/esn "
       "ah-proposal/id "
       "ah-proposal/auth-alg ah-proposal/dh-group ah-proposal/esn";
@@ -330,7 +331,8 @@ BOOST_AUTO_TEST_CASE(every_leaf_of_the_guide_is_in_the_schema) {
         "dns nbns dhcp "
         "initiator");
   check("ike/ike-sa/child-sa/",
-        "unique-id name state reqid protocol udp-encap mobike spi-in spi-out enc-alg auth-alg aead-alg dh-group esn bytes-in packets-in "
+        "unique-id name state reqid protocol udp-encap mobike spi-in spi-out enc-alg auth-alg aead-alg dh-group esn offload offload-device "
+        "offload-reason bytes-in packets-in "
         "bytes-out "
         "packets-out installed-time rekey-time life-time local-ts/subnet local-ts/protocol local-ts/port remote-ts/subnet svti-id-in "
         "svti-id-out "

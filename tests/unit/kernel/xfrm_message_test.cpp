@@ -376,6 +376,49 @@ BOOST_AUTO_TEST_CASE(dscp_df_encapsulation_and_limits) {
   BOOST_TEST(hex(attributes_of(plain, sizeof(xfrm_usersa_info)), XFRMA_ENCAP) == "absent");
 }
 
+BOOST_AUTO_TEST_CASE(a_device_is_asked_by_its_index_and_with_the_direction) {
+  model::AddSa sa = gcm_sa();
+  BOOST_TEST(hex(attributes_of(encoded(sa), sizeof(xfrm_usersa_info)), XFRMA_OFFLOAD_DEV) == "absent");
+  const auto asked = [&](model::Direction direction) {
+    sa.direction = direction;
+    const auto message = encode(sa, 5);
+    BOOST_REQUIRE(message);
+    return hex(attributes_of(*message, sizeof(xfrm_usersa_info)), XFRMA_OFFLOAD_DEV);
+  };
+  BOOST_TEST(asked(model::Direction::Out) == "0500000000000000");  // struct xfrm_user_offload: ifindex, flags, padding
+  BOOST_TEST(asked(model::Direction::In) == "0500000002000000");   // XFRM_OFFLOAD_INBOUND
+}
+
+BOOST_AUTO_TEST_CASE(what_a_device_does_for_an_sa_is_read) {
+  const auto read = [](const char* offload) {
+    MessageBuilder builder(XFRM_MSG_NEWSA, 0);
+    builder.append(xfrm_usersa_info{});
+    if (offload != nullptr) builder.attribute(XFRMA_OFFLOAD_DEV, ByteView(*from_hex(offload)));
+    const Bytes message = builder.take();
+    const auto out = decode_offload(view(message));
+    BOOST_REQUIRE(out);
+    return std::pair(out->offload, out->device);
+  };
+  BOOST_TEST((read(nullptr) == std::pair(model::Offload::None, 0)));
+  BOOST_TEST((read("0500000002000000") == std::pair(model::Offload::Crypto, 5)));
+  BOOST_TEST((read("0500000004000000") == std::pair(model::Offload::Packet, 5)));
+  BOOST_TEST((read("0000000000000000") == std::pair(model::Offload::None, 0)));  // its device is going
+  BOOST_TEST((read("05000000") == std::pair(model::Offload::None, 0)));          // cut short
+}
+
+BOOST_AUTO_TEST_CASE(an_sa_that_moves_leaves_its_device) {
+  MessageBuilder builder(XFRM_MSG_NEWSA, 0);
+  xfrm_usersa_info info{};
+  info.family = AF_INET;
+  builder.append(info);
+  builder.attribute(XFRMA_OFFLOAD_DEV, ByteView(*from_hex("0500000000000000")));
+  const Bytes current = builder.take();
+  const model::MoveSa move{{address("192.0.2.2"), 1, wire::ProtocolId::Esp}, address("192.0.2.3"), address("192.0.2.1"), {}};
+  const auto message = encode(move, view(current));
+  BOOST_REQUIRE(message);
+  BOOST_TEST(hex(attributes_of(*message, sizeof(xfrm_usersa_info)), XFRMA_OFFLOAD_DEV) == "absent");
+}
+
 BOOST_AUTO_TEST_CASE(deleting_an_sa_octet_by_octet) {
   const Bytes message = encode(model::DeleteSa{{address("2001:db8::2"), 0x01020304, wire::ProtocolId::Ah}});
   BOOST_TEST(to_hex(message) ==

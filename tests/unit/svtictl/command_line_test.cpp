@@ -183,8 +183,9 @@ BOOST_AUTO_TEST_CASE(a_refusal_points_to_the_help_of_its_verb) {
 }
 
 BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples) {
-  for (const char* verb : {"", "add", "set", "delete", "show", "monitor", "stats", "spd", "sad", "trace", "route", "route show",
-                           "route add", "route delete", "rule", "rule show", "rule add", "rule delete", "completion"}) {
+  for (const char* verb : {"",     "add",       "set",      "delete",      "show",       "monitor",      "stats",
+                           "spd",  "sad",       "trace",    "route",       "route show", "route add",    "route delete",
+                           "rule", "rule show", "rule add", "rule delete", "offload",    "offload show", "completion"}) {
     const auto parsed = parse(std::string(verb) + " --help");
     BOOST_REQUIRE(std::holds_alternative<Stop>(parsed));
     const Stop& stop = std::get<Stop>(parsed);
@@ -198,7 +199,7 @@ BOOST_AUTO_TEST_CASE(every_verb_has_help_with_examples) {
 BOOST_AUTO_TEST_CASE(completion_knows_every_verb_and_keyword) {
   const auto script = arguments<PrintArguments>("completion bash").text;
   for (const char* part : {"\"add\") words=\"id dev link-netns mtu sp-hash-ipv4 sp-hash-ipv6 address up",
-                           "\"\") words=\"add set delete show monitor stats spd sad trace route rule completion",
+                           "\"\") words=\"add set delete show monitor stats spd sad trace route rule offload completion",
                            "\"route add\") words=\"dev type src metric table", "complete -F _svtictl svtictl\n"}) {
     BOOST_TEST(script.find(part) != std::string::npos, part << " is not in\n" << script);
   }

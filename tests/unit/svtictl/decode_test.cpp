@@ -2,11 +2,14 @@
 // Messages of a Linux 6.x kernel as it sent them, and messages about an SVTI put together here.
 #include "svtictl/decode.h"
 
+#include <arpa/inet.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/svti.h>
+#include <linux/xfrm.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <boost/test/unit_test.hpp>
@@ -257,6 +260,38 @@ BOOST_AUTO_TEST_CASE(a_rule_with_all_its_conditions) {
   BOOST_TEST(rule->input_device == "v0");
   BOOST_TEST(rule->mark == 5U);
   BOOST_TEST(rule->mask == 255U);
+}
+
+BOOST_AUTO_TEST_CASE(an_sa_and_its_device) {
+  const auto decoded = [](std::uint8_t protocol, const Bytes& offload) {
+    xfrm_usersa_info info{};
+    info.family = AF_INET;
+    info.id.proto = protocol;
+    info.id.spi = htonl(0xc0ffee01);
+    info.id.daddr.a4 = htonl(0xc0000202);
+    info.saddr.a4 = htonl(0xc0000201);
+    info.reqid = 7;
+    Request request(XFRM_MSG_NEWSA, 0);
+    request.header(info).put_u32(XFRMA_IF_ID, 100);
+    if (!offload.empty()) request.put(XFRMA_OFFLOAD_DEV, offload);
+    return decode_offloaded_sa(request.view());
+  };
+  const auto software = decoded(IPPROTO_ESP, {});
+  BOOST_REQUIRE(software);
+  BOOST_TEST(software->spi == 0xc0ffee01U);
+  BOOST_TEST(software->source.to_string() == "192.0.2.1");
+  BOOST_TEST(software->destination.to_string() == "192.0.2.2");
+  BOOST_TEST(software->svti_id == 100U);
+  BOOST_TEST(software->device_index == 0U);
+  const auto inbound = decoded(IPPROTO_ESP, hex("0300000002000000"));
+  BOOST_REQUIRE(inbound);
+  BOOST_TEST(inbound->device_index == 3U);
+  BOOST_TEST((inbound->inbound && !inbound->packet));
+  const auto packet = decoded(IPPROTO_ESP, hex("0300000004000000"));
+  BOOST_REQUIRE(packet);
+  BOOST_TEST((!packet->inbound && packet->packet));
+  BOOST_TEST(!decoded(IPPROTO_ESP, hex("03000000")));  // cut short
+  BOOST_TEST(!decoded(IPPROTO_COMP, {}));
 }
 
 BOOST_AUTO_TEST_CASE(an_ipv6_rule) {

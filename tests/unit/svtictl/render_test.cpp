@@ -188,6 +188,33 @@ BOOST_AUTO_TEST_CASE(rules_in_both_forms) {
   BOOST_TEST(render_rules({rule}, 220, kText) == "ipv6  220: not from 2001:db8::/32 to ::/0 fwmark 0x5/0xff iif v0 lookup 220 proto 77\n");
 }
 
+BOOST_AUTO_TEST_CASE(offload_tells_devices_and_every_sa) {
+  OffloadedSa out;
+  out.spi = 0xc0ffee01;
+  out.source = IpAddress::parse("192.0.2.1").value();
+  out.destination = IpAddress::parse("192.0.2.2").value();
+  out.protocol = 50;
+  out.reqid = 7;
+  out.svti_id = 100;
+  OffloadedSa in = out;
+  in.device_index = 3;
+  in.device = "eth0";
+  in.inbound = true;
+  const OffloadDevice device{"eth0", true, false};
+  BOOST_TEST(render_offload({device}, {out, in}, kText) ==
+             "device eth0  esp-hw-offload on  esp-tx-csum-hw-offload off\n"
+             "esp spi 0xc0ffee01  192.0.2.1 -> 192.0.2.2  reqid 7 svti-id 100  offload none\n"
+             "esp spi 0xc0ffee01  192.0.2.1 -> 192.0.2.2  reqid 7 svti-id 100  offload crypto in by eth0\n");
+  const json tree = json::parse(render_offload({device}, {out, in}, kJson));
+  BOOST_TEST(tree.at("device") == json({{{"name", "eth0"}, {"esp-hw-offload", true}, {"esp-tx-csum-hw-offload", false}}}));
+  BOOST_TEST(tree.at("sa").at(0).at("offload") == "none");
+  BOOST_TEST(!tree.at("sa").at(0).contains("offload-device"));
+  BOOST_TEST(tree.at("sa").at(1).at("offload-device") == "eth0");
+  in.packet = true;
+  BOOST_TEST(render_offload({}, {in}, kText).ends_with("offload packet in by eth0\n"));
+  BOOST_TEST(render_offload({}, {}, kText) == "no device with ESP offload here\n");
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_an_empty_array_or_a_line) {
   BOOST_TEST(render_interfaces({}, kJson) == "[]\n");
   BOOST_TEST(render_routes({}, 300, kText) == "table 300 is empty\n");
