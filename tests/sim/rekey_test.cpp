@@ -280,6 +280,27 @@ BOOST_AUTO_TEST_CASE(a_child_sa_that_the_kernel_refuses_is_deleted_at_both_ends)
   BOOST_TEST(pair.left.ike_sas().size() == 1U);
 }
 
+// The kernel drops a packet whose SA goes between its choice and its encryption.
+BOOST_AUTO_TEST_CASE(the_old_outbound_sa_goes_a_moment_after_the_new_one_is_used) {
+  Pair pair;
+  pair.connect();
+  const auto outbound = [](Node& node) {
+    const auto& sad = node.kernel().sad();
+    return std::count_if(sad.begin(), sad.end(), [](const auto& sa) { return sa.second.sa.direction == model::Direction::Out; });
+  };
+  BOOST_TEST_REQUIRE(pair.left.rekey("right", "net").has_value());
+  pair.world.run_for(milliseconds(200));
+  for (Node* node : {&pair.left, &pair.right}) {
+    BOOST_TEST(node->child_sas().size() == 1U);
+    BOOST_TEST(outbound(*node) == 2);
+  }
+  pair.traffic_for(milliseconds(1200));
+  for (Node* node : {&pair.left, &pair.right}) BOOST_TEST(outbound(*node) == 1);
+  // nobody else sends: then there is nothing to wait for
+  BOOST_TEST_REQUIRE(pair.left.terminate("right", "net").has_value());
+  BOOST_TEST(outbound(pair.left) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(an_ike_sa_deleted_while_its_successor_takes_over_still_says_so) {
   const Change lively = [](model::Vpn& vpn) { vpn.ike.dpd_delay = seconds(20); };
   Pair pair(lively, lively);

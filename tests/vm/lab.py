@@ -323,6 +323,12 @@ class Host:
             lines = [line for line in self.run(command, check=False).stdout.splitlines() if line.strip() and not noise.search(line)]
             if lines:
                 parts.append(f"$ {command}\n" + "\n".join(lines[:60]))
+        counted = [line for line in self.run("cat /proc/net/xfrm_stat", check=False).stdout.splitlines() if not line.endswith(("\t0", " 0"))]
+        if counted:
+            parts.append("$ cat /proc/net/xfrm_stat\n" + "\n".join(counted))
+        for svti in re.findall(r"^(svti\S*?)[@ ]", self.run("ip -br link", check=False).stdout, re.MULTILINE):
+            shown = self.run(f"ethtool -S {svti}", check=False).stdout.splitlines()
+            parts.append(f"$ ethtool -S {svti}\n" + "\n".join(line for line in shown if not line.endswith(": 0")))
         return "\n".join(parts)
 
     # --- traffic ---

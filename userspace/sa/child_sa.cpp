@@ -18,6 +18,8 @@ using wire::TransformType;
 
 namespace {
 
+constexpr Duration kEncryptionEnds = seconds(1);  // of a packet for which the kernel has chosen an SA
+
 std::uint64_t tenth_more(std::uint64_t value) { return value + value / 10; }
 
 seconds life_of(const model::IpsecPolicy& ipsec) {
@@ -326,7 +328,7 @@ void IkeSa::send_on_all(Effects& out) {
 }
 
 // or closes the other one, or we do.
-void IkeSa::stop_sending(ChildSa& child, Effects& out) {
+void IkeSa::stop_sending(ChildSa& child, TimePoint now, Effects& out) {
   if (!child.outbound_installed) return;
   for (IkeSa* other : ctx_.between(local_id_, remote_id_)) {
     for (const auto& one : other->children_) {
@@ -334,7 +336,18 @@ void IkeSa::stop_sending(ChildSa& child, Effects& out) {
     }
   }
   child.outbound_installed = false;
-  out.emplace_back(RemoveSa{child.outbound});
+  // The kernel drops the packet for which it has chosen an SA that goes before the packet is encrypted. While another SA is chosen for
+  // those that come now, the old one can wait for the last.
+  const auto sends = [&](const IkeSa& sa) {
+    return std::any_of(sa.children_.begin(), sa.children_.end(),
+                       [&](const auto& one) { return one->reqid == child.reqid && one->outbound_installed; });
+  };
+  const auto others = ctx_.between(local_id_, remote_id_);
+  if (sends(*this) || std::any_of(others.begin(), others.end(), [&](const IkeSa* other) { return sends(*other); })) {
+    ctx_.lingering.emplace(now + kEncryptionEnds, Context::Lingering{child.outbound, false});
+  } else {
+    out.emplace_back(RemoveSa{child.outbound});
+  }
 }
 
 void IkeSa::activate_outbound(ChildSa& child, Effects& out) {
@@ -362,10 +375,10 @@ void IkeSa::remove_child(ChildSa& child, const std::string& reason, bool linger,
       offer.replacement_nonce = std::move(child.replacement_nonce);
     }
   }
-  stop_sending(child, out);
+  stop_sending(child, now, out);
   if (linger) {
     // RFC 7296 2.8: packets protected with the old SA may still be under way
-    ctx_.lingering.emplace(now + ctx_.config->global.delete_rekeyed_delay, child.inbound);
+    ctx_.lingering.emplace(now + ctx_.config->global.delete_rekeyed_delay, Context::Lingering{child.inbound, true});
   } else {
     out.emplace_back(RemoveSa{child.inbound});
     ctx_.child_spis.erase(child.inbound.spi);

@@ -170,8 +170,13 @@ struct Context {
   std::vector<FollowUp> follow_ups;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> handed_over;  // an IKE SA, and the one that has its CHILD SAs since it was rekeyed
   std::vector<std::uint32_t> rescheduled;                            // IKE SAs other than the one at hand whose deadline may have changed
-  std::multimap<TimePoint, model::SaId> lingering;                   // inbound SAs that outlive their CHILD SA for packets under way
-  std::function<IkeSa*(std::uint32_t)> find_ike;                     // by unique id; null when gone
+  // SAs that outlive their CHILD SA: inbound ones for packets under way, outbound ones for those that the kernel is just encrypting
+  struct Lingering {
+    model::SaId id;
+    bool inbound = false;
+  };
+  std::multimap<TimePoint, Lingering> lingering;  // by when they go
+  std::function<IkeSa*(std::uint32_t)> find_ike;  // by unique id; null when gone
   // the established IKE SAs between these identities
   std::function<std::vector<IkeSa*>(const model::Identity& local, const model::Identity& remote)> between;
   // an IKE SA between these identities is there that was established at `since` or before

@@ -320,10 +320,10 @@ std::optional<TimePoint> Core::next_deadline() const {
 
 void Core::on_deadline(TimePoint now, Effects& out) {
   while (!ctx_.lingering.empty() && ctx_.lingering.begin()->first <= now) {
-    const model::SaId id = ctx_.lingering.begin()->second;
+    const Context::Lingering one = ctx_.lingering.begin()->second;
     ctx_.lingering.erase(ctx_.lingering.begin());
-    ctx_.child_spis.erase(id.spi);
-    out.emplace_back(RemoveSa{id});
+    if (one.inbound) ctx_.child_spis.erase(one.id.spi);
+    out.emplace_back(RemoveSa{one.id});
   }
   std::vector<std::uint32_t> due;
   for (auto entry = deadlines_.begin(); entry != deadlines_.end() && entry->first <= now; ++entry) due.push_back(entry->second);
@@ -864,7 +864,7 @@ void Core::close(TimePoint now, Effects& out) {
     const TrapKey key = traps_.begin()->first;
     release_trap(key, out);
   }
-  for (const auto& [at, id] : std::exchange(ctx_.lingering, {})) out.emplace_back(RemoveSa{id});
+  for (const auto& [at, one] : std::exchange(ctx_.lingering, {})) out.emplace_back(RemoveSa{one.id});
 }
 
 // --- configuration ----------------------------------------------------------------------------------------------------------
@@ -978,6 +978,10 @@ void Core::release_trap(const TrapKey& key, Effects& out) {
 }
 
 // --- state ------------------------------------------------------------------------------------------------------------------
+
+bool Core::lingers(const model::SaId& id) const {
+  return std::any_of(ctx_.lingering.begin(), ctx_.lingering.end(), [&](const auto& entry) { return entry.second.id == id; });
+}
 
 bool Core::carries(std::uint32_t reqid) const {
   return std::any_of(sas_.begin(), sas_.end(), [&](const auto& entry) {

@@ -124,6 +124,8 @@ class Core {
 
   // whether anything established or under way uses this reqid (a trap alone does not count)
   bool carries(std::uint32_t reqid) const;
+  // a kernel SA that no CHILD SA has any more, and that goes soon
+  bool lingers(const model::SaId& id) const;
   // the VPN and policy whose trap has this reqid
   struct TrapOwner {
     std::string vpn, policy;

@@ -721,7 +721,7 @@ bool IkeSa::crosses(const IkeSa& other) const {
 void IkeSa::delete_duplicate(const std::string& reason, TimePoint now, Effects& out) {
   if (dead_ || !established()) return;
   log(out, Subsystem::Ike, 1, "deleting IKE SA: " + reason);
-  for (const auto& child : children_) stop_sending(*child, out);
+  for (const auto& child : children_) stop_sending(*child, now, out);
   set_phase(IkeSaPhase::Deleting, out);
   notice(out, Notice::Kind::IkeDown, reason);
   jobs_.clear();

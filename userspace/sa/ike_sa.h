@@ -540,7 +540,7 @@ class IkeSa {
   // null: could not be; the reason was logged and explained, spi_in was given back
   ChildSa* install_child(const ChildPlan& plan, TimePoint now, Effects& out);
   void activate_outbound(ChildSa& child, Effects& out);
-  void stop_sending(ChildSa& child, Effects& out);
+  void stop_sending(ChildSa& child, TimePoint now, Effects& out);
   bool twin_sends(const ChildSa& child) const;
   void send_on_all(Effects& out);
   void remove_child(ChildSa& child, const std::string& reason, bool linger, TimePoint now, Effects& out);

@@ -491,7 +491,7 @@ void World::check(Node& node) {
   for (const auto& [id, entry] : node.kernel_.sad()) {
     if (entry.sa.direction == model::Direction::In) {
       inbound.erase(id.spi);
-    } else if (!outbound.contains(id.spi)) {
+    } else if (!outbound.contains(id.spi) && !node.core_->lingers(id)) {
       violation(node.name() + " has an outbound SA that no CHILD SA owns: " + model::describe(model::DeleteSa{id}));
     }
   }
