@@ -8,6 +8,7 @@ from lab import require
 
 PROGRAM = "kernel_adapter_test"
 CASES = [
+    "without_a_device_that_can_an_sa_is_in_software_or_fails",
     "sas_are_those_that_iproute2_would_make",
     "every_algorithm_is_one_that_the_kernel_has",
     "policies_are_those_that_iproute2_would_make",
