@@ -229,6 +229,25 @@ BOOST_AUTO_TEST_CASE(a_second_attempt_before_the_first_has_failed_leaves_one_ike
   pair.check_one_pair();
 }
 
+BOOST_AUTO_TEST_CASE(an_ike_sa_whose_successor_has_taken_over_is_not_reauthenticated) {
+  Pair pair([](model::Vpn& vpn) { kReauth(vpn), vpn.ike.dpd_delay = seconds(20); },
+            [](model::Vpn& vpn) { vpn.remote_address.reset(), vpn.ike.dpd_delay = seconds(20); }, make_before_break());
+  pair.connect();
+  const auto old = pair.left.ike_sas().at(0).initiator_spi;
+  const auto reauth = *pair.left.ike_sas().at(0).reauth;
+  pair.world.run_for(reauth - seconds(60));
+  // the Delete of the old one gets lost, again and again, until after the time to reauthenticate
+  pair.world.lose = [&](const Node& from, const wire::Header& header, const model::Datagram&) {
+    return header.initiator_spi == old && header.exchange == wire::ExchangeType::Informational && &from == &pair.right;
+  };
+  BOOST_TEST_REQUIRE(pair.right.rekey("left").has_value());
+  pair.world.run_for(seconds(100));
+  pair.world.lose = {};
+  pair.world.run_for(seconds(300));
+  BOOST_TEST(pair.left.count(Notice::Kind::IkeUp) == 2U);
+  pair.check_one_pair();
+}
+
 BOOST_AUTO_TEST_CASE(an_ike_sa_rekeyed_while_it_is_reauthenticated_leaves_one) {
   Pair pair(
       kReauth, [](model::Vpn& vpn) { vpn.remote_address.reset(); }, make_before_break());

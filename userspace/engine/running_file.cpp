@@ -7,11 +7,10 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <filesystem>
 
 #include "config/text.h"
 #include "crypto/hmac.h"
+#include "engine/state_file.h"
 
 namespace svti::engine {
 
@@ -21,51 +20,21 @@ constexpr std::string_view kHead = "# svti-iked: running configuration, written 
 // a text, and the head of a running configuration
 constexpr off_t kMaxFile = config::kMaxTextSize + 4096;
 
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-tl::unexpected<Error> cannot(const std::string& what, const std::string& path) {
-  return system_error(what + " " + path + ": " + std::strerror(errno));
-}
-
-Status write_all(int fd, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return cannot("cannot write", path);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  // a full disk may say so only here
-  if (::fsync(fd) != 0) return cannot("cannot write", path);
-  return {};
-}
-
 }  // namespace
 
 Result<std::optional<std::string>> read_file(const std::string& path) {
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.fd() < 0 && errno == ENOENT) return std::nullopt;
-  if (file.fd() < 0) return cannot("cannot read", path);
+  if (file.fd() < 0) return cannot("read", path);
   struct stat info {};
-  if (::fstat(file.fd(), &info) != 0) return cannot("cannot read", path);
+  if (::fstat(file.fd(), &info) != 0) return cannot("read", path);
   if (info.st_size > kMaxFile) return system_error(path + " is larger than 16 MiB: not a configuration");
   std::string text;
   std::array<char, 64 * 1024> piece{};
   for (;;) {
     const ssize_t size = ::read(file.fd(), piece.data(), piece.size());
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return cannot("cannot read", path);
+    if (size < 0) return cannot("read", path);
     if (size == 0) return text;
     text.append(piece.data(), static_cast<std::size_t>(size));
     if (text.size() > static_cast<std::size_t>(kMaxFile)) return system_error(path + " is larger than 16 MiB: not a configuration");
@@ -102,25 +71,7 @@ Result<std::optional<RunningFile::Saved>> RunningFile::load() const {
 
 Status RunningFile::save(const Saved& saved) const {
   if (dir_.empty()) return {};
-  std::error_code error;
-  std::filesystem::create_directories(dir_, error);
-  if (error) return system_error("cannot make the state directory " + dir_ + ": " + error.message());
-  const std::string temporary = path() + ".new";
-  {
-    ::unlink(temporary.c_str());
-    const File file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (file.fd() < 0) return cannot("cannot write", temporary);
-    Status written = write_all(file.fd(), std::string(kHead) + saved.startup_digest + "\n" + saved.text, temporary);
-    if (!written) {
-      ::unlink(temporary.c_str());
-      return written;
-    }
-  }
-  if (::rename(temporary.c_str(), path().c_str()) != 0) return cannot("cannot write", path());
-  // the rename itself, over a power cut
-  const File dir(::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (dir.fd() >= 0) (void)::fsync(dir.fd());
-  return {};
+  return replace_file(dir_, "running.conf", std::string(kHead) + saved.startup_digest + "\n" + saved.text);
 }
 
 }  // namespace svti::engine

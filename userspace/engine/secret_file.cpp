@@ -6,33 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
-#include <filesystem>
 #include <optional>
 
 #include "crypto/prf.h"
+#include "engine/state_file.h"
 
 namespace svti::engine {
 
 namespace {
-
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-tl::unexpected<Error> cannot(const std::string& what, const std::string& path) {
-  return system_error("cannot " + what + " " + path + ": " + std::strerror(errno));
-}
 
 // nothing: it is not there
 Result<std::optional<Secret>> read_secret(const std::string& path) {
@@ -58,27 +39,9 @@ Result<Secret> host_secret(const std::string& state_dir, Entropy& entropy) {
   auto there = read_secret(path);
   if (!there) return fail(there.error());
   if (*there) return std::move(**there);
-  std::error_code error;
-  std::filesystem::create_directories(state_dir, error);
-  if (error) return system_error("cannot make the state directory " + state_dir + ": " + error.message());
-  const std::string temporary = path + ".new";
-  ::unlink(temporary.c_str());
   Secret made(kHostSecretSize);
   entropy.fill(made.mutable_view());
-  {
-    const File file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (file.fd() < 0) return cannot("write", temporary);
-    const bool written =
-        ::write(file.fd(), made.view().data(), made.size()) == static_cast<ssize_t>(made.size()) && ::fsync(file.fd()) == 0;
-    if (!written) {
-      auto why = cannot("write", temporary);
-      ::unlink(temporary.c_str());
-      return why;
-    }
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return cannot("write", path);
-  const File dir(::open(state_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (dir.fd() >= 0) (void)::fsync(dir.fd());
+  if (Status written = replace_file(state_dir, "secret", as_text(made.view())); !written) return fail(written.error());
   return made;
 }
 

@@ -65,6 +65,7 @@ void Core::adopt(std::unique_ptr<IkeSa> sa) {
   by_spi_[sa->our_spi()] = id;
   if (sa->vpn()) by_vpn_.emplace(sa->vpn()->name, id);
   if (sa->established()) by_identities_.emplace(Identities{sa->local_id(), sa->remote_id()}, id);
+  if (sa->replaces() != 0) replacing_.insert(id);
   sas_[id] = std::move(sa);
 }
 
@@ -84,6 +85,7 @@ void Core::reschedule(const IkeSa& sa) {
 void Core::forget(std::uint32_t id) {
   const auto found = sas_.find(id);
   if (found == sas_.end()) return;
+  replacing_.erase(id);
   if (const auto deadline = deadline_of_.find(id); deadline != deadline_of_.end()) {
     deadlines_.erase({deadline->second, id});
     deadline_of_.erase(deadline);
@@ -128,8 +130,9 @@ void Core::touch(std::uint32_t id, TimePoint now, Effects& out, F&& action) {
 void Core::settle(TimePoint now, Effects& out) {
   // what is to take the place of an IKE SA that was rekeyed meanwhile takes that of its successor
   for (const auto& [before, after] : std::exchange(ctx_.handed_over, {})) {
-    for (const auto& [id, sa] : sas_) {
-      if (sa->replaces() == before && id != after) sa->set_replaces(after);
+    for (const std::uint32_t id : replacing_) {
+      IkeSa& sa = *sas_.at(id);
+      if (sa.replaces() == before && id != after) sa.set_replaces(after);
     }
   }
   while (!ctx_.newborn.empty() || !ctx_.follow_ups.empty()) {
@@ -211,8 +214,9 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
 void Core::reauthenticate(const VpnPtr& vpn, const FollowUp& note, TimePoint now, Effects& out) {
   // without a remote-address there can be no trap
   if (ctx_.config->global.make_before_break || !vpn->remote_address) {
-    const bool under_way = std::any_of(sas_.begin(), sas_.end(), [&](const auto& one) {
-      return one.second->replaces() == note.ike && !one.second->established() && !one.second->finished();
+    const bool under_way = std::any_of(replacing_.begin(), replacing_.end(), [&](std::uint32_t id) {
+      const IkeSa& one = *sas_.at(id);
+      return one.replaces() == note.ike && !one.established() && !one.finished();
     });
     if (!under_way) (void)connect(vpn, note.policies, note.between, 1, now, out, {note.ike, {}});
     return;

@@ -213,6 +213,7 @@ class Core {
   std::vector<IpAddress> reserved_;
 
   std::map<std::uint32_t, std::unique_ptr<IkeSa>> sas_;     // by unique id
+  std::set<std::uint32_t> replacing_;                       // IKE SAs that were begun to take the place of another
   std::unordered_map<wire::IkeSpi, std::uint32_t> by_spi_;  // our SPI
   // all that have a VPN, by its name
   std::multimap<std::string, std::uint32_t, std::less<>> by_vpn_;

@@ -329,7 +329,7 @@ class IkeSa {
   // ike_sa_init.cpp
   void send_init(TimePoint now, Effects& out);
   void on_init_response(const wire::Message& message, const model::Datagram& datagram, TimePoint now, Effects& out);
-  void go_to_port_4500(const Payloads& response);
+  void finish_first_exchange(const Payloads& response, const model::Datagram& datagram, TimePoint now, Effects& out);
   bool forced_encapsulation() const;
   void add_nat_detection(Payloads& payloads) const;
   void detect_nat(const Payloads& payloads, const Endpoint& local, const Endpoint& remote, wire::IkeSpi spi_r, Effects& out);

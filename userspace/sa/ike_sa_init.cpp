@@ -195,24 +195,25 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   if (!keys) return fail_with(Cause::IkeProposal, keys.error().message);
   keys_ = std::move(*keys);
   choice_ = *choice;
-  init_->nonce_r = nonce->data;
-  init_->peer_message = datagram.payload;
   init_->ke.reset();
   remember_peer_methods(payloads);
-  last_heard_ = now;
-  request_.reset();
-  window_.finish();
-  detect_nat(payloads, datagram.local, datagram.remote, spi_r_, out);
-  fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(payloads, NotifyType::FragmentationSupported) != nullptr;
-  go_to_port_4500(payloads);
+  finish_first_exchange(payloads, datagram, now, out);
   log(out, Subsystem::Ike, 1, "IKE_SA_INIT done: " + to_string(choice_));
   go_on_to_auth(now, out);
 }
 
 bool IkeSa::begins_childless() const { return wants_childless(*vpn_) && init_->peer_accepts_childless; }
 
-// RFC 7296 2.23: with a NAT in between the rest goes over port 4500; RFC 4555 3.3: and so it does when there might be one some day
-void IkeSa::go_to_port_4500(const Payloads& response) {
+// What an IKE_SA_INIT and an IKE_SESSION_RESUME response have in common, once there are keys.
+void IkeSa::finish_first_exchange(const Payloads& response, const model::Datagram& datagram, TimePoint now, Effects& out) {
+  init_->nonce_r = find_payload<wire::NoncePayload>(response)->data;
+  init_->peer_message = datagram.payload;
+  last_heard_ = now;
+  request_.reset();
+  window_.finish();
+  detect_nat(response, datagram.local, datagram.remote, spi_r_, out);
+  fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(response, NotifyType::FragmentationSupported) != nullptr;
+  // RFC 7296 2.23: with a NAT in between the rest goes over port 4500; RFC 4555 3.3: and so it does when there might be one some day
   const bool may_move = vpn_->ike.mobike && find_notify(response, NotifyType::NatDetectionSourceIp) != nullptr;
   if ((!encapsulate() && !may_move) || local_.port != model::kIkePort) return;
   local_.port = model::kNatTraversalPort;

@@ -284,14 +284,7 @@ void IkeSa::on_resume_response(const wire::Message& message, const model::Datagr
   }
   keys_ = std::move(*keys);
   resuming_->session.sk_d.wipe();
-  init_->nonce_r = nonce->data;
-  init_->peer_message = datagram.payload;
-  last_heard_ = now;
-  request_.reset();
-  window_.finish();
-  detect_nat(payloads, datagram.local, datagram.remote, spi_r_, out);
-  fragmentation_ = ctx_.config->global.fragment_size != 0 && find_notify(payloads, NotifyType::FragmentationSupported) != nullptr;
-  go_to_port_4500(payloads);
+  finish_first_exchange(payloads, datagram, now, out);
   log(out, Subsystem::Ike, 1, "IKE_SESSION_RESUME done: " + to_string(choice_));
   send_auth(now, out);
 }
