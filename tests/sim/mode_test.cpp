@@ -128,6 +128,39 @@ BOOST_AUTO_TEST_CASE(transport_mode_is_agreed_on_between_the_outer_addresses_and
   }
 }
 
+// RFC 7296 2.23.1: each end knows the other by the address that it sees
+BOOST_AUTO_TEST_CASE(transport_mode_passes_a_nat_on_either_side_and_is_rekeyed_by_either_end) {
+  const IpAddress outside = address("203.0.113.9");
+  for (const bool left_inside : {true, false}) {
+    Pair pair(
+        [&](model::Vpn& vpn) {
+          use_transport(vpn);
+          if (!left_inside) vpn.remote_address = outside;
+        },
+        [](model::Vpn& vpn) {
+          use_transport(vpn);
+          vpn.remote_address.reset();
+        });
+    pair.world.put_behind_nat(left_inside ? pair.left : pair.right, outside);
+    if (!left_inside) pair.world.forward_ports(pair.right);
+    BOOST_TEST_REQUIRE(pair.left.initiate("right").has_value());
+    pair.world.run_for(seconds(5));
+    const Packet to_right{address(kLeft), left_inside ? address(kRight) : outside};
+    const Packet to_left{address(kRight), left_inside ? outside : address(kLeft)};
+    for (int i = 0; i < 3; ++i) {
+      for (Node* node : {&pair.left, &pair.right}) {
+        BOOST_TEST_REQUIRE(node->child_sas().size() == 1U);
+        BOOST_TEST((node->child_sas()[0].mode == Mode::Transport));
+      }
+      BOOST_TEST((pair.world.probe(pair.left, to_right) == Probe::Delivered));
+      BOOST_TEST((pair.world.probe(pair.right, to_left) == Probe::Delivered));
+      BOOST_TEST_REQUIRE((i == 0 ? pair.left.rekey("right", "net") : pair.right.rekey("left", "net")).has_value());
+      pair.world.run_for(seconds(10));
+    }
+    for (const std::string& violation : pair.world.violations()) BOOST_ERROR(violation);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(transport_mode_with_ah) {
   const Change both = [](model::Vpn& vpn) {
     use_ah(vpn);

@@ -31,8 +31,8 @@ struct Document::Impl {
     auto impl = std::make_shared<Impl>();
     // only a tree that keeps the rules can be resolved
     if (!findings.failed()) impl->resolution = resolve(*schema, *root, before, findings);
-    const bool without_effect = warn_without_effect(*root, before && !before->without_effect, findings);
-    impl->resolution.without_effect = without_effect;
+    const bool has_warnings = warn_of_leaves(*root, before && !before->has_warnings, findings);
+    impl->resolution.has_warnings = has_warnings;
     const bool failed = findings.failed();
     Diagnostics found = std::move(findings).take();
     if (failed) return tl::unexpected(std::move(found));

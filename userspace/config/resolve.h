@@ -30,15 +30,15 @@ struct Resolution {
   ResolvedCredentials credentials;
   // by the path of `ike`: all that its VPNs may refer to. While these are the same nodes, a VPN that is the same node resolves alike.
   std::map<std::string, std::vector<const Node*>> around;
-  bool without_effect = true;  // something in the tree has no effect yet
+  bool has_warnings = true;  // something in the tree is to be warned of
 };
 
 // Rules on the effective values of a VPN are checked here: with an error among the findings the result is not to be used. VPNs and keys
 // that are equal to those of `before` (may be null) are the same objects.
 Resolution resolve(const Schema& schema, const Node& root, const Resolution* before, Findings& findings);
 
-// One warning for each kind of node that is set and has no effect yet; whether there is any. `only_new`: the tree that went before had
+// One warning for each kind of node that is set and has no effect yet, and for each weak algorithm; whether there is any. `only_new`: the tree that went before had
 // none, so what is shared with it need not be looked at.
-bool warn_without_effect(const Node& root, bool only_new, Findings& findings);
+bool warn_of_leaves(const Node& root, bool only_new, Findings& findings);
 
 }  // namespace svti::config

@@ -28,6 +28,16 @@ constexpr Keyword kKeywords[] = {
     {"aes128", AlgorithmKind::Encryption, "aes128-cbc"},
     {"aes192", AlgorithmKind::Encryption, "aes192-cbc"},
     {"aes256", AlgorithmKind::Encryption, "aes256-cbc"},
+    {"aes128ctr", AlgorithmKind::Encryption, "aes128-ctr"},
+    {"aes192ctr", AlgorithmKind::Encryption, "aes192-ctr"},
+    {"aes256ctr", AlgorithmKind::Encryption, "aes256-ctr"},
+    {"aesctr", AlgorithmKind::Encryption, "aes128-ctr"},
+    {"camellia", AlgorithmKind::Encryption, "camellia128-cbc"},
+    {"camellia128", AlgorithmKind::Encryption, "camellia128-cbc"},
+    {"camellia192", AlgorithmKind::Encryption, "camellia192-cbc"},
+    {"camellia256", AlgorithmKind::Encryption, "camellia256-cbc"},
+    {"3des", AlgorithmKind::Encryption, "3des-cbc"},
+    {"null", AlgorithmKind::Encryption, "null"},
     // the ICV in octets, or in bits
     {"aes128gcm8", AlgorithmKind::Aead, "aes128-gcm-64"},
     {"aes128gcm64", AlgorithmKind::Aead, "aes128-gcm-64"},
@@ -50,6 +60,30 @@ constexpr Keyword kKeywords[] = {
     {"aes256gcm16", AlgorithmKind::Aead, "aes256-gcm-128"},
     {"aes256gcm128", AlgorithmKind::Aead, "aes256-gcm-128"},
     {"aes256gcm", AlgorithmKind::Aead, "aes256-gcm-128"},
+    {"aes128ccm8", AlgorithmKind::Aead, "aes128-ccm-64"},
+    {"aes128ccm64", AlgorithmKind::Aead, "aes128-ccm-64"},
+    {"aes128ccm12", AlgorithmKind::Aead, "aes128-ccm-96"},
+    {"aes128ccm96", AlgorithmKind::Aead, "aes128-ccm-96"},
+    {"aes128ccm16", AlgorithmKind::Aead, "aes128-ccm-128"},
+    {"aes128ccm128", AlgorithmKind::Aead, "aes128-ccm-128"},
+    {"aes128ccm", AlgorithmKind::Aead, "aes128-ccm-128"},
+    {"aes192ccm8", AlgorithmKind::Aead, "aes192-ccm-64"},
+    {"aes192ccm64", AlgorithmKind::Aead, "aes192-ccm-64"},
+    {"aes192ccm12", AlgorithmKind::Aead, "aes192-ccm-96"},
+    {"aes192ccm96", AlgorithmKind::Aead, "aes192-ccm-96"},
+    {"aes192ccm16", AlgorithmKind::Aead, "aes192-ccm-128"},
+    {"aes192ccm128", AlgorithmKind::Aead, "aes192-ccm-128"},
+    {"aes192ccm", AlgorithmKind::Aead, "aes192-ccm-128"},
+    {"aes256ccm8", AlgorithmKind::Aead, "aes256-ccm-64"},
+    {"aes256ccm64", AlgorithmKind::Aead, "aes256-ccm-64"},
+    {"aes256ccm12", AlgorithmKind::Aead, "aes256-ccm-96"},
+    {"aes256ccm96", AlgorithmKind::Aead, "aes256-ccm-96"},
+    {"aes256ccm16", AlgorithmKind::Aead, "aes256-ccm-128"},
+    {"aes256ccm128", AlgorithmKind::Aead, "aes256-ccm-128"},
+    {"aes256ccm", AlgorithmKind::Aead, "aes256-ccm-128"},
+    {"aes128gmac", AlgorithmKind::Aead, "aes128-gmac"},
+    {"aes192gmac", AlgorithmKind::Aead, "aes192-gmac"},
+    {"aes256gmac", AlgorithmKind::Aead, "aes256-gmac"},
     {"chacha20poly1305", AlgorithmKind::Aead, "chacha20-poly1305"},
     {"sha", AlgorithmKind::Integrity, "hmac-sha1"},
     {"sha1", AlgorithmKind::Integrity, "hmac-sha1"},
@@ -59,10 +93,27 @@ constexpr Keyword kKeywords[] = {
     {"sha2_384", AlgorithmKind::Integrity, "hmac-sha384"},
     {"sha512", AlgorithmKind::Integrity, "hmac-sha512"},
     {"sha2_512", AlgorithmKind::Integrity, "hmac-sha512"},
+    {"aesxcbc", AlgorithmKind::Integrity, "aes-xcbc"},
+    {"aescmac", AlgorithmKind::Integrity, "aes-cmac"},
+    {"md5", AlgorithmKind::Integrity, "hmac-md5"},
+    {"prfmd5", AlgorithmKind::Prf, "hmac-md5"},
+    {"prfaesxcbc", AlgorithmKind::Prf, "aes-xcbc"},
+    {"prfaescmac", AlgorithmKind::Prf, "aes-cmac"},
     {"prfsha1", AlgorithmKind::Prf, "hmac-sha1"},
     {"prfsha256", AlgorithmKind::Prf, "hmac-sha256"},
     {"prfsha384", AlgorithmKind::Prf, "hmac-sha384"},
     {"prfsha512", AlgorithmKind::Prf, "hmac-sha512"},
+    {"modp768", AlgorithmKind::DhGroup, "modp768"},
+    {"modp1024", AlgorithmKind::DhGroup, "modp1024"},
+    {"modp1536", AlgorithmKind::DhGroup, "modp1536"},
+    {"modp1024s160", AlgorithmKind::DhGroup, "modp1024s160"},
+    {"modp2048s224", AlgorithmKind::DhGroup, "modp2048s224"},
+    {"modp2048s256", AlgorithmKind::DhGroup, "modp2048s256"},
+    {"ecp224", AlgorithmKind::DhGroup, "ecp224"},
+    {"ecp224bp", AlgorithmKind::DhGroup, "brainpool224"},
+    {"ecp256bp", AlgorithmKind::DhGroup, "brainpool256"},
+    {"ecp384bp", AlgorithmKind::DhGroup, "brainpool384"},
+    {"ecp512bp", AlgorithmKind::DhGroup, "brainpool512"},
     {"modp2048", AlgorithmKind::DhGroup, "modp2048"},
     {"modp3072", AlgorithmKind::DhGroup, "modp3072"},
     {"modp4096", AlgorithmKind::DhGroup, "modp4096"},
@@ -78,10 +129,8 @@ constexpr Keyword kKeywords[] = {
 };
 
 // Keywords that other implementations know: a refusal says that they are right, only not here. By their beginning.
-constexpr std::string_view kForeign[] = {"3des",    "des",         "null",    "blowfish", "cast128",    "camellia",    "serpent",
-                                         "twofish", "aes128c",     "aes192c", "aes256c",  "aes128gmac", "aes192gmac",  "aes256gmac",
-                                         "aesxcbc", "aescmac",     "md5",     "sha1_160", "sha256_96",  "sha2_256_96", "prfmd5",
-                                         "prfaes",  "prfcamellia", "modp",    "ecp",      "mlkem",      "ntru",        "newhope"};
+constexpr std::string_view kForeign[] = {"des",         "blowfish",    "cast128", "camellia", "serpent", "twofish", "sha1_160", "sha256_96",
+                                         "sha2_256_96", "prfcamellia", "modp",    "ecp",      "mlkem",   "ntru",    "newhope"};
 
 tl::unexpected<Error> refuse(std::string_view proposal, std::string_view why) {
   return config_error("proposal '" + printable(proposal) + "': " + std::string(why));
@@ -154,6 +203,11 @@ bool any_plain(const std::vector<Transform>& transforms) {
 }
 
 Status complete_ike(std::string_view text, std::vector<Transform>& transforms) {
+  for (const Transform& one : transforms) {
+    const model::Algorithm* known = model::find_algorithm(one);
+    if (known != nullptr && one.type == TransformType::Encryption && !known->for_ike)
+      return refuse(text, std::string(known->keyword) + " encrypts nothing: it is for ESP alone");
+  }
   std::erase_if(transforms, [](const Transform& one) { return one.type == TransformType::Esn; });
   if (!has(transforms, TransformType::KeyExchange)) return refuse(text, "a key exchange group is missing, such as x25519 or modp2048");
   if (has(transforms, TransformType::Prf)) return {};

@@ -5,6 +5,7 @@
 #include "crypto/key_exchange.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -62,32 +63,69 @@ tl::unexpected<Error> wrong_size(std::size_t got, std::size_t wanted) {
   return peer_error("KE value of " + std::to_string(got) + " octets, this group has " + std::to_string(wanted));
 }
 
-// ---- MODP, RFC 3526 ----
+// ---- MODP, RFC 2409, RFC 3526, RFC 5114 ----
 
 struct ModpGroup {
   Number prime;
   Number prime_minus_1;
   Number generator;
+  Number order;  // of the generator's subgroup, where the prime is no safe one; else null
   Owned<BN_MONT_CTX> montgomery;
   std::size_t size;   // octets of the prime
   int exponent_bits;  // of a private key
 };
 
-// Exponents of twice the strength that OpenSSL (and SP 800-56A, by RFC 7919 5.2) gives the group: 112, 137, 162, 187 and 200
-// bits. RFC 3526 8 estimates less for each.
-ModpGroup make_modp(BIGNUM* (*prime)(BIGNUM*), int exponent_bits) {
-  ModpGroup out{owned(prime(nullptr)), number(), number(), owned(BN_MONT_CTX_new()), 0, exponent_bits};
+ModpGroup make_modp(Number prime, Number generator, Number order, int exponent_bits) {
+  ModpGroup out{std::move(prime), number(), std::move(generator), std::move(order), owned(BN_MONT_CTX_new()), 0, exponent_bits};
   out.size = static_cast<std::size_t>(BN_num_bytes(out.prime.get()));
   const auto context = owned(BN_CTX_new());
-  require(BN_set_word(out.generator.get(), 2) == 1);
   require(BN_sub(out.prime_minus_1.get(), out.prime.get(), BN_value_one()) == 1);
   require(BN_MONT_CTX_set(out.montgomery.get(), out.prime.get(), context.get()) == 1);
   return out;
 }
 
+// Exponents of twice the strength that OpenSSL (and SP 800-56A, by RFC 7919 5.2) gives the group: 112, 137, 162, 187 and 200
+// bits; what is smaller than 2048 bits has no less. RFC 3526 8 estimates less for each.
+ModpGroup make_modp(BIGNUM* (*prime)(BIGNUM*), int exponent_bits) {
+  Number two = number();
+  require(BN_set_word(two.get(), 2) == 1);
+  return make_modp(owned(prime(nullptr)), std::move(two), nullptr, exponent_bits);
+}
+
+// by OpenSSL's name of a group of RFC 5114
+ModpGroup make_modp(const char* name) {
+  const auto context = owned(EVP_PKEY_CTX_new_from_name(nullptr, "DHX", nullptr));
+  std::string group = name;  // OpenSSL's parameters are not const
+  const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0), OSSL_PARAM_construct_end()};
+  EVP_PKEY* made = nullptr;
+  require(EVP_PKEY_paramgen_init(context.get()) == 1 && EVP_PKEY_CTX_set_params(context.get(), params) == 1 &&
+          EVP_PKEY_paramgen(context.get(), &made) == 1);
+  const auto key = owned(made);
+  const auto parameter = [&](const char* which) {
+    BIGNUM* value = nullptr;
+    require(EVP_PKEY_get_bn_param(key.get(), which, &value) == 1);
+    return owned(value);
+  };
+  Number order = parameter(OSSL_PKEY_PARAM_FFC_Q);
+  const int bits = BN_num_bits(order.get());
+  return make_modp(parameter(OSSL_PKEY_PARAM_FFC_P), parameter(OSSL_PKEY_PARAM_FFC_G), std::move(order), bits);
+}
+
 // made on first use and only read afterwards; null for what is no MODP group
 const ModpGroup* modp_group(KeGroup group) {
   switch (group) {
+    case KeGroup::Modp768: {
+      static const ModpGroup kGroup = make_modp(BN_get_rfc2409_prime_768, 225);
+      return &kGroup;
+    }
+    case KeGroup::Modp1024: {
+      static const ModpGroup kGroup = make_modp(BN_get_rfc2409_prime_1024, 225);
+      return &kGroup;
+    }
+    case KeGroup::Modp1536: {
+      static const ModpGroup kGroup = make_modp(BN_get_rfc3526_prime_1536, 225);
+      return &kGroup;
+    }
     case KeGroup::Modp2048: {
       static const ModpGroup kGroup = make_modp(BN_get_rfc3526_prime_2048, 225);
       return &kGroup;
@@ -106,6 +144,18 @@ const ModpGroup* modp_group(KeGroup group) {
     }
     case KeGroup::Modp8192: {
       static const ModpGroup kGroup = make_modp(BN_get_rfc3526_prime_8192, 400);
+      return &kGroup;
+    }
+    case KeGroup::Modp1024s160: {
+      static const ModpGroup kGroup = make_modp("dh_1024_160");
+      return &kGroup;
+    }
+    case KeGroup::Modp2048s224: {
+      static const ModpGroup kGroup = make_modp("dh_2048_224");
+      return &kGroup;
+    }
+    case KeGroup::Modp2048s256: {
+      static const ModpGroup kGroup = make_modp("dh_2048_256");
       return &kGroup;
     }
     default:
@@ -144,6 +194,8 @@ class Modp final : public KeyExchange {
     if (BN_cmp(theirs.get(), BN_value_one()) <= 0 || BN_cmp(theirs.get(), group_.prime_minus_1.get()) >= 0) {
       return peer_error("KE value outside the group");
     }
+    // RFC 6989 2.2: elsewhere there are small subgroups, in which a peer's value would betray the private key
+    if (group_.order && !in_subgroup(theirs.get())) return peer_error("KE value outside the subgroup");
     Secret out(group_.size);
     power(theirs.get(), out.mutable_view());
     return out;
@@ -158,13 +210,20 @@ class Modp final : public KeyExchange {
     write_padded(result.get(), out);
   }
 
+  bool in_subgroup(const BIGNUM* value) const {
+    const auto context = owned(BN_CTX_new());
+    const Number result = number();
+    require(BN_mod_exp_mont(result.get(), value, group_.order.get(), group_.prime.get(), context.get(), group_.montgomery.get()) == 1);
+    return BN_is_one(result.get());
+  }
+
   KeGroup id_;
   const ModpGroup& group_;
   Number private_;
   Bytes public_;
 };
 
-// ---- ECP, RFC 5903 ----
+// ---- ECP, RFC 5903, RFC 5114, RFC 6954 ----
 
 struct EcpGroup {
   Owned<EC_GROUP> curve;
@@ -181,6 +240,26 @@ EcpGroup make_ecp(int nid) {
 
 const EcpGroup* ecp_group(KeGroup group) {
   switch (group) {
+    case KeGroup::Ecp224: {
+      static const EcpGroup kGroup = make_ecp(NID_secp224r1);
+      return &kGroup;
+    }
+    case KeGroup::Brainpool224: {
+      static const EcpGroup kGroup = make_ecp(NID_brainpoolP224r1);
+      return &kGroup;
+    }
+    case KeGroup::Brainpool256: {
+      static const EcpGroup kGroup = make_ecp(NID_brainpoolP256r1);
+      return &kGroup;
+    }
+    case KeGroup::Brainpool384: {
+      static const EcpGroup kGroup = make_ecp(NID_brainpoolP384r1);
+      return &kGroup;
+    }
+    case KeGroup::Brainpool512: {
+      static const EcpGroup kGroup = make_ecp(NID_brainpoolP512r1);
+      return &kGroup;
+    }
     case KeGroup::Ecp256: {
       static const EcpGroup kGroup = make_ecp(NID_X9_62_prime256v1);
       return &kGroup;

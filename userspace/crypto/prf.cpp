@@ -9,23 +9,46 @@
 #include <optional>
 #include <stdexcept>
 
-#include "crypto/hmac.h"
+#include "crypto/mac.h"
 
 namespace svti::crypto {
 namespace {
 
-std::optional<Hash> hash_of(wire::PrfId id) {
+std::optional<MacKind> mac_of(wire::PrfId id) {
   switch (id) {
+    case wire::PrfId::HmacMd5:
+      return MacKind::HmacMd5;
     case wire::PrfId::HmacSha1:
-      return Hash::Sha1;
+      return MacKind::HmacSha1;
+    case wire::PrfId::AesXcbc:
+      return MacKind::AesXcbc;
     case wire::PrfId::HmacSha256:
-      return Hash::Sha256;
+      return MacKind::HmacSha256;
     case wire::PrfId::HmacSha384:
-      return Hash::Sha384;
+      return MacKind::HmacSha384;
     case wire::PrfId::HmacSha512:
-      return Hash::Sha512;
+      return MacKind::HmacSha512;
+    case wire::PrfId::AesCmac:
+      return MacKind::AesCmac;
   }
   return std::nullopt;  // the enumeration is open
+}
+
+// RFC 4434 2 and RFC 4615 3 make a key of any length one of 16 octets.
+Secret aes_key(MacKind kind, ByteView key) {
+  Secret out(kAesMacKeySize);
+  if (key.size() == out.size() || (kind == MacKind::AesXcbc && key.size() < out.size())) {
+    std::copy(key.begin(), key.end(), out.mutable_view().begin());
+    return out;
+  }
+  const Secret zero(kAesMacKeySize);
+  Mac(kind, zero.view()).compute({key}, out.mutable_view());
+  return out;
+}
+
+Mac keyed(wire::PrfId id, ByteView key) {
+  const MacKind kind = *mac_of(id);
+  return is_aes(kind) ? Mac(kind, aes_key(kind, key).view()) : Mac(kind, key);
 }
 
 struct FreeDigest {
@@ -36,17 +59,23 @@ struct FreeDigest {
 }  // namespace
 
 Result<Prf> Prf::create(wire::PrfId id) {
-  const auto hash = hash_of(id);
-  if (!hash) return config_error("pseudo-random function " + std::to_string(static_cast<unsigned>(id)) + " is not supported");
-  if (!hmac_available(*hash)) return config_error("OpenSSL lacks pseudo-random function " + std::to_string(static_cast<unsigned>(id)));
+  const auto mac = mac_of(id);
+  if (!mac) return config_error("pseudo-random function " + std::to_string(static_cast<unsigned>(id)) + " is not supported");
+  if (!mac_available(*mac)) return config_error("OpenSSL lacks pseudo-random function " + std::to_string(static_cast<unsigned>(id)));
   return Prf(id);
 }
 
-std::size_t Prf::output_size() const { return hash_size(*hash_of(id_)); }
+std::size_t Prf::output_size() const { return mac_size(*mac_of(id_)); }
+
+Bytes Prf::skeyseed_key(ByteView nonce_i, ByteView nonce_r) const {
+  constexpr std::size_t kHalf = kAesMacKeySize / 2;
+  if (!is_aes(*mac_of(id_))) return concat({nonce_i, nonce_r});
+  return concat({nonce_i.first(kHalf), nonce_r.first(kHalf)});  // a nonce has 16 octets at least (RFC 7296 3.9)
+}
 
 Secret Prf::operator()(ByteView key, std::initializer_list<ByteView> parts) const {
   Secret out(output_size());
-  Hmac(*hash_of(id_), key).compute(parts, out.mutable_view());
+  keyed(id_, key).compute(parts, out.mutable_view());
   return out;
 }
 
@@ -54,14 +83,14 @@ Secret Prf::plus(ByteView key, ByteView seed, std::size_t size) const {
   const std::size_t step = output_size();
   // RFC 7296 2.13: the counter is one octet. Who asks for more has a bug, not a peer.
   if (size > 255 * step) throw std::length_error("prf+ of " + std::to_string(size) + " octets");
-  Hmac hmac(*hash_of(id_), key);
+  Mac mac = keyed(id_, key);
   Secret out(size);
   Secret block(step);
   ByteView previous;  // nothing before the first
   std::uint8_t counter = 0;
   for (std::size_t done = 0; done < size; done += step) {
     ++counter;
-    hmac.compute({previous, seed, ByteView(&counter, 1)}, block.mutable_view());
+    mac.compute({previous, seed, ByteView(&counter, 1)}, block.mutable_view());
     const std::size_t count = std::min(step, size - done);
     std::copy_n(block.view().begin(), count, out.mutable_view().begin() + static_cast<std::ptrdiff_t>(done));
     previous = block.view();

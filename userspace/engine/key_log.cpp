@@ -26,6 +26,16 @@ std::string encryption_name(const wire::Transform* one) {
   switch (static_cast<EncryptionId>(one->id)) {
     case EncryptionId::AesCbc:
       return "AES-CBC-" + bits + " [RFC3602]";
+    case EncryptionId::TripleDesCbc:
+      return "3DES [RFC2451]";
+    case EncryptionId::AesCtr:
+      return "AES-CTR-" + bits + " [RFC5930]";
+    case EncryptionId::AesCcm8:
+      return "AES-CCM-" + bits + " with 8 octet ICV [RFC5282]";
+    case EncryptionId::AesCcm12:
+      return "AES-CCM-" + bits + " with 12 octet ICV [RFC5282]";
+    case EncryptionId::AesCcm16:
+      return "AES-CCM-" + bits + " with 16 octet ICV [RFC5282]";
     case EncryptionId::AesGcm8:
       return "AES-GCM-" + bits + " with 8 octet ICV [RFC5282]";
     case EncryptionId::AesGcm12:
@@ -41,6 +51,11 @@ std::string integrity_name(const wire::Transform* one) {
   switch (one == nullptr ? IntegrityId::None : static_cast<IntegrityId>(one->id)) {
     case IntegrityId::None:
       return "NONE [RFC4306]";
+    case IntegrityId::HmacMd5_96:
+      return "HMAC_MD5_96 [RFC2403]";
+    case IntegrityId::AesXcbc96:
+    case IntegrityId::AesCmac96:
+      return {};
     case IntegrityId::HmacSha1_96:
       return "HMAC_SHA1_96 [RFC2404]";
     case IntegrityId::HmacSha256_128:

@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "config/text.h"
-#include "crypto/hmac.h"
+#include "crypto/mac.h"
 #include "engine/state_file.h"
 
 namespace svti::engine {
@@ -46,7 +46,7 @@ std::string RunningFile::digest(const std::optional<std::string>& startup) {
   constexpr std::string_view kKey = "svti-iked startup file";
   std::array<std::uint8_t, 32> out{};
   const auto octets = [](std::string_view text) { return ByteView(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()); };
-  crypto::Hmac(crypto::Hash::Sha256, octets(kKey)).compute({octets(*startup)}, out);
+  crypto::Mac(crypto::MacKind::HmacSha256, octets(kKey)).compute({octets(*startup)}, out);
   static constexpr std::string_view kDigits = "0123456789abcdef";
   std::string hex;
   for (const std::uint8_t octet : out) {

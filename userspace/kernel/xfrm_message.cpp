@@ -69,6 +69,10 @@ constexpr KernelAlgorithm kAeads[] = {
     {value(wire::EncryptionId::AesGcm8), "rfc4106(gcm(aes))", 64},
     {value(wire::EncryptionId::AesGcm12), "rfc4106(gcm(aes))", 96},
     {value(wire::EncryptionId::AesGcm16), "rfc4106(gcm(aes))", 128},
+    {value(wire::EncryptionId::AesCcm8), "rfc4309(ccm(aes))", 64},
+    {value(wire::EncryptionId::AesCcm12), "rfc4309(ccm(aes))", 96},
+    {value(wire::EncryptionId::AesCcm16), "rfc4309(ccm(aes))", 128},
+    {value(wire::EncryptionId::NullAesGmac), "rfc4543(gcm(aes))", 128},
     {value(wire::EncryptionId::ChaCha20Poly1305), "rfc7539esp(chacha20,poly1305)", 128},
 };
 constexpr KernelAlgorithm kCiphers[] = {
@@ -76,9 +80,13 @@ constexpr KernelAlgorithm kCiphers[] = {
     {value(wire::EncryptionId::Null), "ecb(cipher_null)", 0},
     {value(wire::EncryptionId::AesCbc), "cbc(aes)", 0},
     {value(wire::EncryptionId::AesCtr), "rfc3686(ctr(aes))", 0},
+    {value(wire::EncryptionId::CamelliaCbc), "cbc(camellia)", 0},
 };
 constexpr KernelAlgorithm kIntegrities[] = {
+    {value(wire::IntegrityId::HmacMd5_96), "hmac(md5)", 96},
     {value(wire::IntegrityId::HmacSha1_96), "hmac(sha1)", 96},
+    {value(wire::IntegrityId::AesXcbc96), "xcbc(aes)", 96},
+    {value(wire::IntegrityId::AesCmac96), "cmac(aes)", 96},
     {value(wire::IntegrityId::HmacSha256_128), "hmac(sha256)", 128},
     {value(wire::IntegrityId::HmacSha384_192), "hmac(sha384)", 192},
     {value(wire::IntegrityId::HmacSha512_256), "hmac(sha512)", 256},

@@ -58,7 +58,20 @@ std::string IkeSa::hindrance(const model::SecurityPolicy& policy, const Selector
   };
   if (is_host(local, local_.address) && is_host(remote, remote_.address)) return {};
   return "transport mode is for traffic between " + local_.address.to_string() + " and " + remote_.address.to_string() +
-         " alone: local-ts and remote-ts must name no other address (behind a NAT they do)";
+         " alone: local-ts and remote-ts must name no other address";
+}
+
+// RFC 7296 2.23.1: the peer knows the end that is behind a NAT by another address than we do. Such an address, the only one it names, is
+// exchanged for the one here.
+IkeSa::SeenSelectors IkeSa::seen_here(const Selectors& named, bool behind_nat, const IpAddress& here) {
+  SeenSelectors out{named, std::nullopt};
+  const bool one_host = !named.empty() && std::all_of(named.begin(), named.end(), [&](const auto& one) {
+    return one.start == named.front().start && one.end == named.front().start;
+  });
+  if (!behind_nat || !one_host || named.front().start == here || named.front().start.family() != here.family()) return out;
+  out.named = named.front().start;
+  for (wire::TrafficSelector& one : out.selectors) one.start = one.end = here;
+  return out;
 }
 
 tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payloads& payloads, KeyExchangeUse ke,
@@ -81,6 +94,8 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     return tl::unexpected(Refusal{NotifyType::NoAdditionalSas, {}, std::move(why)});
   }
   const bool transport = find_notify(payloads, NotifyType::UseTransportMode) != nullptr;
+  const SeenSelectors ours = seen_here(ts_r->selectors, transport && we_behind_nat_, local_.address);
+  const SeenSelectors theirs = seen_here(ts_i->selectors, transport && peer_behind_nat_, remote_.address);
   Selection best;
   std::optional<Refusal> refusal;  // the first of a policy that has the selectors
   const auto refuse = [&](model::Explanation why) {
@@ -90,8 +105,10 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     if (!policy.negotiated() || (!only_policy.empty() && policy.name != only_policy)) continue;
     Selection one;
     one.policy = &policy;
-    one.local = narrow(local_selectors(policy), ts_r->selectors);
-    one.remote = narrow(remote_selectors(policy), ts_i->selectors);
+    one.local_named = ours.named;
+    one.remote_named = theirs.named;
+    one.local = narrow(local_selectors(policy), ours.selectors);
+    one.remote = narrow(remote_selectors(policy), theirs.selectors);
     if (!vips_.theirs.empty()) pair_families(one.local, one.remote);
     if (one.local.empty() || one.remote.empty()) continue;
     if (policy.mode == model::Mode::Transport) {
@@ -107,12 +124,12 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
         continue;
       }
     }
-    const std::vector<wire::Proposal>& ours = vpn_->proposals_of(policy);
-    const auto choice = choose_proposal(ours, sa->proposals, ke);
+    const std::vector<wire::Proposal>& proposals = vpn_->proposals_of(policy);
+    const auto choice = choose_proposal(proposals, sa->proposals, ke);
     if (!choice) {
       model::Explanation why;
       why.policy = policy.name;
-      why.reason = "no proposal fits: " + explain_mismatch(ours, sa->proposals, ke);
+      why.reason = "no proposal fits: " + explain_mismatch(proposals, sa->proposals, ke);
       explain_proposals(OwnProposals::child(*vpn_, policy, ke), sa->proposals, why);
       refuse(std::move(why));
       continue;
@@ -137,7 +154,7 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
       return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, std::move(why)});
     }
     // a policy that takes all the peer asks for is better than one that takes a part
-    const bool whole = within(ts_r->selectors, one.local) && within(ts_i->selectors, one.remote);
+    const bool whole = within(ours.selectors, one.local) && within(theirs.selectors, one.remote);
     if (whole) return one;
     if (best.policy == nullptr) best = std::move(one);
   }
@@ -147,7 +164,7 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
   why.policy = only_policy;
   why.reason = "no security-policy covers local " + to_string(ts_r->selectors) + " and remote " + to_string(ts_i->selectors);
   const IpAddress& remote = vips_.theirs.empty() ? remote_.address : vips_.theirs.front();
-  explain_selectors(*vpn_, only_policy, local_.address, remote, {ts_r->selectors, ts_i->selectors}, why);
+  explain_selectors(*vpn_, only_policy, local_.address, remote, {ours.selectors, theirs.selectors}, why);
   return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, std::move(why)});
 }
 
@@ -158,8 +175,14 @@ Payloads IkeSa::child_answer(const Selection& selection, std::uint32_t spi_in) c
   proposal.spi = std::move(spi).take();
   Payloads out;
   out.push_back(wire::SaPayload{{std::move(proposal)}});
-  out.push_back(wire::TsPayload{PayloadType::TsInitiator, selection.remote});
-  out.push_back(wire::TsPayload{PayloadType::TsResponder, selection.local});
+  const auto as_named = [](Selectors selectors, const std::optional<IpAddress>& named) {
+    if (named) {
+      for (wire::TrafficSelector& one : selectors) one.start = one.end = *named;
+    }
+    return selectors;
+  };
+  out.push_back(wire::TsPayload{PayloadType::TsInitiator, as_named(selection.remote, selection.remote_named)});
+  out.push_back(wire::TsPayload{PayloadType::TsResponder, as_named(selection.local, selection.local_named)});
   if (selection.policy->mode == model::Mode::Transport)
     out.push_back(wire::NotifyPayload{NotifyType::UseTransportMode, wire::ProtocolId::None, {}, {}});
   return out;

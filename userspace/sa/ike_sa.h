@@ -554,7 +554,13 @@ class IkeSa {
     const model::SecurityPolicy* policy = nullptr;
     wire::Proposal choice;
     Selectors local, remote;
+    std::optional<IpAddress> local_named, remote_named;  // the address that the peer has in place of ours, behind a NAT
   };
+  struct SeenSelectors {
+    Selectors selectors;
+    std::optional<IpAddress> named;  // what the peer had in place of the address of all of them
+  };
+  static SeenSelectors seen_here(const Selectors& named, bool behind_nat, const IpAddress& here);
   struct Refusal {
     wire::NotifyType notify{};
     Bytes data;

@@ -88,7 +88,7 @@ Result<crypto::Prf> prf_of(const wire::Proposal& choice) {
 Result<IkeKeys> derive_ike_keys(const wire::Proposal& choice, const KeySeed& seed, const Secret& shared_secret, const KeySink& told) {
   const auto prf = prf_of(choice);
   if (!prf) return fail(prf.error());
-  const Secret skeyseed = (*prf)(concat({seed.nonce_i, seed.nonce_r}), {shared_secret.view()});
+  const Secret skeyseed = (*prf)(prf->skeyseed_key(seed.nonce_i, seed.nonce_r), {shared_secret.view()});
   return expand(choice, seed, *prf, skeyseed, told);
 }
 

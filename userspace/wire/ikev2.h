@@ -147,15 +147,32 @@ enum class EncryptionId : std::uint16_t {
   Null = 11,
   AesCbc = 12,
   AesCtr = 13,
+  AesCcm8 = 14,
+  AesCcm12 = 15,
+  AesCcm16 = 16,
   AesGcm8 = 18,
   AesGcm12 = 19,
   AesGcm16 = 20,
+  NullAesGmac = 21,
+  CamelliaCbc = 23,
   ChaCha20Poly1305 = 28
 };
-enum class PrfId : std::uint16_t { HmacSha1 = 2, HmacSha256 = 5, HmacSha384 = 6, HmacSha512 = 7 };
-enum class IntegrityId : std::uint16_t { None = 0, HmacSha1_96 = 2, HmacSha256_128 = 12, HmacSha384_192 = 13, HmacSha512_256 = 14 };
+enum class PrfId : std::uint16_t { HmacMd5 = 1, HmacSha1 = 2, AesXcbc = 4, HmacSha256 = 5, HmacSha384 = 6, HmacSha512 = 7, AesCmac = 8 };
+enum class IntegrityId : std::uint16_t {
+  None = 0,
+  HmacMd5_96 = 1,
+  HmacSha1_96 = 2,
+  AesXcbc96 = 5,
+  AesCmac96 = 8,
+  HmacSha256_128 = 12,
+  HmacSha384_192 = 13,
+  HmacSha512_256 = 14
+};
 enum class KeGroup : std::uint16_t {
   None = 0,
+  Modp768 = 1,
+  Modp1024 = 2,
+  Modp1536 = 5,
   Modp2048 = 14,
   Modp3072 = 15,
   Modp4096 = 16,
@@ -164,6 +181,14 @@ enum class KeGroup : std::uint16_t {
   Ecp256 = 19,
   Ecp384 = 20,
   Ecp521 = 21,
+  Modp1024s160 = 22,
+  Modp2048s224 = 23,
+  Modp2048s256 = 24,
+  Ecp224 = 26,
+  Brainpool224 = 27,
+  Brainpool256 = 28,
+  Brainpool384 = 29,
+  Brainpool512 = 30,
   Curve25519 = 31,
   Curve448 = 32,
   MlKem512 = 35,

@@ -183,6 +183,11 @@ void World::put_behind_nat(const IpAddress& inside, const IpAddress& outside) {
   note("network", inside.to_string() + " is behind " + outside.to_string() + ", with new ports");
 }
 
+void World::forward_ports(const Node& node) {
+  Nat& nat = nats_.at(node.address());
+  for (const std::uint16_t port : {std::uint16_t{500}, std::uint16_t{4500}}) nat.ports[{node.address(), port}] = port;
+}
+
 Endpoint World::translate(const Endpoint& from) {
   const auto nat = nats_.find(from.address);
   if (nat == nats_.end()) return from;
@@ -429,7 +434,12 @@ Probe World::receive_esp(const Esp& esp) {
                       sa.mode == esp.sa.mode && sa.esn == esp.sa.esn && same(sa.encryption_key, esp.sa.encryption_key) &&
                       same(sa.integrity_key, esp.sa.integrity_key) && sa.encapsulation.has_value() == esp.sa.encapsulation.has_value();
   if (!agreed) return lost("the ends do not agree on algorithms or keys");
-  const model::SetPolicy* policy = receiver->kernel_.lookup(model::Direction::In, esp.packet);
+  Packet inner = esp.packet;
+  if (sa.mode == model::Mode::Transport) {  // its header is the outer one, which a NAT changes
+    inner.source = esp.from.address;
+    inner.destination = to;
+  }
+  const model::SetPolicy* policy = receiver->kernel_.lookup(model::Direction::In, inner);
   if (policy == nullptr) return lost("no policy for the inner packet");
   if (policy->reqid != sa.reqid || policy->tunnel_source != sa.source || policy->tunnel_destination != sa.id.destination)
     return lost("the policy wants another SA");

@@ -126,6 +126,8 @@ class World {
   void join() { parted_.clear(); }
   // `node` is behind a NAT that shows `outside` to the world; again: the NAT forgets its mappings
   void put_behind_nat(const Node& node, const IpAddress& outside) { put_behind_nat(node.address(), outside); }
+  // the NAT before it has ports 500 and 4500 for it, also for who calls from outside
+  void forward_ports(const Node& node);
   void put_behind_nat(std::string_view inside, const IpAddress& outside);
   void put_behind_nat(const IpAddress& inside, const IpAddress& outside);
   // nothing passes between these two addresses

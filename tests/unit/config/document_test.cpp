@@ -461,6 +461,27 @@ BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
   BOOST_TEST(warnings("global-options snmp false\nike-policy-template t aggressive false\n") == "");
 }
 
+BOOST_AUTO_TEST_CASE(weak_algorithms_are_warned_of_once_each) {
+  const std::string proposal = "ike-policy-template t ike-proposal 1 enc-alg 3des-cbc auth-alg hmac-sha1 dh-group ";
+  const std::string why = ": is weak (RFC 8221, RFC 8247): for a peer that has nothing better\n";
+  BOOST_TEST(warnings(proposal + "modp1024\n" + "ipsec-policy-template t esp-proposal 1 enc-alg 3des-cbc auth-alg hmac-sha1\n") ==
+             "f:1: warning: ike-policy-template t ike-proposal 1 enc-alg" + why +
+                 "f:1: warning: ike-policy-template t ike-proposal 1 dh-group" + why);
+}
+
+BOOST_AUTO_TEST_CASE(what_encrypts_nothing_is_for_esp_alone) {
+  const auto refusal = [](const std::string& text) {
+    const auto parsed = Document::parse(text, "f");
+    return parsed ? std::string("taken") : parsed.error().front().to_string();
+  };
+  for (const char* words : {"enc-alg null auth-alg hmac-sha256", "aead-alg aes128-gmac prf-alg hmac-sha256"}) {
+    BOOST_TEST(refusal("ike-policy-template t ike-proposal 1 " + std::string(words) + " dh-group ecp256\n").find("encrypt nothing") !=
+               std::string::npos);
+  }
+  BOOST_TEST(refusal("ipsec-policy-template t esp-proposal 1 enc-alg null auth-alg hmac-sha256\n") == "taken");
+  BOOST_TEST(refusal("ipsec-policy-template t esp-proposal 1 aead-alg aes128-gmac\n") == "taken");
+}
+
 BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used) {
   BOOST_TEST(warnings("ike-policy-template t local-auth-method certificate\n") == "");
   BOOST_TEST(errors(vpn_text("", "    ike-policy local-auth-method certificate\n")) ==

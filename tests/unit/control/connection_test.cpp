@@ -75,6 +75,13 @@ BOOST_AUTO_TEST_CASE(proposal_keywords_become_our_transforms) {
   BOOST_TEST(proposal("aes128-sha256", ProtocolId::Esp) == "aes128-cbc hmac-sha256 no-esn");
   BOOST_TEST(proposal("aes128gcm16-ecp256-esn-noesn", ProtocolId::Esp) == "aes128-gcm-128 ecp256 esn no-esn");
   BOOST_TEST(proposal("aes128gcm16-modpnone", ProtocolId::Esp) == "aes128-gcm-128 no-esn");
+  BOOST_TEST(proposal("3des-md5-modp1024") == "3des-cbc hmac-md5 hmac-md5 modp1024");
+  BOOST_TEST(proposal("camellia256-aesxcbc-ecp512bp") == "camellia256-cbc aes-xcbc aes-xcbc brainpool512");
+  BOOST_TEST(proposal("aes256ctr-sha256-prfaescmac-x448") == "aes256-ctr aes-cmac hmac-sha256 curve448");
+  BOOST_TEST(proposal("aes192ccm12-prfaesxcbc-modp2048s256") == "aes192-ccm-96 aes-xcbc modp2048s256");
+  BOOST_TEST(proposal("chacha20poly1305-prfmd5-ecp224") == "chacha20-poly1305 hmac-md5 ecp224");
+  BOOST_TEST(proposal("null-aescmac", ProtocolId::Esp) == "null aes-cmac no-esn");
+  BOOST_TEST(proposal("aes256gmac", ProtocolId::Esp) == "aes256-gmac no-esn");
   BOOST_TEST(proposal("default") == "2 proposals");
   BOOST_TEST(proposal("default", ProtocolId::Esp) == "2 proposals");
   const auto numbered = control::parse_proposals({"aes128gcm16", "default", "aes256-sha512"}, ProtocolId::Esp);
@@ -103,8 +110,11 @@ BOOST_AUTO_TEST_CASE(additional_key_exchanges_have_their_number_in_front) {
 
 BOOST_AUTO_TEST_CASE(a_proposal_that_cannot_be_says_what_is_wrong_with_it) {
   BOOST_TEST(proposal("aes256-sha257-modp2048") == "proposal 'aes256-sha257-modp2048': 'sha257' is not an algorithm");
-  BOOST_TEST(proposal("3des-sha1-modp2048") == "proposal '3des-sha1-modp2048': '3des' is not supported");
-  BOOST_TEST(proposal("aes128-sha256-modp1024") == "proposal 'aes128-sha256-modp1024': 'modp1024' is not supported");
+  BOOST_TEST(proposal("des-sha1-modp2048") == "proposal 'des-sha1-modp2048': 'des' is not supported");
+  BOOST_TEST(proposal("camellia128ctr-sha1-modp2048") == "proposal 'camellia128ctr-sha1-modp2048': 'camellia128ctr' is not supported");
+  BOOST_TEST(proposal("null-sha256-modp2048") == "proposal 'null-sha256-modp2048': null encrypts nothing: it is for ESP alone");
+  BOOST_TEST(proposal("aes128gmac-prfsha256-modp2048") ==
+             "proposal 'aes128gmac-prfsha256-modp2048': aes128-gmac encrypts nothing: it is for ESP alone");
   BOOST_TEST(proposal("aes256-sha256") == "proposal 'aes256-sha256': a key exchange group is missing, such as x25519 or modp2048");
   BOOST_TEST(proposal("aes128gcm16-x25519") == "proposal 'aes128gcm16-x25519': a PRF is missing, such as prfsha256");
   BOOST_TEST(proposal("aes128", ProtocolId::Esp) == "proposal 'aes128': an integrity algorithm is missing, such as sha256");

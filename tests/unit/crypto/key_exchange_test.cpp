@@ -13,13 +13,18 @@ using wire::KeGroup;
 
 namespace {
 
-constexpr KeGroup kModp[] = {KeGroup::Modp2048, KeGroup::Modp3072, KeGroup::Modp4096, KeGroup::Modp6144, KeGroup::Modp8192};
-constexpr KeGroup kEcp[] = {KeGroup::Ecp256, KeGroup::Ecp384, KeGroup::Ecp521};
+// generator 2, and a safe prime
+constexpr KeGroup kModp[] = {KeGroup::Modp768,  KeGroup::Modp1024, KeGroup::Modp1536, KeGroup::Modp2048,
+                             KeGroup::Modp3072, KeGroup::Modp4096, KeGroup::Modp6144, KeGroup::Modp8192};
+constexpr KeGroup kSubgroup[] = {KeGroup::Modp1024s160, KeGroup::Modp2048s224, KeGroup::Modp2048s256};
+constexpr KeGroup kEcp[] = {KeGroup::Ecp224,       KeGroup::Ecp256,       KeGroup::Ecp384,       KeGroup::Ecp521,
+                            KeGroup::Brainpool224, KeGroup::Brainpool256, KeGroup::Brainpool384, KeGroup::Brainpool512};
 constexpr KeGroup kMontgomery[] = {KeGroup::Curve25519, KeGroup::Curve448};
 
 std::vector<KeGroup> all_groups() {
   std::vector<KeGroup> out(std::begin(kModp), std::end(kModp));
   out.insert(out.end(), std::begin(kEcp), std::end(kEcp));
+  out.insert(out.end(), std::begin(kSubgroup), std::end(kSubgroup));
   out.insert(out.end(), std::begin(kMontgomery), std::end(kMontgomery));
   return out;
 }
@@ -90,6 +95,9 @@ const Vector kVectors[] = {
 
 std::uint8_t exponent_octets(KeGroup group) {
   switch (group) {
+    case KeGroup::Modp768:
+    case KeGroup::Modp1024:
+    case KeGroup::Modp1536:
     case KeGroup::Modp2048:
       return 29;
     case KeGroup::Modp3072:
@@ -116,7 +124,7 @@ BOOST_AUTO_TEST_CASE(published_vectors_of_rfc_5903_and_rfc_7748) {
   }
 }
 
-// tests/vectors/make_crypto.py: primes by the formula of RFC 3526, powers by Python's integers
+// tests/vectors/make_crypto.py: primes by the formulas of RFC 2409 and RFC 3526, powers by Python's integers
 BOOST_AUTO_TEST_CASE(modp_groups_agree_with_another_arithmetic) {
   const auto vectors = crypto_vectors().at("modp");
   BOOST_TEST(vectors.size() == std::size(kModp));
@@ -142,8 +150,12 @@ BOOST_AUTO_TEST_CASE(two_sides_agree_in_every_group) {
 
 BOOST_AUTO_TEST_CASE(sizes_are_those_of_the_rfcs) {
   const std::pair<KeGroup, std::size_t> sizes[] = {
-      {KeGroup::Modp2048, 256}, {KeGroup::Modp3072, 384}, {KeGroup::Modp4096, 512}, {KeGroup::Modp6144, 768},  {KeGroup::Modp8192, 1024},
-      {KeGroup::Ecp256, 64},    {KeGroup::Ecp384, 96},    {KeGroup::Ecp521, 132},   {KeGroup::Curve25519, 32}, {KeGroup::Curve448, 56}};
+      {KeGroup::Modp2048, 256},    {KeGroup::Modp3072, 384},     {KeGroup::Modp4096, 512},     {KeGroup::Modp6144, 768},
+      {KeGroup::Modp8192, 1024},   {KeGroup::Ecp256, 64},        {KeGroup::Ecp384, 96},        {KeGroup::Ecp521, 132},
+      {KeGroup::Curve25519, 32},   {KeGroup::Curve448, 56},      {KeGroup::Modp768, 96},       {KeGroup::Modp1024, 128},
+      {KeGroup::Modp1536, 192},    {KeGroup::Modp1024s160, 128}, {KeGroup::Modp2048s224, 256}, {KeGroup::Modp2048s256, 256},
+      {KeGroup::Ecp224, 56},       {KeGroup::Brainpool224, 56},  {KeGroup::Brainpool256, 64},  {KeGroup::Brainpool384, 96},
+      {KeGroup::Brainpool512, 128}};
   for (const auto& [group, size] : sizes) BOOST_TEST(public_value_size(group) == size);
 }
 
@@ -159,7 +171,7 @@ BOOST_AUTO_TEST_CASE(the_same_entropy_gives_the_same_key) {
 // cve-lessons 6 (CVE-2014-9221): numbers that are private, unknown or an implementation's own
 BOOST_AUTO_TEST_CASE(other_groups_are_refused) {
   CountingEntropy entropy;
-  for (const unsigned number : {0U, 1U, 2U, 5U, 13U, 22U, 24U, 28U, 33U, 255U, 1024U, 1025U, 1040U, 32768U, 65535U}) {
+  for (const unsigned number : {0U, 3U, 4U, 6U, 13U, 25U, 33U, 34U, 255U, 1024U, 1025U, 1040U, 32768U, 65535U}) {
     const auto group = static_cast<KeGroup>(number);
     BOOST_TEST(!supported(group));
     BOOST_TEST(public_value_size(group) == 0U);
@@ -219,6 +231,25 @@ BOOST_AUTO_TEST_CASE(modp_values_outside_2_to_p_minus_2_are_refused) {
     check_refused(*ours, Bytes(size, 0xff));
     BOOST_TEST(shared(*ours, small(2)) == to_hex(ours->public_value()));  // the generator itself
     BOOST_TEST(ours->shared_secret(near(-2)).has_value());
+  }
+}
+
+// RFC 6989 2.2: groups whose prime is no safe one
+BOOST_AUTO_TEST_CASE(modp_values_outside_the_subgroup_are_refused) {
+  CountingEntropy entropy;
+  for (const KeGroup group : kSubgroup) {
+    const auto ours = KeyExchange::create(group, entropy).value();
+    const std::size_t size = public_value_size(group);
+    for (const unsigned value : {0U, 1U, 2U, 3U, 5U}) {
+      Bytes small(size);
+      small.back() = static_cast<std::uint8_t>(value);
+      check_refused(*ours, small);
+    }
+    Bytes random = entropy.bytes(size);
+    random.front() = 0x3f;
+    check_refused(*ours, random);
+    const auto theirs = KeyExchange::create(group, entropy).value();
+    BOOST_TEST(shared(*ours, theirs->public_value()) == shared(*theirs, ours->public_value()));
   }
 }
 

@@ -103,12 +103,13 @@ BOOST_AUTO_TEST_CASE(bodies_made_by_another_hand_open_and_are_made_alike) {
     const Bytes body = text("body");
     BOOST_TEST(opened(with, prefix, body) == to_hex(plaintext));
     if (!vector.at("least_padding").get<bool>()) continue;
-    FixedEntropy entropy(id == EncryptionId::AesCbc ? text("iv") : Bytes{});
+    const bool cbc = id == EncryptionId::AesCbc || id == EncryptionId::CamelliaCbc || id == EncryptionId::TripleDesCbc;
+    FixedEntropy entropy(cbc ? text("iv") : Bytes{});
     BOOST_TEST(to_hex(with.seal(prefix, plaintext, entropy)) == to_hex(body));
     BOOST_TEST(with.sealed_size(plaintext.size()) == body.size());
     ++sealed_alike;
   }
-  BOOST_TEST(sealed_alike == 3U * (4 * 4 + 3 * 3));
+  BOOST_TEST(sealed_alike == 3U * (4 * 4 + 3 * 3) + 4 * (3 + 3 * 2 + 1) + 3 * 10);
 }
 
 BOOST_AUTO_TEST_CASE(every_size_comes_back_with_the_least_padding) {
@@ -222,7 +223,10 @@ BOOST_AUTO_TEST_CASE(key_sizes_are_those_of_the_algorithms) {
       {EncryptionId::AesCbc, 128, IntegrityId::HmacSha1_96, 16, 20},    {EncryptionId::AesCbc, 192, IntegrityId::HmacSha256_128, 24, 32},
       {EncryptionId::AesCbc, 256, IntegrityId::HmacSha384_192, 32, 48}, {EncryptionId::AesCbc, 256, IntegrityId::HmacSha512_256, 32, 64},
       {EncryptionId::AesGcm16, 128, IntegrityId::None, 20, 0},          {EncryptionId::AesGcm12, 192, IntegrityId::None, 28, 0},
-      {EncryptionId::AesGcm8, 256, IntegrityId::None, 36, 0},
+      {EncryptionId::AesGcm8, 256, IntegrityId::None, 36, 0},           {EncryptionId::AesCcm8, 128, IntegrityId::None, 19, 0},
+      {EncryptionId::AesCcm16, 256, IntegrityId::None, 35, 0},          {EncryptionId::ChaCha20Poly1305, 0, IntegrityId::None, 36, 0},
+      {EncryptionId::AesCtr, 192, IntegrityId::HmacSha256_128, 28, 32}, {EncryptionId::CamelliaCbc, 256, IntegrityId::AesXcbc96, 32, 16},
+      {EncryptionId::TripleDesCbc, 0, IntegrityId::HmacMd5_96, 24, 16}, {EncryptionId::AesCbc, 128, IntegrityId::AesCmac96, 16, 16},
   };
   for (const Case& one : cases) {
     const auto sizes = sk_key_sizes(encryption(one.id, one.bits), one.integrity);
@@ -245,7 +249,7 @@ BOOST_AUTO_TEST_CASE(combinations_that_make_no_cipher_are_refused) {
   const std::pair<wire::Transform, IntegrityId> cases[] = {
       {kGcm, IntegrityId::HmacSha256_128},  // RFC 5282 8
       {kCbc, IntegrityId::None},
-      {kCbc, static_cast<IntegrityId>(1)},
+      {kCbc, static_cast<IntegrityId>(6)},
       {kCbc, static_cast<IntegrityId>(65535)},
       {encryption(EncryptionId::AesCbc, 0), IntegrityId::HmacSha256_128},
       {encryption(EncryptionId::AesCbc, 64), IntegrityId::HmacSha256_128},
@@ -254,8 +258,11 @@ BOOST_AUTO_TEST_CASE(combinations_that_make_no_cipher_are_refused) {
       {encryption(EncryptionId::AesGcm16, 0), IntegrityId::None},
       {encryption(EncryptionId::AesGcm16, 65535), IntegrityId::None},
       {encryption(EncryptionId::Null, 0), IntegrityId::HmacSha256_128},
-      {encryption(EncryptionId::TripleDesCbc, 0), IntegrityId::HmacSha256_128},
+      {encryption(EncryptionId::TripleDesCbc, 192), IntegrityId::HmacSha256_128},
       {encryption(EncryptionId::ChaCha20Poly1305, 256), IntegrityId::None},
+      {encryption(EncryptionId::AesCcm16, 128), IntegrityId::HmacSha256_128},
+      {encryption(EncryptionId::AesCtr, 128), IntegrityId::None},
+      {encryption(EncryptionId::NullAesGmac, 128), IntegrityId::None},
       {unknown, IntegrityId::None},
       {no_encryption, IntegrityId::None},
   };

@@ -236,7 +236,9 @@ BOOST_AUTO_TEST_CASE(every_algorithm_has_its_kernel_name_and_icv) {
   };
   for (const Row& row :
        {Row{wire::EncryptionId::AesGcm8, "rfc4106(gcm(aes))", 64}, Row{wire::EncryptionId::AesGcm12, "rfc4106(gcm(aes))", 96},
-        Row{wire::EncryptionId::AesGcm16, "rfc4106(gcm(aes))", 128},
+        Row{wire::EncryptionId::AesGcm16, "rfc4106(gcm(aes))", 128}, Row{wire::EncryptionId::AesCcm8, "rfc4309(ccm(aes))", 64},
+        Row{wire::EncryptionId::AesCcm12, "rfc4309(ccm(aes))", 96}, Row{wire::EncryptionId::AesCcm16, "rfc4309(ccm(aes))", 128},
+        Row{wire::EncryptionId::NullAesGmac, "rfc4543(gcm(aes))", 128},
         Row{wire::EncryptionId::ChaCha20Poly1305, "rfc7539esp(chacha20,poly1305)", 128}}) {
     model::AddSa sa = gcm_sa();
     sa.encryption.id = static_cast<std::uint16_t>(row.id);
@@ -244,14 +246,24 @@ BOOST_AUTO_TEST_CASE(every_algorithm_has_its_kernel_name_and_icv) {
     BOOST_TEST(hex(attributes_of(message, sizeof(xfrm_usersa_info)), XFRMA_ALG_AEAD) ==
                hex_name(row.name) + "a0000000" + hex_number(row.icv_bits) + to_hex(sa.encryption_key.view()));
   }
-  struct Hmac {
+  for (const auto& [id, name] : {std::pair{wire::EncryptionId::TripleDesCbc, "cbc(des3_ede)"},
+                                 {wire::EncryptionId::CamelliaCbc, "cbc(camellia)"},
+                                 {wire::EncryptionId::AesCtr, "rfc3686(ctr(aes))"},
+                                 {wire::EncryptionId::Null, "ecb(cipher_null)"}}) {
+    model::AddSa sa = cbc_sa();
+    sa.encryption.id = static_cast<std::uint16_t>(id);
+    const Bytes message = encoded(sa);
+    BOOST_TEST(hex(attributes_of(message, sizeof(xfrm_usersa_info)), XFRMA_ALG_CRYPT).starts_with(hex_name(name)));
+  }
+  struct Mac {
     wire::IntegrityId id;
     const char* name;
     std::uint32_t bits;
   };
-  for (const Hmac& row :
-       {Hmac{wire::IntegrityId::HmacSha1_96, "hmac(sha1)", 96}, Hmac{wire::IntegrityId::HmacSha256_128, "hmac(sha256)", 128},
-        Hmac{wire::IntegrityId::HmacSha384_192, "hmac(sha384)", 192}, Hmac{wire::IntegrityId::HmacSha512_256, "hmac(sha512)", 256}}) {
+  for (const Mac& row : {Mac{wire::IntegrityId::HmacSha1_96, "hmac(sha1)", 96}, Mac{wire::IntegrityId::HmacSha256_128, "hmac(sha256)", 128},
+                         Mac{wire::IntegrityId::HmacSha384_192, "hmac(sha384)", 192},
+                         Mac{wire::IntegrityId::HmacSha512_256, "hmac(sha512)", 256}, Mac{wire::IntegrityId::HmacMd5_96, "hmac(md5)", 96},
+                         Mac{wire::IntegrityId::AesXcbc96, "xcbc(aes)", 96}, Mac{wire::IntegrityId::AesCmac96, "cmac(aes)", 96}}) {
     model::AddSa sa = cbc_sa();
     sa.integrity->id = static_cast<std::uint16_t>(row.id);
     const Bytes message = encoded(sa);
