@@ -922,19 +922,12 @@ Resolution resolve(const Schema& schema, const Node& root, const Resolution* bef
 
 namespace {
 
-// null: `leaf` names no algorithm, or one that is not weak
-const model::Algorithm* weak_algorithm(std::string_view leaf, std::string_view value) {
-  const auto kind = std::find_if(kAlgorithmLeaves.begin(), kAlgorithmLeaves.end(), [&](const auto& one) { return one.leaf == leaf; });
-  if (kind == kAlgorithmLeaves.end()) return nullptr;
-  const model::Algorithm* found = model::find_algorithm(kind->kind, value);
-  return found != nullptr && found->legacy ? found : nullptr;
-}
-
 void warn_below(const Node& node, const Node& root, bool only_new, std::set<std::string_view>& warned, Findings& findings) {
   for (const NodePtr& child : node.children) {
     if (only_new && child.use_count() > 1) continue;
     const SchemaNode& schema = *child->schema;
-    if (const model::Algorithm* weak = weak_algorithm(schema.name, child->text); weak != nullptr && warned.insert(weak->keyword).second)
+    const auto deprecated = std::find(schema.deprecated.begin(), schema.deprecated.end(), child->text);
+    if (deprecated != schema.deprecated.end() && warned.insert(*deprecated).second)
       findings.warning(child->line, path_below(root, "", *child), "is weak (RFC 8221, RFC 8247): for a peer that has nothing better");
     if (!schema.no_effect_yet) {
       if (!schema.is_leaf()) warn_below(*child, root, only_new, warned, findings);

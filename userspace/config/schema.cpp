@@ -85,19 +85,23 @@ std::string string_text(const lysc_type_str& type) {
   return type.length ? "text of " + range_of(type.length, false, 0, "") + " octets" : "text";
 }
 
-// what a value of the type may be, and the words of its enumerations
-std::string describe(const lysc_type* type, std::vector<std::string_view>& words) {
+// what a value of the type should be, and the words of its enumerations, deprecated ones too
+std::string describe(const lysc_type* type, SchemaNode& node) {
   switch (type->basetype) {
     case LY_TYPE_ENUM: {
       const auto* enumeration = reinterpret_cast<const lysc_type_enum*>(type);
       std::vector<std::string_view> own;
       LY_ARRAY_COUNT_TYPE i = 0;
-      LY_ARRAY_FOR(enumeration->enums, i) { own.emplace_back(enumeration->enums[i].name); }
-      words.insert(words.end(), own.begin(), own.end());
+      LY_ARRAY_FOR(enumeration->enums, i) {
+        const lysc_type_bitenum_item& word = enumeration->enums[i];
+        node.enumeration.emplace_back(word.name);
+        const bool deprecated = (word.flags & LYS_STATUS_MASK) == LYS_STATUS_DEPRC;
+        (deprecated ? node.deprecated : own).emplace_back(word.name);
+      }
       return one_of(own);
     }
     case LY_TYPE_BOOL:
-      words.insert(words.end(), {"true", "false"});
+      node.enumeration.insert(node.enumeration.end(), {"true", "false"});
       return "true or false";
     case LY_TYPE_UINT8:
       return range_of(reinterpret_cast<const lysc_type_num*>(type)->range, false, 0, "0..255");
@@ -115,12 +119,12 @@ std::string describe(const lysc_type* type, std::vector<std::string_view>& words
     case LY_TYPE_STRING:
       return string_text(*reinterpret_cast<const lysc_type_str*>(type));
     case LY_TYPE_LEAFREF:
-      return describe(reinterpret_cast<const lysc_type_leafref*>(type)->realtype, words);
+      return describe(reinterpret_cast<const lysc_type_leafref*>(type)->realtype, node);
     case LY_TYPE_UNION: {
       const auto* alternatives = reinterpret_cast<const lysc_type_union*>(type);
       std::string out;
       LY_ARRAY_COUNT_TYPE i = 0;
-      LY_ARRAY_FOR(alternatives->types, i) { out += (i > 0 ? " or " : "") + describe(alternatives->types[i], words); }
+      LY_ARRAY_FOR(alternatives->types, i) { out += (i > 0 ? " or " : "") + describe(alternatives->types[i], node); }
       return out;
     }
     default:
@@ -216,7 +220,7 @@ std::string first_sentence(const char* text) {
 
 void fill_leaf(SchemaNode& node) {
   const lysc_type* type = type_of(node.yang);
-  node.allowed = allowed_by(node.form, describe(type, node.enumeration));
+  node.allowed = allowed_by(node.form, describe(type, node));
   const char* units = units_of(node.yang);
   node.in_seconds = units && std::string_view(units) == "seconds" && type->basetype != LY_TYPE_DEC64;
   node.json = json_type(type);

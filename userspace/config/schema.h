@@ -55,6 +55,7 @@ struct SchemaNode {
   std::optional<std::string> no_effect_yet;   // the value that asks for nothing
   std::string allowed;                        // of a leaf: "0..4096", "one of a, b or c"
   std::vector<std::string_view> enumeration;  // of a leaf: its words, for "did you mean"
+  std::vector<std::string_view> deprecated;   // those of them that are warned of
   std::string description;                    // the first sentence of the schema's
   std::optional<std::string> default_value;   // of a leaf, canonical
   const SchemaNode* key = nullptr;            // of a list: the leaf that names an entry

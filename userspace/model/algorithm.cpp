@@ -51,11 +51,6 @@ constexpr Algorithm esp_alone(Algorithm algorithm) {
   return algorithm;
 }
 
-constexpr Algorithm legacy(Algorithm algorithm) {
-  algorithm.legacy = true;
-  return algorithm;
-}
-
 // The transform has no Key Length attribute: the key has one size.
 constexpr Algorithm fixed_key(Algorithm algorithm) {
   algorithm.key_bits = 0;
@@ -88,7 +83,7 @@ constexpr std::array kAlgorithms = {
     cipher("camellia128-cbc", EncryptionId::CamelliaCbc, 128),
     cipher("camellia192-cbc", EncryptionId::CamelliaCbc, 192),
     cipher("camellia256-cbc", EncryptionId::CamelliaCbc, 256),
-    legacy(fixed_key(cipher("3des-cbc", EncryptionId::TripleDesCbc, 192))),
+    fixed_key(cipher("3des-cbc", EncryptionId::TripleDesCbc, 192)),
     esp_alone(cipher("null", EncryptionId::Null, 0)),
 
     aead("aes128-gcm-64", EncryptionId::AesGcm8, 128, 64),
@@ -121,7 +116,7 @@ constexpr std::array kAlgorithms = {
     integrity("hmac-sha512", IntegrityId::HmacSha512_256, 64, 256),
     integrity("aes-xcbc", IntegrityId::AesXcbc96, 16, 96),
     integrity("aes-cmac", IntegrityId::AesCmac96, 16, 96),
-    legacy(integrity("hmac-md5", IntegrityId::HmacMd5_96, 16, 96)),
+    integrity("hmac-md5", IntegrityId::HmacMd5_96, 16, 96),
 
     prf("hmac-sha1", PrfId::HmacSha1),
     prf("hmac-sha256", PrfId::HmacSha256),
@@ -129,19 +124,19 @@ constexpr std::array kAlgorithms = {
     prf("hmac-sha512", PrfId::HmacSha512),
     prf("aes-xcbc", PrfId::AesXcbc),
     prf("aes-cmac", PrfId::AesCmac),
-    legacy(prf("hmac-md5", PrfId::HmacMd5)),
+    prf("hmac-md5", PrfId::HmacMd5),
 
-    legacy(group("modp768", KeGroup::Modp768)),
-    legacy(group("modp1024", KeGroup::Modp1024)),
-    legacy(group("modp1536", KeGroup::Modp1536)),
+    group("modp768", KeGroup::Modp768),
+    group("modp1024", KeGroup::Modp1024),
+    group("modp1536", KeGroup::Modp1536),
     group("modp2048", KeGroup::Modp2048),
     group("modp3072", KeGroup::Modp3072),
     group("modp4096", KeGroup::Modp4096),
     group("modp6144", KeGroup::Modp6144),
     group("modp8192", KeGroup::Modp8192),
-    legacy(group("modp1024s160", KeGroup::Modp1024s160)),
-    legacy(group("modp2048s224", KeGroup::Modp2048s224)),
-    legacy(group("modp2048s256", KeGroup::Modp2048s256)),
+    group("modp1024s160", KeGroup::Modp1024s160),
+    group("modp2048s224", KeGroup::Modp2048s224),
+    group("modp2048s256", KeGroup::Modp2048s256),
     group("ecp224", KeGroup::Ecp224),
     group("ecp256", KeGroup::Ecp256),
     group("ecp384", KeGroup::Ecp384),

@@ -24,7 +24,6 @@ struct Algorithm {
   std::uint16_t icv_bits = 0;    // of an AEAD or integrity algorithm
   bool for_ike = false;
   bool for_esp = false;
-  bool legacy = false;  // weak (RFC 8247, RFC 8221): negotiated where it is configured, and warned of
 };
 
 // every algorithm this version negotiates, by kind and then strength

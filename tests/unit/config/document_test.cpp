@@ -389,10 +389,11 @@ BOOST_AUTO_TEST_CASE(rules_of_the_schema_are_told_all_at_once) {
              "f:2: ike-policy-template i ike-proposal 1: needs aead-alg, or enc-alg together with auth-alg\n"
              "f:6: ike-policy-template i ike-proposal 2: aead-alg goes without enc-alg and auth-alg: write two proposals (RFC 7296 3.3)\n"
              "f:12: ike-policy-template i ike-proposal 3: needs prf-alg: an aead-alg implies none\n"
-             "f:16: ike-policy-template i ike-proposal 4 dh-group: is missing: modp2048, modp3072, modp4096, modp6144, modp8192, ecp256, "
-             "ecp384, ecp521 or curve25519\n"
+             "f:16: ike-policy-template i ike-proposal 4 dh-group: is missing: modp2048, modp3072, modp4096, modp6144, modp8192, ecp224, "
+             "ecp256, ecp384, ecp521, brainpool224, brainpool256, brainpool384, brainpool512, curve25519 or curve448\n"
              "f:22: ipsec-policy-template p esp-proposal 1: needs aead-alg, or enc-alg together with auth-alg\n"
-             "f:23: ipsec-policy-template p ah-proposal 1 auth-alg: is missing: hmac-sha1, hmac-sha256, hmac-sha384 or hmac-sha512\n"
+             "f:23: ipsec-policy-template p ah-proposal 1 auth-alg: is missing: hmac-sha1, hmac-sha256, hmac-sha384, hmac-sha512, aes-xcbc "
+             "or aes-cmac\n"
              "f:25: pre-shared-key k secret: is missing: \"text\" in quotes, 0x and hexadecimal digits, 0s and base64, or one word\n"
              "f:26: vpn v ike-policy template: there is no ike-policy-template 'j' (did you mean 'i'?)\n"
              "f:27: vpn v security-policy s local-ts port: a port needs a protocol: 6 (TCP), 17 (UDP), 132 (SCTP)\n");
@@ -403,7 +404,9 @@ BOOST_AUTO_TEST_CASE(a_leaf_that_was_misspelt_is_not_missed_as_well) {
   BOOST_TEST(
       errors(
           "ike-policy-template i\n    ike-proposal 1\n        enc-alg aes128-cb\n        auth-alg hmac-sha1\n        dh-group ecp256\n") ==
-      "f:3: ike-policy-template i ike-proposal 1 enc-alg: 'aes128-cb' is not allowed: expected aes128-cbc, aes192-cbc or aes256-cbc (did "
+      "f:3: ike-policy-template i ike-proposal 1 enc-alg: 'aes128-cb' is not allowed: expected aes128-cbc, aes192-cbc, aes256-cbc, "
+      "aes128-ctr, aes192-ctr, aes256-ctr, "
+      "camellia128-cbc, camellia192-cbc, camellia256-cbc or null (did "
       "you mean 'aes128-cbc'?)\n");
 }
 
