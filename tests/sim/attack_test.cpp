@@ -5,6 +5,7 @@
 // Which row is where, and which belong to what is not carried, stands in docs/protocol-map.md.
 #include <boost/test/unit_test.hpp>
 
+#include "sa/message_rules.h"
 #include "sim/pair.h"
 #include "sim/world/scripted_peer.h"
 
@@ -760,6 +761,41 @@ BOOST_AUTO_TEST_CASE(a_copy_of_an_ike_auth_sent_from_elsewhere_is_answered_there
   BOOST_TEST_REQUIRE(pair.right.ike_sas().size() == 1U);
   BOOST_CHECK(pair.right.ike_sas()[0].remote.address == address(kLeft));
   pair.check_one_pair();
+}
+
+// RFC 7296 1.5, 2.25.1: it is asked about by a rekey, and made anew when the peer does not have it
+BOOST_AUTO_TEST_CASE(invalid_spi_of_the_peer_leads_to_another_child_sa) {
+  Attack attack;
+  attack.authenticate();
+  const auto spi_out = [&] {
+    for (const auto& [id, sa] : attack.responder.kernel().sad()) {
+      if (sa.sa.direction == model::Direction::Out) return id.spi;
+    }
+    return std::uint32_t{0};
+  };
+  const auto notification = [&](std::uint32_t spi) {
+    Writer octets;
+    octets.u32(spi);
+    return attack.peer.request(ExchangeType::Informational,
+                               {wire::NotifyPayload{NotifyType::InvalidSpi, ProtocolId::None, {}, std::move(octets).take()}});
+  };
+  BOOST_TEST(attack.responder.inject(notification(spi_out() + 1)).size() == 1U);  // of another SPI: acknowledged, no more
+  const auto sent = attack.responder.inject(notification(spi_out()));
+  BOOST_TEST_REQUIRE(sent.size() == 2U);
+  const auto request = std::find_if(sent.begin(), sent.end(), [](const auto& one) { return !wire::parse_header(one.payload)->response; });
+  BOOST_TEST_REQUIRE((request != sent.end()));
+  const auto asked = attack.peer.open(request->payload);
+  BOOST_TEST_REQUIRE(asked.has_value());
+  const auto* rekey = sa::find_notify(*asked, NotifyType::RekeySa);
+  BOOST_TEST_REQUIRE(rekey != nullptr);
+  const auto next = attack.responder.inject(attack.peer.answer(
+      wire::parse_header(request->payload).value(), {wire::NotifyPayload{NotifyType::ChildSaNotFound, rekey->protocol, rekey->spi, {}}}));
+  BOOST_TEST(attack.responder.child_sas().empty());
+  BOOST_TEST_REQUIRE(next.size() == 1U);
+  const auto anew = attack.peer.open(next[0].payload);
+  BOOST_TEST_REQUIRE(anew.has_value());
+  BOOST_TEST((wire::parse_header(next[0].payload)->exchange == ExchangeType::CreateChildSa));
+  BOOST_TEST(sa::find_notify(*anew, NotifyType::RekeySa) == nullptr);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -185,8 +185,11 @@ void IkeSa::on_create_child_response(CreateChildRequest& request, const Payloads
       return retry_later(offer.job, now);
     }
     offer_failed(offer, refused_offer(offer, *error, now), now, out);
-    // RFC 7296 2.25.1: the peer does not have it, so neither should we
-    if (error->type == NotifyType::ChildSaNotFound && old != nullptr) remove_child(*old, "the peer does not know it", false, now, out);
+    if (error->type == NotifyType::ChildSaNotFound && old != nullptr) {
+      // RFC 7296 2.25.1: the peer does not have it, so neither should we, and another one is made
+      remove_child(*old, "the peer does not know it", false, now, out);
+      want_child(offer.policy, now, out);
+    }
     return;
   }
   const auto* ke = find_payload<wire::KePayload>(payloads);

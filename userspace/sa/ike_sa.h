@@ -444,6 +444,7 @@ class IkeSa {
 
   // informational.cpp
   void on_informational_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_notification(const wire::NotifyPayload& notify, TimePoint now, Effects& out);
   void on_delete_payload(const wire::DeletePayload& payload, wire::DeletePayload& answer, TimePoint now, Effects& out);
   void close_children(const std::string& reason, bool peer_dead, TimePoint now, Effects& out);
 

@@ -74,9 +74,7 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
       on_delete_payload(*one, answer, now, out);
       if (!answer.spis.empty()) response.push_back(std::move(answer));
     }
-    if (const auto* notify = std::get_if<wire::NotifyPayload>(&payload)) {
-      log(out, Subsystem::Ike, 1, "the peer notifies " + wire::to_string(notify->type));
-    }
+    if (const auto* notify = std::get_if<wire::NotifyPayload>(&payload)) on_notification(*notify, now, out);
   }
   learn_crash_token(payloads);
   on_session_redirect(payloads, now, out);
@@ -84,6 +82,19 @@ void IkeSa::on_informational_request(const wire::Header& header, const Payloads&
   answer_configuration(payloads, response);
   on_mobike_request(payloads, response, now, out);
   send_response(header, response, out);
+}
+
+void IkeSa::on_notification(const wire::NotifyPayload& notify, TimePoint now, Effects& out) {
+  log(out, Subsystem::Ike, 1, "the peer notifies " + wire::to_string(notify.type));
+  if (notify.type != NotifyType::InvalidSpi) return;
+  // RFC 7296 1.5: it gets packets of an SA that it does not have. Its answer to a rekey tells whether that is so (2.25.1).
+  Reader reader(notify.data);
+  const std::uint32_t spi = reader.u32().value_or(0);
+  for (const auto& child : children_) {
+    if (child->outbound.spi != spi || child->phase != ChildSaPhase::Installed || child->replaced_by != 0) continue;
+    log(out, Subsystem::Child, 0, "the peer does not know CHILD SA " + child->policy->name + ", on which we send: rekeying it");
+    return rekey_child(child->unique_id, now, out);
+  }
 }
 
 void IkeSa::on_delete_payload(const wire::DeletePayload& payload, wire::DeletePayload& answer, TimePoint now, Effects& out) {
