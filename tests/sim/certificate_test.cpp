@@ -279,6 +279,27 @@ BOOST_AUTO_TEST_CASE(each_end_may_have_a_method_of_its_own) {
   BOOST_TEST((out.right == Cause::AuthMethod));
 }
 
+// RFC 9593: a key where a certificate is wanted is known before the identity goes out, and stands in the reason
+BOOST_AUTO_TEST_CASE(what_the_peer_says_it_takes_is_compared_with_what_we_have) {
+  End left = left_end(), right = right_end();
+  left.local = AuthMethod::Certificate;
+  right.remote = AuthMethod::PresharedKey;
+  right.local = AuthMethod::Certificate;
+  ConfigurationParts of_right = right.parts(right_vpn());
+  of_right.global.cookie_threshold = model::GlobalOptions::kCookieAlways;  // then there is room for it
+  Pair pair(left.parts(left_vpn()), std::move(of_right));
+  const Outcome refused = connect(pair);
+  BOOST_TEST(!refused.up);
+  BOOST_TEST(pair.left.logged("the peer says that it takes pre-shared keys, and no certificate: it will refuse us (local-auth-method)"));
+  BOOST_TEST(refused.left_reason.find("it has said that it takes pre-shared keys, and no certificate") != std::string::npos);
+
+  End agreed = left_end(), other = right_end();
+  Pair good(agreed.parts(left_vpn()), other.parts(right_vpn()));
+  BOOST_TEST(connect(good).up);
+  BOOST_TEST(good.right.logged("TSi TSr N(SUPPORTED_AUTH_METHODS) }"));
+  BOOST_TEST(!good.left.logged("the peer says that"));
+}
+
 BOOST_AUTO_TEST_CASE(who_waits_for_a_signature_keeps_nobody_and_gives_up) {
   Pair pair(left_end().parts(left_vpn()), right_end().parts(right_vpn()));
   pair.world.answer_after = seconds(3600);

@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(the_first_child_sa_has_a_key_exchange_of_its_own) {
         const std::vector<std::string> expected = {"IKE_SA_INIT request", "IKE_SA_INIT response",    "IKE_AUTH request",
                                                    "IKE_AUTH response",   "CREATE_CHILD_SA request", "CREATE_CHILD_SA response"};
         BOOST_TEST(exchanges == expected, boost::test_tools::per_element());
-        BOOST_TEST(pair.right.logged("received IKE_AUTH request 1 { IDi AUTH N(QCD_TOKEN) N(INITIAL_CONTACT) }"));
+        BOOST_TEST(pair.right.logged("received IKE_AUTH request 1 { IDi AUTH N(QCD_TOKEN) N(INITIAL_CONTACT) N(SUPPORTED_AUTH_METHODS) }"));
         BOOST_TEST(pair.left.logged("received IKE_AUTH response 1 { IDr AUTH N(QCD_TOKEN) }"));
         BOOST_TEST(pair.right.logged("received CREATE_CHILD_SA request 2 { SA Ni KEi TSi TSr }"));
         pair.check_one_pair();
@@ -75,7 +75,8 @@ BOOST_AUTO_TEST_CASE(prefer_does_without_where_the_peer_never_does_and_force_giv
   {
     Pair pair(childless(Childless::Prefer), childless(Childless::Never));
     pair.connect();
-    BOOST_TEST(pair.right.logged("received IKE_AUTH request 1 { IDi AUTH N(QCD_TOKEN) N(INITIAL_CONTACT) SA TSi TSr }"));
+    BOOST_TEST(
+        pair.right.logged("received IKE_AUTH request 1 { IDi AUTH N(QCD_TOKEN) N(INITIAL_CONTACT) SA TSi TSr N(SUPPORTED_AUTH_METHODS) }"));
     pair.check_one_pair();
   }
   Pair pair(childless(Childless::Force), childless(Childless::Never));

@@ -330,6 +330,50 @@ std::string to_string(KeyType type) {
 
 std::span<const SignatureHash> supported_signature_hashes() { return kSupported; }
 
+const std::vector<Bytes>& verifiable_algorithms() {
+  static const std::vector<Bytes> kAlgorithms = [] {
+    std::vector<Bytes> out;
+    for (const Curve& curve : kCurves) out.push_back(encode_algorithm({Algorithm::Kind::Ecdsa, &hash_of(curve.hash)}, &curve));
+    for (const auto kind : {Algorithm::Kind::Ed25519, Algorithm::Kind::Ed448}) out.push_back(encode_algorithm({kind}, nullptr));
+    for (const auto kind : {Algorithm::Kind::RsaPss, Algorithm::Kind::RsaPkcs1}) {
+      for (const SignatureHash hash : {SignatureHash::Sha256, SignatureHash::Sha384, SignatureHash::Sha512})
+        out.push_back(encode_algorithm({kind, &hash_of(hash), EVP_MD_get_size(hash_of(hash).digest())}, nullptr));
+    }
+    return out;
+  }();
+  return kAlgorithms;
+}
+
+AnnouncedUse use_of(std::string_view key_type, std::span<const wire::AuthAnnouncement> announced) {
+  const ErrorQueue queue;
+  bool pss = false, pkcs1 = false, other = false;
+  for (const wire::AuthAnnouncement& one : announced) {
+    if (one.method == AuthMethod::RsaSignature) pkcs1 |= key_type == "rsa";
+    for (const Curve& curve : kCurves) other |= one.method == curve.method && key_type == crypto::to_string(curve.type);
+    if (one.method != AuthMethod::DigitalSignature) continue;
+    const auto algorithm = parse_algorithm(one.algorithm);
+    if (!algorithm) continue;
+    switch (algorithm->kind) {
+      case Algorithm::Kind::RsaPss:
+        pss |= key_type == "rsa";
+        break;
+      case Algorithm::Kind::RsaPkcs1:
+        pkcs1 |= key_type == "rsa";
+        break;
+      case Algorithm::Kind::Ecdsa:
+        for (const Curve& curve : kCurves) other |= algorithm->hash->id == curve.hash && key_type == crypto::to_string(curve.type);
+        break;
+      case Algorithm::Kind::Ed25519:
+        other |= key_type == "ed25519";
+        break;
+      case Algorithm::Kind::Ed448:
+        other |= key_type == "ed448";
+        break;
+    }
+  }
+  return {pss || pkcs1 || other, pkcs1 && !pss ? RsaPadding::Pkcs1 : RsaPadding::Pss};
+}
+
 struct VerifyingKey::Impl {
   KeyPtr key;
   KeyType type{};

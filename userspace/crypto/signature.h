@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "wire/auth_announcement.h"
 #include "wire/ikev2.h"
 
 namespace svti::crypto {
@@ -31,6 +32,15 @@ struct Signature {
   Bytes data;  // the AUTH payload's: with method 14 the algorithm stands in front
   bool operator==(const Signature&) const = default;
 };
+
+// what we verify, as AlgorithmIdentifiers of RFC 7427 in DER
+const std::vector<Bytes>& verifiable_algorithms();
+// What of SUPPORTED_AUTH_METHODS (RFC 9593) a key of this kind ("rsa", "ecdsa-p256") has: whether one of them, and then how RSA pads.
+struct AnnouncedUse {
+  bool usable = false;
+  RsaPadding padding = RsaPadding::Pss;
+};
+AnnouncedUse use_of(std::string_view key_type, std::span<const wire::AuthAnnouncement> announced);
 
 // smaller RSA keys neither sign nor verify
 inline constexpr int kLeastRsaBits = 2048;

@@ -198,7 +198,9 @@ void IkeSa::prove_ourselves(TimePoint now, Effects& out) {
         [&](model::Explanation& why) { explain_missing_key(*ctx_.config, local_id_, expected, why); }, now, out);
   }
   const Identity* id = vpn.local_id || role_ == Role::Responder ? &local_id_ : nullptr;
-  const auto certificate = auth::choose_certificate(vpn.authentication.certificates, id, init_->peer_authorities);
+  auto candidates = announced_certificates(vpn);
+  if (candidates.empty()) candidates = vpn.authentication.certificates;  // perhaps it can do more than it says
+  const auto certificate = auth::choose_certificate(candidates, id, init_->peer_authorities);
   if (!certificate) {
     const std::string reason = "none of our certificates is of " + local_id_.to_string() + ": it must be the subject or a subjectAltName";
     return cannot_prove(
@@ -212,8 +214,9 @@ void IkeSa::prove_ourselves(TimePoint now, Effects& out) {
   auth_->certificate = certificate;
   log(out, Subsystem::Ike, 2, "signing with the key of certificate " + certificate->name);
   const Ticket ticket = await_answer(now);
-  out.emplace_back(
-      Sign{ticket, {certificate->key_id, signed_octets(true, lacks_no_ppk_auth()), init_->peer_hashes, crypto::RsaPadding::Pss}});
+  out.emplace_back(Sign{ticket,
+                        {certificate->key_id, signed_octets(true, lacks_no_ppk_auth()), init_->peer_hashes,
+                         crypto::use_of(certificate->key_type, init_->peer_takes).padding}});
 }
 
 void IkeSa::on_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out) {

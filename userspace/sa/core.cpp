@@ -492,7 +492,7 @@ void Core::on_init_request(const wire::Message& message, const model::Datagram& 
 
   auto born = IkeSa::as_responder(ctx_, datagram.local, datagram.remote, header.initiator_spi, now);
   Effects effects;
-  if (const Status accepted = born->accept_init(message, datagram, *choice, now, effects); !accepted) {
+  if (const Status accepted = born->accept_init(message, datagram, *choice, proven, now, effects); !accepted) {
     // RFC 6989 2.5: a public value that fails its checks is bad syntax
     if (accepted.error().fault == Fault::Peer) answer_init(datagram, header, NotifyType::InvalidSyntax, {}, out);
     return drop(accepted.error().message);

@@ -67,6 +67,9 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   }
   if (vpn_->ike.mobike) offer_mobike(payloads);
   if (vpn_->ike.session_resumption) payloads.push_back(wire::NotifyPayload{NotifyType::TicketRequest, wire::ProtocolId::None, {}, {}});
+  const model::AuthMethod remote = vpn_->authentication.remote;
+  const auto announcements = auth_announcements(remote == model::AuthMethod::PresharedKey, remote == model::AuthMethod::Certificate);
+  if (announcements && !resuming_) payloads.push_back(*announcements);
   if (!proof.certificate && !resuming_)
     log(out, Subsystem::Ike, 1, "authenticating as " + local_id_.to_string() + " with a pre-shared key");
   send_request(ExchangeType::IkeAuth, payloads, std::move(request), now, out);
@@ -108,6 +111,7 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
       const bool shared = vpn_->authentication.local == model::AuthMethod::PresharedKey;
       reason += ": it does not accept " + local_id_.to_string() + " or the " + (shared ? "pre-shared key" : "certificate") +
                 " (its log says which)";
+      if (const std::string instead = announced_instead(); !instead.empty()) reason += "; it has said that " + instead;
     }
     const Cause cause = error == nullptr                                  ? Cause::Malformed
                         : error->type == NotifyType::AuthenticationFailed ? Cause::Authentication
@@ -209,6 +213,7 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
   const bool as_demanded = demanded != nullptr && !vpn->local_id && vpn->authentication.local == model::AuthMethod::Certificate;
   local_id_ = as_demanded ? demanded_id : local_identity(*vpn, local_.address);
   remember_peer_methods(payloads);
+  learn_announcements(payloads, out);
   init_->intermediate.auth_id = header.message_id;
   auth_.emplace();
   auth_->vpn = vpn;

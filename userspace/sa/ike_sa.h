@@ -42,6 +42,9 @@ using Payloads = std::vector<wire::Payload>;
 // the client says so in its IKE_SA_INIT request
 bool follows_redirects(const Payloads& init_request);
 
+// SUPPORTED_AUTH_METHODS (RFC 9593): how a peer may authenticate itself; nothing when there is nothing to say
+std::optional<wire::NotifyPayload> auth_announcements(bool shared_keys, bool certificates);
+
 class IkeSa {
  public:
   // `local` and `remote` are where the first datagram goes from and to, or came to and from
@@ -54,9 +57,10 @@ class IkeSa {
 
   // Initiator: sends IKE_SA_INIT. `policies` are set up in order, the first in IKE_AUTH. `attempt` counts from 1 (keying-tries).
   void start(std::vector<std::string> policies, std::uint32_t attempt, TimePoint now, Effects& out);
-  // Responder: `request` was checked, and `choice` is out of it. Sends the response; an error means nothing was sent.
-  Status accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now,
-                     Effects& out);
+  // Responder: `request` was checked, and `choice` is out of it. `proven`: a cookie has shown that the peer is where it says. Sends the
+  // response; an error means nothing was sent.
+  Status accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, bool proven,
+                     TimePoint now, Effects& out);
   // the same for IKE_SESSION_RESUME; `content` is that of the ticket in it
   Status accept_resume(const wire::Message& request, const model::Datagram& datagram, TicketContent content, TimePoint now, Effects& out);
   // before start(): it begins with IKE_SESSION_RESUME
@@ -247,6 +251,7 @@ class IkeSa {
     std::uint32_t rounds = 0;
     std::vector<crypto::SignatureHash> peer_hashes;  // SIGNATURE_HASH_ALGORITHMS, RFC 7427 4; empty: it does not know RFC 7427
     std::vector<Bytes> peer_authorities;             // CERTREQ: hashes of those it trusts
+    std::vector<wire::AuthAnnouncement> peer_takes;  // SUPPORTED_AUTH_METHODS, RFC 9593; empty: it has not said
     bool peer_accepts_childless = false;             // CHILDLESS_IKEV2_SUPPORTED, RFC 6023
     bool use_ppk = false;                            // both have said USE_PPK (RFC 8784)
     std::optional<PpkUse> ppk;                       // one is mixed into the keys
@@ -345,6 +350,10 @@ class IkeSa {
   // authentication.cpp
   void remember_peer_methods(const Payloads& payloads);
   static void add_auth_methods(Payloads& payloads, const std::vector<Bytes>& authorities);
+  // auth_announcements.cpp
+  void learn_announcements(const Payloads& payloads, Effects& out);
+  std::string announced_instead() const;
+  std::vector<model::LocalCertificatePtr> announced_certificates(const model::Vpn& vpn) const;
   static wire::CertReqPayload certificate_request(const std::vector<Bytes>& authorities);
   static void add_certificates(Payloads& payloads, const model::LocalCertificate& certificate);
   Ticket await_answer(TimePoint now);

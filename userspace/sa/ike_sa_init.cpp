@@ -197,8 +197,11 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   choice_ = *choice;
   init_->ke.reset();
   remember_peer_methods(payloads);
+  learn_announcements(payloads, out);
   finish_first_exchange(payloads, datagram, now, out);
   log(out, Subsystem::Ike, 1, "IKE_SA_INIT done: " + to_string(choice_));
+  if (const std::string instead = announced_instead(); !instead.empty())
+    log(out, Subsystem::Ike, 0, "the peer says that " + instead + ": it will refuse us (local-auth-method)");
   go_on_to_auth(now, out);
 }
 
@@ -239,8 +242,8 @@ void IkeSa::fail_connect(model::Explanation why, TimePoint now, Effects& out, bo
   die(out);
 }
 
-Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, TimePoint now,
-                          Effects& out) {
+Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& datagram, const wire::Proposal& choice, bool proven,
+                          TimePoint now, Effects& out) {
   const auto* ke = find_payload<wire::KePayload>(request.payloads);
   const auto* nonce = find_payload<wire::NoncePayload>(request.payloads);
   const auto own = crypto::KeyExchange::respond(ke->group, ke->data, ctx_.entropy);
@@ -278,12 +281,22 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   init_->use_ppk = !ctx_.ppks.empty() && find_notify(request.payloads, NotifyType::UsePpk) != nullptr;
   if (init_->use_ppk) payloads.push_back(status(NotifyType::UsePpk, {}));
   // RFC 6023 3. Where nobody needs it, it is no reason to ask the peer for a cookie.
+  const auto encoded = [&] { return wire::encode_message(header(ExchangeType::IkeSaInit, true, 0), payloads); };
+  // RFC 9593: no reason for a cookie either
+  const auto methods = ctx_.index.remote_methods(local_.address, remote_.address);
+  const auto announcements = auth_announcements(methods.shared_keys, methods.certificates);
   const auto childless = ctx_.index.childless(local_.address, remote_.address);
   if (childless.accepted) payloads.push_back(status(NotifyType::ChildlessIkev2Supported, {}));
-  init_->our_message = wire::encode_message(header(ExchangeType::IkeSaInit, true, 0), payloads);
+  init_->our_message = encoded();
   if (childless.accepted && !childless.wanted && init_->our_message.size() > datagram.payload.size()) {
     payloads.pop_back();
-    init_->our_message = wire::encode_message(header(ExchangeType::IkeSaInit, true, 0), payloads);
+    init_->our_message = encoded();
+  }
+  if (announcements) {
+    payloads.push_back(*announcements);
+    const std::size_t room = datagram.payload.size();
+    Bytes longer = encoded();
+    if (proven || longer.size() <= room || init_->our_message.size() > room) init_->our_message = std::move(longer);
   }
   expected_request_id_ = 1;
   last_heard_ = last_sent_ = now;

@@ -40,7 +40,7 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
     const bool known = std::any_of(open_proposals_.begin(), open_proposals_.end(), [&vpn = vpn](const VpnPtr& other) {
       return other->local_address == vpn->local_address && other->version == vpn->version && other->ike.proposals == vpn->ike.proposals &&
              other->ike.udp_encap == vpn->ike.udp_encap && other->ike.childless == vpn->ike.childless &&
-             other->ike.redirect_to == vpn->ike.redirect_to;
+             other->ike.redirect_to == vpn->ike.redirect_to && other->authentication.remote == vpn->authentication.remote;
     });
     if (!known) open_proposals_.push_back(vpn);
     if (!vpn->authentication.uses_certificates()) continue;
@@ -118,6 +118,20 @@ VpnIndex::Certificates VpnIndex::certificates(const IpAddress& local, const IpAd
   };
   if (const auto found = by_address_.find(remote); found != by_address_.end()) add(found->second);
   add(open_certificates_);
+  return out;
+}
+
+VpnIndex::RemoteMethods VpnIndex::remote_methods(const IpAddress& local, const IpAddress& remote) const {
+  RemoteMethods out;
+  const auto add = [&](const List& list) {
+    for (const VpnPtr& vpn : list) {
+      if (!serves(*vpn, local)) continue;
+      out.shared_keys |= vpn->authentication.remote == model::AuthMethod::PresharedKey;
+      out.certificates |= vpn->authentication.remote == model::AuthMethod::Certificate;
+    }
+  };
+  if (const auto found = by_address_.find(remote); found != by_address_.end()) add(found->second);
+  add(open_proposals_);
   return out;
 }
 

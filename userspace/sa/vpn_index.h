@@ -40,6 +40,11 @@ class VpnIndex {
     bool used = false;               // by either end
     std::vector<Bytes> authorities;  // that peers may come from, as CERTREQ names them; at most kMaxAuthorities
   };
+  // how the peers of these VPNs may authenticate themselves (RFC 9593)
+  struct RemoteMethods {
+    bool shared_keys = false, certificates = false;
+  };
+  RemoteMethods remote_methods(const IpAddress& local, const IpAddress& remote) const;
   static constexpr std::size_t kMaxAuthorities = 16;
   Certificates certificates(const IpAddress& local, const IpAddress& remote) const;
 
@@ -66,7 +71,8 @@ class VpnIndex {
   std::unordered_map<model::Identity, List, IdHash> by_id_;  // VPNs without one, with an exact remote-id
   List open_;                                                // VPNs with neither
   List open_certificates_;  // of VPNs without a remote address, one of each (local address, authentication)
-  List open_proposals_;     // of VPNs without a remote address, one of each (local address, proposals, udp-encap, childless, redirect-to)
+  List open_proposals_;     // of VPNs without a remote address, one of each (local address, proposals, udp-encap, childless, redirect-to,
+                            // remote-auth-method)
 };
 
 // the identity we claim: local-id, or the subject of the certificate, or the local address

@@ -118,6 +118,7 @@ enum class AuthMethod : std::uint8_t {
   EcdsaP256 = 9,  // RFC 4754
   EcdsaP384 = 10,
   EcdsaP521 = 11,
+  Null = 13,             // RFC 7619
   DigitalSignature = 14  // RFC 7427
 };
 

@@ -128,6 +128,34 @@ BOOST_AUTO_TEST_CASE(rfc_8032_ed25519_verifies) {
 }
 
 // CVE-2026-50721: what a signature says of itself must not decide whether it is looked at
+// RFC 9593
+BOOST_AUTO_TEST_CASE(what_a_key_has_of_what_the_peer_announced) {
+  using wire::AuthAnnouncement;
+  const auto& all = verifiable_algorithms();
+  BOOST_TEST(all.size() == 11U);
+  std::vector<AuthAnnouncement> announced;
+  for (const Bytes& one : all) announced.push_back({wire::AuthMethod::DigitalSignature, 0, one});
+  for (const char* type : {"rsa", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "ed448"}) {
+    BOOST_TEST(use_of(type, announced).usable);
+    BOOST_CHECK(use_of(type, announced).padding == RsaPadding::Pss);
+    BOOST_TEST(!use_of(type, {}).usable);
+  }
+  // of one alone: SHA-384 with ECDSA is for P-384, PKCS#1 v1.5 is how RSA pads
+  const std::vector<AuthAnnouncement> p384 = {announced.at(1)}, pkcs1 = {announced.back()};
+  BOOST_TEST(use_of("ecdsa-p384", p384).usable);
+  BOOST_TEST(!use_of("ecdsa-p256", p384).usable);
+  BOOST_TEST(!use_of("rsa", p384).usable);
+  BOOST_TEST(use_of("rsa", pkcs1).usable);
+  BOOST_CHECK(use_of("rsa", pkcs1).padding == RsaPadding::Pkcs1);
+  const std::vector<AuthAnnouncement> older = {{wire::AuthMethod::EcdsaP256, 0, {}}, {wire::AuthMethod::RsaSignature, 0, {}}};
+  BOOST_TEST(use_of("ecdsa-p256", older).usable);
+  BOOST_TEST(!use_of("ed25519", older).usable);
+  const std::vector<AuthAnnouncement> odd = {{wire::AuthMethod::DigitalSignature, 0, hex("ffff")},
+                                             {static_cast<wire::AuthMethod>(99), 0, {}},
+                                             {wire::AuthMethod::SharedKeyMic, 0, {}}};
+  BOOST_TEST(!use_of("rsa", odd).usable);
+}
+
 BOOST_AUTO_TEST_CASE(weak_foreign_and_malformed_algorithms_are_refused) {
   const SigningKey rsa = new_key("RSA", "2048");
   const Signature good = rsa.sign(kOctets, kAll, RsaPadding::Pkcs1).value();
