@@ -61,6 +61,18 @@ std::string IkeSa::hindrance(const model::SecurityPolicy& policy, const Selector
          " alone: local-ts and remote-ts must name no other address (behind a NAT they do)";
 }
 
+// OpenIKED asks for the address 0.0.0.0 or :: alone where it means the virtual address that it is about to be given.
+static Selectors asked_for(const Selectors& theirs, const std::vector<IpAddress>& given) {
+  Selectors out;
+  for (const wire::TrafficSelector& one : theirs) {
+    const auto vip =
+        std::find_if(given.begin(), given.end(), [&](const IpAddress& address) { return address.family() == one.start.family(); });
+    out.push_back(one);
+    if (one.start.is_any() && one.end.is_any() && vip != given.end()) out.back().start = out.back().end = *vip;
+  }
+  return out;
+}
+
 tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payloads& payloads, KeyExchangeUse ke,
                                                                    const std::string& only_policy) const {
   const auto* sa = find_payload<wire::SaPayload>(payloads);
@@ -81,6 +93,7 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     return tl::unexpected(Refusal{NotifyType::NoAdditionalSas, {}, std::move(why)});
   }
   const bool transport = find_notify(payloads, NotifyType::UseTransportMode) != nullptr;
+  const Selectors asked_i = asked_for(ts_i->selectors, vips_.theirs);
   Selection best;
   std::optional<Refusal> refusal;  // the first of a policy that has the selectors
   const auto refuse = [&](model::Explanation why) {
@@ -91,7 +104,7 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
     Selection one;
     one.policy = &policy;
     one.local = narrow(local_selectors(policy), ts_r->selectors);
-    one.remote = narrow(remote_selectors(policy), ts_i->selectors);
+    one.remote = narrow(remote_selectors(policy), asked_i);
     if (!vips_.theirs.empty()) pair_families(one.local, one.remote);
     if (one.local.empty() || one.remote.empty()) continue;
     if (policy.mode == model::Mode::Transport) {
@@ -137,7 +150,7 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
       return tl::unexpected(Refusal{NotifyType::NoProposalChosen, {}, std::move(why)});
     }
     // a policy that takes all the peer asks for is better than one that takes a part
-    const bool whole = within(ts_r->selectors, one.local) && within(ts_i->selectors, one.remote);
+    const bool whole = within(ts_r->selectors, one.local) && within(asked_i, one.remote);
     if (whole) return one;
     if (best.policy == nullptr) best = std::move(one);
   }
