@@ -478,6 +478,20 @@ BOOST_AUTO_TEST_CASE(hostile_requests_are_refused_or_passed_over) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(who_asks_for_the_address_0_0_0_0_alone_gets_a_child_sa_of_the_one_that_it_is_given) {
+  // as OpenIKED does: IKE_AUTH { ..., CP(CFG_REQUEST), SA, TSi (0.0.0.0/32), TSr }
+  SeededEntropy entropy(7);
+  Hub hub({pool("p", {"192.168.99.0/24"})});
+  ScriptedPeer peer(entropy, {address(kClient), 500}, {address(kRight), 500});
+  BOOST_TEST_REQUIRE(peer.accept_init(hub.gateway.inject(peer.init()).at(0).payload));
+  auto asked = auth_with(peer, raw(wire::ConfigType::Request, {{1, {}}}), "0.0.0.0/32");
+  BOOST_TEST_REQUIRE(peer.open(hub.gateway.inject(peer.request(wire::ExchangeType::IkeAuth, asked)).at(0).payload).has_value());
+  const auto children = hub.gateway.child_sas();
+  BOOST_TEST_REQUIRE(children.size() == 1U);
+  BOOST_TEST_REQUIRE(children[0].remote_ts.size() == 1U);
+  BOOST_TEST(children[0].remote_ts[0].to_string() == "192.168.99.1/32");
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_leased_before_authentication_or_outside_of_ike_auth) {
   using wire::ConfigType;
   SeededEntropy entropy(8);

@@ -5,7 +5,8 @@ Each test prints `name result seconds` when it ends, a failed one also what fail
 logs, and what the kernel said. A test that cannot run (a program missing) fails: nothing is skipped.
 
 Emulation on a busy machine stretches time unevenly. A failed test is run once more, by itself, when all others are done; it counts as unsteady when it
-passes then. More than UNSTEADY_BEARABLE of them, or what the kernel logged, fail the run. The end names them all, with what went wrong.
+passes then. More than UNSTEADY_BEARABLE of them, what the kernel logged, or an IKE message that tshark finds wrong fail the run. The end names them
+all, with what went wrong.
 """
 import os
 import re
@@ -15,6 +16,7 @@ import time
 
 import pytest
 
+import messages
 from lab import PATIENCE, Gateways, Lab
 
 KERNEL_TROUBLE = re.compile(
@@ -57,7 +59,7 @@ def kernel_log():
 @pytest.fixture
 def lab(request, kernel_log):
     """An empty laboratory."""
-    made = Lab()
+    made = Lab(request.node.nodeid.replace(".py::", "::"))
     yield made
     if getattr(request.node, "failed", False):
         request.node.lab_report = made.report()
@@ -169,6 +171,10 @@ class Reporter:
     def pytest_sessionfinish(self, session):
         if session.config.option.collectonly:
             return
+        read, wrong = messages.check()
+        self.final += wrong
+        if read:
+            self.say(f"vm-test: tshark has read {read} IKE messages that we sent, {len(wrong)} of them are wrong")
         failed = self.final + list(self.failures.values())
         for gist in failed:
             self.say(f"vm-test: failed: {gist}")

@@ -4,6 +4,7 @@ import json
 import signal
 
 from lab import LabError, wait_until
+from messages import Watch
 
 # The proposals of the guide's "site to site VPN", and others, as lines of ike-proposal and esp-proposal.
 GUIDE_IKE = ("enc-alg aes128-cbc", "auth-alg hmac-sha512", "prf-alg hmac-sha512", "dh-group modp2048")
@@ -88,8 +89,12 @@ class Iked:
         self.keys = host.dir / "iked.keys"  # for Wireshark
         self.group = None  # that may use the socket
         self.process = None
+        self.watch = None
 
     def start(self, wait=True):
+        if not self.watch:
+            self.watch = Watch(self.host, self.keys)
+            self.host.lab.at_end.append(lambda: self.watch.close(self.host.lab.test))
         folders = ["--key-log", self.keys, "--run-dir", self.host.dir / "run", "--state-dir", self.host.dir / "state"]
         group = ["--group", self.group] if self.group else []
         self.process = self.host.popen(
@@ -147,23 +152,6 @@ class Iked:
 
     def children(self):
         return [child for sa in self.ike_sas() for child in entries(sa, "child-sa")]
-
-
-def check_messages(capture, *daemons):
-    """Every IKE message in the capture, read with the keys of our `daemons`, is as tshark knows the protocol."""
-    capture.stop()
-    config = capture.pcap.parent / "wireshark"
-    config.mkdir(exist_ok=True)
-    # both ends tell the same keys
-    lines = {line for daemon in daemons for line in daemon.keys.read_text().splitlines()}
-    (config / "ikev2_decryption_table").write_text("".join(line + "\n" for line in sorted(lines)))
-    # 53: a fragment; the last one has it all
-    shown = "isakmp && (_ws.malformed || _ws.expert.severity >= error || (isakmp.exchangetype >= 35 && !isakmp.enc.decrypted && isakmp.nextpayload != 53))"
-    fields = ("-T", "fields", "-e", "frame.number", "-e", "isakmp.exchangetype", "-e", "_ws.expert.message")
-    wrong = capture.tshark("-Y", shown, *fields, config=config)
-    read = capture.tshark("-Y", "isakmp.enc.decrypted", *fields, config=config)
-    if wrong or not read:
-        raise LabError(f"{len(read)} IKE messages were read, {len(wrong)} are wrong or cannot be read:\n" + "\n".join(wrong[:10]))
 
 
 def entries(tree, key):

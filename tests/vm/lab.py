@@ -379,12 +379,14 @@ def _has_netlink_socket(pid):
 class Lab:
     """Owner of the hosts, links and processes of one test."""
 
-    def __init__(self):
+    def __init__(self, test):
+        self.test = test  # its name
         shutil.rmtree(BASE, ignore_errors=True)
         BASE.mkdir(parents=True)
         self.home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         self.hosts = {}
         self.processes = []
+        self.at_end = []  # called when all processes have ended
 
     def host(self, name):
         assert name not in self.hosts and len(name) < 13
@@ -415,9 +417,13 @@ class Lab:
                 process.popen.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
-        for host in self.hosts.values():
-            host.close()
-        os.close(self.home)
+        try:
+            for end in self.at_end:
+                end()
+        finally:
+            for host in self.hosts.values():
+                host.close()
+            os.close(self.home)
 
     def report(self, lines=50):
         """What a failed test shows: the state of each host and the end of each log."""

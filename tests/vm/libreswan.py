@@ -95,10 +95,10 @@ class Libreswan:
         wait_until(lambda: not self.states(), f"no SA of pluto on {self.host.name}", timeout, interval=0.5)
 
 
-def conn(name, *lines, left="198.51.100.1", right="192.0.2.1", ids=("secgwb.example", "secgwa.example"), ike="aes_gcm128-sha2_256;curve25519", esp="aes_gcm128"):
-    """ipsec.conf text of one IKEv2 connection with a pre-shared key; left is pluto. `lines`: more of it."""
+def conn(name, *lines, left="198.51.100.1", right="192.0.2.1", ids=("secgwb.example", "secgwa.example"), ike="aes_gcm128-sha2_256;curve25519", esp="aes_gcm128", give_up=30):
+    """ipsec.conf text of one IKEv2 connection with a pre-shared key; left is pluto. `lines`: more of it; `give_up`: seconds without an answer."""
     common = (f"left={left}", f"right={right}", f"leftid=@{ids[0]}", f"rightid=@{ids[1]}", f"ike={ike}", f"phase2alg={esp}", "ikev2=yes", "authby=secret")
-    return "\n\t".join([f"conn {name}", *common, "leftupdown=%disabled", "auto=add", "retransmit-timeout=30s", *lines]) + "\n"
+    return "\n\t".join([f"conn {name}", *common, "leftupdown=%disabled", "auto=add", f"retransmit-timeout={give_up}s", *lines]) + "\n"
 
 
 def pre_shared_key(secret, ids=("secgwb.example", "secgwa.example")):

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from iked import GCM_ESP, GCM_IKE, Iked, block, check_messages, configuration, esp_sas, wait_clean
+from iked import GCM_ESP, GCM_IKE, Iked, block, configuration, esp_sas, wait_clean
 from lab import wait_until
 from strongswan import StrongSwan
 
@@ -208,7 +208,6 @@ def test_iked_vip_concentrator_with_two_road_warriors(c):
     c.server.ping_ok("192.168.99.2")
     assert {r["dst"] for r in c.gwa.routes()} == {"192.168.99.1", "192.168.99.2"}
     capture.assert_only_ike_and_esp(("192.168.0.0/16",))
-    check_messages(capture, gateway)
 
     # what both ends tell
     mine = one.ike_sas()[0]

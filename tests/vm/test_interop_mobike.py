@@ -10,7 +10,7 @@ import re
 import pytest
 
 import svti
-from iked import GCM_ESP, GCM_IKE, SECRET, Iked, block, check_messages, configuration, esp_sas, wait_clean, wait_tunnel
+from iked import GCM_ESP, GCM_IKE, SECRET, Iked, block, configuration, esp_sas, wait_clean, wait_tunnel
 from lab import wait_until
 from strongswan import StrongSwan, connection
 from traffic import Flow
@@ -40,7 +40,6 @@ class Ends:
         theirs = connection(
             "%any", remote, "secgwb.example", "secgwa.example", "192.168.99.0/24", "192.168.0.0/24", "aes128gcm16-prfsha256-curve25519", "aes128gcm16", SECRET
         ).replace("mobike = no", f"mobike = {'yes' if mobike else 'no'}")
-        self.capture = g.wan.capture("tob", "udp port 500 or udp port 4500")
         self.iked = Iked(g.gwa, ours).start()
         self.swan = StrongSwan(g.gwb, theirs).start()
         if initiator == "svti-iked":
@@ -74,7 +73,6 @@ class Ends:
         self.swan.rekey_child("net")
         self.flow.wait_arrived(20)
         sent, to_a, to_b = self.flow.finish()
-        check_messages(self.capture, self.iked)
         assert max(to_a + to_b, default=0) < sent - 10, f"of {sent} datagrams the last are lost: {to_a[-5:]}, {to_b[-5:]}"
 
 

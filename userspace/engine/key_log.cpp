@@ -94,7 +94,11 @@ Result<sa::KeySink> open_key_log(const std::string& path) {
   return sa::KeySink([file](const sa::MessageKeys& keys) {
     const std::string encryption = encryption_name(sa::find_transform(keys.choice, wire::TransformType::Encryption));
     const std::string integrity = integrity_name(sa::find_transform(keys.choice, wire::TransformType::Integrity));
-    if (encryption.empty()) return;
+    if (encryption.empty() || integrity.empty()) {  // a name that is not there would spoil the whole table
+      const std::string comment = "# " + hex_of(keys.spi_i) + ": Wireshark cannot read " + sa::to_string(keys.choice) + "\n";
+      if (::write(*file, comment.data(), comment.size()) < 0) return;
+      return;
+    }
     // the line, and each key's digits, in memory that is wiped
     Secret line(1024);
     std::size_t at = 0;

@@ -74,6 +74,18 @@ IkeSa::SeenSelectors IkeSa::seen_here(const Selectors& named, bool behind_nat, c
   return out;
 }
 
+// OpenIKED asks for the address 0.0.0.0 or :: alone where it means the virtual address that it is about to be given.
+static Selectors asked_for(const Selectors& theirs, const std::vector<IpAddress>& given) {
+  Selectors out;
+  for (const wire::TrafficSelector& one : theirs) {
+    const auto vip =
+        std::find_if(given.begin(), given.end(), [&](const IpAddress& address) { return address.family() == one.start.family(); });
+    out.push_back(one);
+    if (one.start.is_any() && one.end.is_any() && vip != given.end()) out.back().start = out.back().end = *vip;
+  }
+  return out;
+}
+
 tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payloads& payloads, KeyExchangeUse ke,
                                                                    const std::string& only_policy) const {
   const auto* sa = find_payload<wire::SaPayload>(payloads);
@@ -95,7 +107,7 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
   }
   const bool transport = find_notify(payloads, NotifyType::UseTransportMode) != nullptr;
   const SeenSelectors ours = seen_here(ts_r->selectors, transport && we_behind_nat_, local_.address);
-  const SeenSelectors theirs = seen_here(ts_i->selectors, transport && peer_behind_nat_, remote_.address);
+  const SeenSelectors theirs = seen_here(asked_for(ts_i->selectors, vips_.theirs), transport && peer_behind_nat_, remote_.address);
   Selection best;
   std::optional<Refusal> refusal;  // the first of a policy that has the selectors
   const auto refuse = [&](model::Explanation why) {

@@ -55,6 +55,10 @@ BOOST_AUTO_TEST_CASE(each_ike_sa_gets_a_line_of_wiresharks_table_in_a_file_of_ou
                                ",\"AES-GCM-128 with 16 octet ICV [RFC5282]\",,,\"NONE [RFC4306]\"\n" +
                                "0000000000000001,0000000000000002," + cs + "," + ds + ",\"AES-CBC-256 [RFC3602]\"," + cs + "," + ds +
                                ",\"HMAC_SHA2_256_128 [RFC4868]\"\n");
+  wire::Proposal unknown;
+  unknown.transforms = {wire::transform(wire::TransformType::Encryption, wire::EncryptionId::CamelliaCbc, 128)};
+  (*sink)({3, 4, unknown, a, b, c, d});
+  BOOST_TEST(read(file).ends_with("\n# 0000000000000003: Wireshark cannot read camellia128-cbc\n"));
   struct stat status = {};
   BOOST_TEST_REQUIRE(stat(file.c_str(), &status) == 0);
   BOOST_TEST((status.st_mode & 0777) == 0600U);
