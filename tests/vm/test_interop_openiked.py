@@ -5,9 +5,10 @@
 
 On Linux, where it has PF_KEY, it offers no AEAD and no ESN for a CHILD SA, and installs no integrity but HMAC-SHA1; its offers of AH have
 encryption transforms in them, which no AH may have. With MOBIKE its IKE SA follows us, and its CHILD SAs do not: PF_KEY refuses that. It cannot be
-told to rekey: its rekeys come by lifetimes, and when it has offered dozens of proposals they name an SPI that is not there. The CHILD SAs of an IKE
-SA are those of its first request. It has answered a rekey of ours, or deleted the old CHILD SA after one of its, before the new one is in its
-kernel: a few datagrams to it may be lost then, and none of its own. It takes more than a minute to find a peer dead, so that only we are seen to.
+told to rekey: its rekeys come by lifetimes. With dozens of proposals to offer, its rekey of a CHILD SA names an SPI that we do not know: why is not
+known, and no test has it. The CHILD SAs of an IKE SA are those of its first request. It has answered a rekey of ours, or deleted the old CHILD SA
+after one of its, before the new one is in its kernel: a few datagrams to it may be lost then, and none of its own. It takes more than a minute to find
+a peer dead, so that only we are seen to.
 """
 import pytest
 
