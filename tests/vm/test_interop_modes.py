@@ -8,6 +8,7 @@ import pytest
 from iked import GCM_ESP, GCM_IKE, SECRET, Iked, block, configuration, wait_clean
 from lab import wait_until
 from strongswan import StrongSwan, connection
+from test_interop_mobike import snat
 
 BOTH = ("svti-iked", "strongswan")  # who begins; in a test of both, the first is rekeyed by either end
 OPTIONS = ("start-action none", "close-action none", "dpd-action clear")
@@ -135,6 +136,37 @@ def test_interop_modes_transport(gateways, protocol):
         end(g, initiator, iked, swan)
     capture.stop()
     assert capture.packets(f"ip.proto == {50 if protocol == 'esp' else 51}")
+    assert not capture.packets("ip.proto == 1"), "a ping left in clear"
+
+
+@pytest.mark.parametrize("inside", BOTH)
+def test_interop_modes_transport_through_a_nat(gateways, inside):
+    # RFC 7296 2.23.1: who began is behind the NAT, and each end has the other at the address that it sees.
+    g = gateways
+    ours_text = ours([block("esp-proposal 1", *GCM_ESP)], "mode transport", svti=False)
+    theirs_text = theirs("aes128gcm16", "mode = transport", svti=False)
+    if inside == "svti-iked":
+        snat(g.wan, "192.0.2.1", "tob", "198.51.100.254", "20000-20999")
+        theirs_text = theirs_text.replace("remote_addrs = 192.0.2.1", "remote_addrs = %any")
+        seen = {g.gwa: "198.51.100.1", g.gwb: "198.51.100.254"}
+    else:
+        snat(g.wan, "198.51.100.1", "toa", "192.0.2.254", "20000-20999")
+        ours_text = ours_text.replace("remote-address 198.51.100.1\n", "\n")
+        seen = {g.gwa: "192.0.2.254", g.gwb: "192.0.2.1"}
+    capture = g.wan.capture("tob", "not arp")
+    iked, swan = Iked(g.gwa, ours_text).start(), StrongSwan(g.gwb, theirs_text).start()
+
+    def check():
+        for gateway, other in seen.items():
+            gateway.ping_ok(other, size=1000)
+            sas = [sa for sa in gateway.sas() if sa["spi"]]
+            assert sas and all("mode transport" in sa["text"] and "espinudp" in sa["text"] for sa in sas)
+
+    begin(inside, iked, swan)
+    check()
+    rekey_from_both(g, iked, swan, "esp", check)
+    end(g, inside, iked, swan)
+    capture.stop()
     assert not capture.packets("ip.proto == 1"), "a ping left in clear"
 
 

@@ -208,9 +208,11 @@ Result<IkeSa::Selection> IkeSa::accept_answer(const ChildOffer& offer, const Pay
   const auto choice = sa->proposals.size() == 1 ? accept_choice(offer.proposals, sa->proposals.front(), ke) : std::nullopt;
   if (!choice) return peer_error("the peer chose " + to_string(sa->proposals) + ", which was not offered");
   if (spi_of(*choice) <= 255) return peer_error("the peer chose an SPI that RFC 4303 reserves");
+  // RFC 7296 2.23.1: strongSwan answers with the addresses that it sees, instead of those that it was asked with
+  const Selectors local = seen_here(ts_i->selectors, offer.transport && we_behind_nat_, local_.address).selectors;
+  const Selectors remote = seen_here(ts_r->selectors, offer.transport && peer_behind_nat_, remote_.address).selectors;
   // RFC 7296 2.9: the answer may be narrower than the offer, never wider
-  const bool narrower =
-      !ts_i->selectors.empty() && !ts_r->selectors.empty() && within(ts_i->selectors, offer.local) && within(ts_r->selectors, offer.remote);
+  const bool narrower = !local.empty() && !remote.empty() && within(local, offer.local) && within(remote, offer.remote);
   if (!narrower)
     return peer_error("the peer answered traffic selectors that were not offered: " + to_string(ts_i->selectors) + " and " +
                       to_string(ts_r->selectors));
@@ -221,8 +223,8 @@ Result<IkeSa::Selection> IkeSa::accept_answer(const ChildOffer& offer, const Pay
   out.policy = vpn_->find_policy(offer.policy);
   if (out.policy == nullptr) return config_error("its security-policy is no longer configured");
   out.choice = *choice;
-  out.local = ts_i->selectors;
-  out.remote = ts_r->selectors;
+  out.local = local;
+  out.remote = remote;
   if (vips_.requested) {
     // asked for with any address, before ours was known
     out.local = narrow(local_selectors(*out.policy), ts_i->selectors);
