@@ -280,6 +280,17 @@ BOOST_AUTO_TEST_CASE(a_child_sa_that_the_kernel_refuses_is_deleted_at_both_ends)
   BOOST_TEST(pair.left.ike_sas().size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(advice_for_a_child_sa_that_is_refused_names_the_leaf_that_helps) {
+  for (const bool device : {false, true}) {
+    Pair pair([&](model::Vpn& vpn) { vpn.ipsec.hw_offload = device ? model::HwOffload::Crypto : model::HwOffload::Auto; });
+    pair.connect();
+    const std::uint32_t child = pair.left.child_sas()[0].unique_id;
+    pair.left.act([&](sa::Core& core, TimePoint now, sa::Effects& out) { core.install_failed(child, "no room", now, out); });
+    BOOST_TEST(pair.left.explanations().back().advice.leaf ==
+               (device ? "vpn right ipsec-policy hw-offload" : "vpn right ipsec-policy esp-proposal"));
+  }
+}
+
 // The kernel drops a packet whose SA goes between its choice and its encryption.
 BOOST_AUTO_TEST_CASE(the_old_outbound_sa_goes_a_moment_after_the_new_one_is_used) {
   Pair pair;

@@ -763,6 +763,9 @@ void IkeSa::child_lost(std::uint32_t unique_id, const std::string& reason, TimeP
       {"agreed on", {{"ESP proposal", cell(to_string(child->choice)), cell(to_string(child->choice)), model::Verdict::Fits}}});
   why.advice = {model::Side::Ours, "vpn " + vpn_->name + " ipsec-policy esp-proposal",
                 "the kernel refuses what was agreed on: it may lack an algorithm (/proc/crypto), or the SVTI; its own log says more"};
+  if (vpn_->ipsec_of(*child->policy).hw_offload == model::HwOffload::Crypto)
+    why.advice = {model::Side::Ours, "vpn " + vpn_->name + " ipsec-policy hw-offload",
+                  "with auto the kernel does what the device refuses or has no room for"};
   out.emplace_back(Explained{told(wire::ExchangeType::CreateChildSa, role_ == Role::Initiator, std::move(why), now)});
   delete_child(unique_id, {}, now, out);
 }
