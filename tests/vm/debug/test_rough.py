@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rough handling of the module, on the kernel of scripts/debug-kernel: what KASAN, lockdep, DEBUG_OBJECTS and PROVE_RCU have to say about it
-fails a test (the kernel's log is looked at after each), and kmemleak is asked at the end. ROUGH_SECONDS is the length of each flood.
+fails a test (the kernel's log is looked at after each), and kmemleak is asked at the end.
+
+ROUGH_SECONDS is the length of each flood, ROUGH_FUZZ_SECONDS that of the random netlink, ROUGH_SEED its seed: the same seed sends the same messages.
 """
 import contextlib
+import ctypes
+import errno
 import os
 import pathlib
 import random
@@ -25,15 +29,17 @@ from svti import Ends, policy, sa  # noqa: E402
 SECONDS = int(os.environ.get("ROUGH_SECONDS", "60"))
 FUZZ_SECONDS = int(os.environ.get("ROUGH_FUZZ_SECONDS", "600"))
 DEBUG = pathlib.Path("/sys/kernel/debug")
-SLAB = DEBUG / "failslab"
 INSIDE = "192.168.1.2"
+LIBC = ctypes.CDLL(None, use_errno=True)
+pytestmark = pytest.mark.limit(1800)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def debugfs():
     if not (DEBUG / "kmemleak").exists():
         subprocess.run(["mount", "-t", "debugfs", "debugfs", str(DEBUG)], check=True)
-    assert (DEBUG / "kmemleak").exists() and SLAB.exists(), "this is not the kernel of scripts/debug-kernel"
+    assert (DEBUG / "kmemleak").exists() and (DEBUG / "failslab").exists(), "this is not the kernel of scripts/debug-kernel"
+    (DEBUG / "kmemleak").write_text("clear")
 
 
 @contextlib.contextmanager
@@ -141,49 +147,172 @@ def test_a_namespace_and_the_module_go_under_flood(lab):
             subprocess.run(["rm", "-rf", str(path)], check=True)
 
 
+# --- allocations that fail ---
+
+
+def text_of(what):
+    """First address and end of the code of the module, or of one function of the kernel."""
+    module = what == "[svti]"
+    found = []
+    for line in pathlib.Path("/proc/kallsyms").read_text().splitlines():
+        words = line.split()
+        if words[1] in "tT" and ((len(words) > 3 and words[3] == what) if module else words[2] == what):
+            found.append(int(words[0], 16))
+    assert found and found[0], f"no address of {what} in /proc/kallsyms"
+    return min(found), max(found) + (0x1000 if module else 0x400)
+
+
+def inject(what, percent):
+    """Allocations that are made by `what`, or on its behalf, fail: of any kind, by chance or (percent = 0) when fail-nth says so."""
+    first, end = text_of(what)
+    for name in ("failslab", "fail_page_alloc"):
+        for key, value in (
+            ("task-filter", "N"),
+            ("ignore-gfp-wait", "N"),
+            ("interval", 1),
+            ("times", -1),
+            ("space", 0),
+            ("verbose", 0),
+            ("require-start", f"{first:#x}"),
+            ("require-end", f"{end:#x}"),
+            ("probability", percent),
+        ):
+            (DEBUG / name / key).write_text(str(value))
+    (DEBUG / "fail_page_alloc" / "min-order").write_text("0")
+
+
 @contextlib.contextmanager
 def failing_allocations(percent):
-    """Of this thread and what it starts, that cannot wait: those of the module are of this kind, those of XFRM itself mostly not."""
-    for name, value in (("task-filter", "Y"), ("ignore-gfp-wait", "Y"), ("probability", percent), ("interval", 1), ("times", -1), ("space", 0), ("verbose", 0)):
-        (SLAB / name).write_text(str(value))
-    me = pathlib.Path(f"/proc/self/task/{threading.get_native_id()}/make-it-fail")
-    me.write_text("1")
+    inject("[svti]", percent)
     try:
         yield
     finally:
-        me.write_text("0")
-        (SLAB / "probability").write_text("0")
+        for name in ("failslab", "fail_page_alloc"):
+            (DEBUG / name / "probability").write_text("0")
+
+
+def fail_each(action, undo, what="[svti]", most=400):
+    """Calls action() again and again: the first allocation fails, the second, and so on until it needs no more. action() raises OSError when it is
+    refused for that, else undo() follows. Returns how many there were."""
+    inject(what, 0)
+    nth = pathlib.Path(f"/proc/self/task/{threading.get_native_id()}/fail-nth")
+    refused = 0
+    for n in range(1, most):
+        nth.write_text(str(n))
+        try:
+            action()
+            done = True
+        except OSError as error:
+            assert error.errno in (errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN), error
+            done = False
+        except svti.Refused as error:
+            assert error.errno in (errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN), error
+            done = False
+        reached = nth.read_text().strip() == "0"
+        nth.write_text("0")
+        if done:
+            undo()
+        refused += not done
+        if not reached:
+            assert done, "refused, though every allocation was granted"
+            print(f"{n - 1} allocations, {refused} of them are needed")
+            return n - 1
+    raise AssertionError(f"more than {most} allocations")
+
+
+def test_each_allocation_for_an_interface_fails_once(lab):
+    host = lab.host("a")
+    host.ip("link add eth0 type dummy", "link set eth0 up")
+    lines = [policy(f"10.{n % 7}.{n}.0/{20 + n % 7}", "0.0.0.0/0", "out", 1, "10.0.0.1", "10.0.0.2", priority=n) for n in range(40)]
+    host.ip(*lines, *(sa("10.0.0.1", f"10.0.1.{n}", 0x500 + n, 1) for n in range(10)))
+    made = fail_each(lambda: svti.create(host, "svti1", 1), lambda: svti.delete(host, "svti1"))
+    assert made > 10
+
+    # What exists is indexed as if nothing had been.
+    svti.create(host, "svti1", 1)
+    wait_until(lambda: (len(svti.spd(host, "svti1")), len(svti.sad(host, "svti1"))) == (40, 10), "all is indexed", 60)
+
+    def up(flags):
+        svti.request(host, svti.RTM_NEWLINK, 0, struct.pack("=BxHiII", 0, 0, svti.index_of(host, "svti1"), flags, 1))
+
+    assert fail_each(lambda: up(1), lambda: up(0)) > 0
+    for data in (svti.sp_hash_attrs(4, 16, 16), svti.attr(2, svti.index_of(host, "eth0")), svti.attr(7, b"\1")):
+        default = svti.sp_hash_attrs(4, 32, 32)
+        fail_each(lambda: svti.change(host, "svti1", data=data), lambda: svti.change(host, "svti1", data=default))
+        assert len(svti.spd(host, "svti1")) == 40
+    fail_each(lambda: svti.spd(host, "svti1"), lambda: None)
+    fail_each(lambda: svti.trace(host, "svti1", "10.1.1.1", "10.2.2.2"), lambda: None)
+    svti.delete(host, "svti1")
+
+
+def test_each_allocation_for_a_namespace_fails_once():
+    def in_a_thread(what):
+        thread = threading.Thread(target=what)
+        thread.start()
+        thread.join()
+
+    def all_of_it():
+        def action():
+            if LIBC.unshare(0x40000000):  # CLONE_NEWNET
+                raise OSError(ctypes.get_errno(), "unshare")
+
+        fail_each(action, lambda: None)
+
+    in_a_thread(all_of_it)
+
+
+def test_each_allocation_for_the_module_fails_once():
+    module = os.open(f"{os.environ['SVTI_STAGE']}/svti.ko", os.O_RDONLY)
+    wait_until(lambda: subprocess.run(["rmmod", "svti"], capture_output=True).returncode == 0, "nothing uses the module", 60)
+
+    def load():
+        if LIBC.syscall(313, module, b"", 0):  # finit_module
+            raise OSError(ctypes.get_errno(), "finit_module")
+
+    loaded = fail_each(load, lambda: subprocess.run(["rmmod", "svti"], check=True), what="do_init_module")
+    assert loaded > 5
+    load()
+    os.close(module)
 
 
 def test_without_memory_nothing_is_let_through_and_all_is_repaired(lab):
     # Policies and SAs are inserted while the module gets no memory to index them: it drops meanwhile, and a rescan finds what it missed.
     ends = Ends(lab)
     capture = ends.b.capture("eth0")
-    count = 200
+    count = 100
     lines = [policy("0.0.0.0/0", f"10.7.{n}.0/24", "out", 1, "10.0.0.1", "10.0.0.2") for n in range(count)]
     lines += [sa("10.0.0.1", f"10.0.1.{n}", 0x500 + n, 1) for n in range(count)]
-    done = []
-
-    def insert():
-        with failing_allocations(60):
-            for line in lines:
-                # Where the kernel itself has failed, it is tried again.
-                done.append(ends.a.run(f"ip {line}", check=False).returncode)
-
-    thread = threading.Thread(target=insert)
-    thread.start()
-    while thread.is_alive():
-        svti.send_udp(ends.a, [(INSIDE, 9)])
-        thread.join(0.2)
-    for line, status in zip(lines, done):
-        if status:
-            ends.a.run(f"ip {line}", check=False)
-    there = len(ends.a.policies()), len(ends.a.sas())
-    assert there[0] > count // 2 and there[1] > count // 2
-    wait_until(lambda: (len(svti.spd(ends.a, "svti1")), len(svti.sad(ends.a, "svti1"))) == there, "the rescan finds what could not be indexed", 60)
+    with failing_allocations(60):
+        for at in range(0, len(lines), 10):
+            ends.a.ip(*lines[at : at + 10])
+            svti.send_udp(ends.a, [(INSIDE, 9), ("fd01::2", 9)])
+    assert (len(ends.a.policies()), len(ends.a.sas())) == (count, count)
+    wait_until(lambda: (len(svti.spd(ends.a, "svti1")), len(svti.sad(ends.a, "svti1"))) == (count, count), "the rescan finds what could not be indexed", 60)
     ends.protect()
     ends.a.ping_until(INSIDE)
     capture.assert_only_ike_and_esp(["192.168.0.0/16", "10.7.0.0/16"])
+
+
+def test_packets_without_memory(lab):
+    ends = Ends(lab)
+    ends.protect()
+    capture = ends.b.capture("eth0")
+    rng = random.Random(3)
+    with flood(ends):
+        for _ in until(SECONDS / 2):
+            with failing_allocations(30):
+                # Bundles are built anew, packets wait.
+                ends.a.ip("route add 203.0.113.0/24 dev eth0", "route del 203.0.113.0/24")
+                ends.a.run("ip xfrm state flush")
+                time.sleep(rng.random())
+                ends.a.ip(*ends.pair())
+                time.sleep(rng.random())
+    ends.a.ping_until(INSIDE)
+    ends.a.ping_until("fd01::2")
+    capture.assert_only_ike_and_esp(["192.168.0.0/16", "fd01::/16"])
+
+
+# --- random netlink ---
 
 
 def mutated(rng, body):
@@ -208,6 +337,7 @@ def mutated(rng, body):
 def test_random_netlink(lab):
     """Well-formed and damaged messages of rtnetlink, XFRM and generic netlink, in random order, under traffic."""
     seed = int(os.environ.get("ROUGH_SEED", "0")) or int(time.time())
+    print(f"ROUGH_SEED={seed}")
     rng = random.Random(seed)
     ends = Ends(lab)
     ends.protect()
@@ -280,9 +410,12 @@ def test_random_netlink(lab):
     ends.a.ping_until(INSIDE)
 
 
-def test_zz_nothing_is_leaked(kernel_log):
+def test_zz_nothing_is_leaked_and_the_checks_were_on():
     for _ in range(2):
         (DEBUG / "kmemleak").write_text("scan")
         time.sleep(6)
-    leaks = [block for block in re.split(r"(?=^unreferenced object)", (DEBUG / "kmemleak").read_text(), flags=re.MULTILINE) if "svti" in block]
-    assert not leaks, "\n".join(leaks[:5])
+    blocks = re.split(r"(?=^unreferenced object)", (DEBUG / "kmemleak").read_text(), flags=re.MULTILINE)
+    leaks = [block for block in blocks if re.search(r"svti|xfrm|dst_alloc", block)]
+    assert not leaks, f"{len(leaks)} leaks\n" + "\n".join(leaks[:5])
+    # lockdep turns itself off when it has something to say, or has run out of room.
+    assert re.search(r"debug_locks: +1", pathlib.Path("/proc/lockdep_stats").read_text()), "lockdep was off"
