@@ -271,15 +271,10 @@ class Ends:
     def outer(self, family):
         return ("10.0.0.1", "10.0.0.2") if family == 4 else ("fd00::1", "fd00::2")
 
-    def pair(self, family=4, if_id=1, reqid=1, spi=0x100, suite="gcm", more=""):
-        """The commands for a pair of SAs: from a to b, from b to a."""
-        a, b = self.outer(family)
-        return sa(a, b, spi + 1, if_id, reqid, suite, more=more), sa(b, a, spi + 2, if_id, reqid, suite, more=more)
-
     def states(self, family=4, if_id=1, reqid=1, spi=0x100, suite="gcm", more=""):
         """A pair of SAs, the same on both hosts."""
         a, b = self.outer(family)
-        to_b, to_a = self.pair(family, if_id, reqid, spi, suite, more)
+        to_b, to_a = sa(a, b, spi + 1, if_id, reqid, suite, more=more), sa(b, a, spi + 2, if_id, reqid, suite, more=more)
         # Each end can receive before it sends, as with IKE.
         self.b.ip(to_b, to_a)
         self.a.ip(to_a, to_b)
