@@ -58,11 +58,12 @@ def test_nft_sees_and_stops_packets_at_every_hook(lab):
     # An inner packet passes the postrouting hook twice: towards the svti, and, as XFRM has it, towards the underlay, before
     # it is encrypted.
     assert counters(ends.a) == {"before-in": 3, "before-out": 3, "in": 3, "out": 3, "post": 3, "cipher": 3, "clear": 3}
-    for family, hook, expected in (
-        ("netdev", 'egress device "svti1"', {"out": 2, "before-out": 2, "cipher": 0}),
-        ("netdev", 'ingress device "svti1"', {"cipher": 2, "before-in": 2, "in": 0}),
-        ("inet", "output", {"out": 2, "before-out": 0, "cipher": 0}),
-        ("inet", "input", {"cipher": 2, "before-in": 2, "in": 2}),
+    # Who is told of a drop (EPERM) sends again, so the number is not known.
+    for family, hook, passed, stopped in (
+        ("netdev", 'egress device "svti1"', "before-out", "cipher"),
+        ("netdev", 'ingress device "svti1"', "before-in", "in"),
+        ("inet", "output", "out", "before-out"),
+        ("inet", "input", "in", None),
     ):
         what = "meta protocol ip" if family == "netdev" else "meta l4proto icmp"
         nft(ends.a, f"table {family} stop {{ chain c {{ type filter hook {hook} priority 10; {what} drop; }}; }}")
@@ -70,7 +71,7 @@ def test_nft_sees_and_stops_packets_at_every_hook(lab):
         dropped = Counters(ends.a, "svti1")
         assert ends.a.ping(INSIDE[4], 2, wait=1, interval=0.1) == 0, hook
         seen = counters(ends.a)
-        assert {name: seen[name] for name in expected} == expected, hook
+        assert seen[passed] >= 2 and not seen.get(stopped), (hook, seen)
         assert dropped.since() == {}  # not by the svti
         ends.a.run(f"nft delete table {family} stop")
     ends.a.ping_ok(INSIDE[4])
