@@ -73,7 +73,7 @@ svti_stage() {
 	rm -rf "$2"
 	mkdir -p "$2/bin"
 	local program
-	for program in userspace/daemon/svti-iked tools/ikectl/ikectl tools/svtictl/svtictl tests/vm/kernel_adapter_test; do
+	for program in userspace/daemon/svti-iked tools/ikectl/ikectl tools/svtictl/svtictl tools/iproute2/link_svti.so tests/vm/kernel_adapter_test; do
 		if [ -x "$SVTI_BUILD/$program" ]; then
 			cp "$SVTI_BUILD/$program" "$2/bin/"
 		else

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Links of kind svti: how they are made, what is refused and in which words, and when they go away."""
 import errno
+import json
+import os
 
 import pytest
 
@@ -127,8 +129,43 @@ def test_an_svti_dies_with_its_link_namespace_and_with_its_own(lab):
     wait_until(free, "the id of the dead device is free again")
 
 
+def test_ip_link_knows_the_words_of_an_svti(lab):
+    # By its plug-in link_svti.so, which ip(8) looks for in a folder of its own.
+    host, other = lab.host("host"), lab.host("other")
+    lab.link(host, "eth0", other, "eth0")
+    words = {"IP_LIB_DIR": f"{os.environ['SVTI_STAGE']}/bin"}
+    host.run("ip link add svti1 type svti id 100 dev eth0 sp-hash-ipv4 16/24 sa-per-cpu on", env=words)
+    shown = host.run("ip -d link show svti1", env=words).stdout
+    assert "svti1@eth0: " in shown
+    assert "svti id 100 sp-hash-ipv4 16/24 sp-hash-ipv6 128/128 auto-mtu on sa-per-cpu on" in shown
+    host.run("ip link set svti1 type svti sp-hash-ipv6 56/64 sa-per-cpu off", env=words)
+    link = json.loads(host.run("ip -j -d link show svti1", env=words).stdout)[0]
+    assert link["link"] == "eth0"
+    assert link["linkinfo"]["info_data"] == {"id": 100, "sp-hash-ipv4": "16/24", "sp-hash-ipv6": "56/64", "auto-mtu": True, "sa-per-cpu": False}
+    host.ip("link set svti1 up", "addr add 192.168.1.1/24 dev svti1")
+    svti.send_udp(host, [("192.168.1.2", 9)])
+    assert "tx-no-policy " in host.run("ip -d -s link show svti1", env=words).stdout
+    for wrong, why in (
+        ("id 0", "svti: 'id 0': a number from 1 to 4294967295"),
+        ("id 4294967296", "svti: 'id 4294967296': a number from 1 to 4294967295"),
+        ("id 7 dev eth9", "svti: 'dev eth9': there is no such device"),
+        ("id 7 sp-hash-ipv4 16/33", "svti: 'sp-hash-ipv4 16/33': LOCAL/REMOTE, each from 0 to 32"),
+        ("id 7 colour blue", "svti: unknown word 'colour'"),
+        ("id", "svti: 'id' needs a value"),
+    ):
+        done = host.run(f"ip link add x type svti {wrong}", check=False, env=words)
+        assert done.returncode and why in done.stderr
+    assert "Usage: ... svti id SVTI-ID" in host.run("ip link help svti", check=False, env=words).stdout
+
+    # In two namespaces: a name is not looked up in the wrong one.
+    done = host.run("ip link add svti2 link-netns other type svti id 7 dev eth0", check=False, env=words)
+    assert done.returncode and "with link-netns it cannot be looked up" in done.stderr and not svti.exists(host, "svti2")
+    other.run("ip link add svti2 netns host type svti id 7 dev eth0", env=words)
+    assert "link-netns other" in host.run("ip -d link show svti2", env=words).stdout
+
+
 def test_ip_link_makes_none_without_an_id(lab):
-    # iproute2 has no words for svti; without them the kernel must say what is missing rather than guess.
+    # Without the plug-in the kernel must say what is missing rather than guess.
     host = lab.host("host")
     done = host.run("ip link add svti1 type svti", check=False)
     assert done.returncode and "svti-id is missing" in done.stderr
