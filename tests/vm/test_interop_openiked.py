@@ -7,8 +7,8 @@ On Linux, where it has PF_KEY, it offers no AEAD and no ESN for a CHILD SA, and 
 encryption transforms in them, which no AH may have. With MOBIKE its IKE SA follows us, and its CHILD SAs do not: PF_KEY refuses that. It cannot be
 told to rekey: its rekeys come by lifetimes. With dozens of proposals to offer, its rekey of a CHILD SA names an SPI that we do not know: why is not
 known, and no test has it. The CHILD SAs of an IKE SA are those of its first request. It has answered a rekey of ours, or deleted the old CHILD SA
-after one of its, before the new one is in its kernel: a few datagrams to it may be lost then, and none of its own. It takes more than a minute to find
-a peer dead, so that only we are seen to.
+after one of its, before the new one is in its kernel: a few datagrams to it may be lost then. What it sends right after its answer may
+come before that. It takes more than a minute to find a peer dead, so that only we are seen to.
 """
 import pytest
 
@@ -61,10 +61,10 @@ def rekeyed(g, before, timeout=60):
     )
 
 
-def check_loss(flow, rekeys):
-    """No datagram is lost but those to the peer that come while it has no new CHILD SA yet."""
+def check_loss(flow, our_rekeys=0, its_rekeys=0):
+    """No datagram is lost but those to the peer while it has no new CHILD SA yet, and its own that overtake its answer to a rekey of ours."""
     sent, to_us, to_them = flow.finish()
-    assert not to_us and len(to_them) <= 5 * rekeys, f"of {sent} lost: {to_us} and {to_them}"
+    assert len(to_us) <= 10 * our_rekeys and len(to_them) <= 5 * (our_rekeys + its_rekeys), f"of {sent} lost: {to_us} and {to_them}"
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_interop_openiked_begins_and_rekeys_with_pfs(g):
     rekeyed(g, spis)
     wait_until(lambda: len(now := {sa["unique-id"] for sa in iked.ike_sas()}) == 1 and now != ike, "a new IKE SA, and only that", 60, interval=0.5)
     flow.wait_arrived(20)
-    check_loss(flow, 3)
+    check_loss(flow, its_rekeys=3)
     ping_both_flows(g)
     assert {child.get("dh-group") for child in iked.children()} == {"curve25519"}
     capture.assert_only_ike_and_esp((*g.INNER, "10.9.0.0/16"))
@@ -125,7 +125,7 @@ def test_interop_openiked_answers_and_we_rekey_with_pfs(g):
         iked.rekey_ike("site")
         wait_until(lambda old=ike: len(now := {sa["unique-id"] for sa in iked.ike_sas()}) == 1 and now != old, "a new IKE SA, and only that", 60, interval=0.5)
     flow.wait_arrived(20)
-    check_loss(flow, 2)
+    check_loss(flow, our_rekeys=2)
     ping_both_flows(g)
     (child,) = iked.children()
     assert child["dh-group"] == "curve25519"
