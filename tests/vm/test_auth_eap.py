@@ -79,7 +79,7 @@ def ike_sa(iked):
     return found[0]
 
 
-def up_seen_down(g, iked, swan, initiator, method):
+def up_seen_down(g, iked, swan, initiator, method, user="joe@example.com"):
     if initiator == "ours":
         iked.initiate("site", "net")
     else:
@@ -89,7 +89,7 @@ def up_seen_down(g, iked, swan, initiator, method):
     g.clienta.ping_ok("192.168.99.2")
     sa = ike_sa(iked)
     assert sa["eap-method"] == method, sa
-    assert sa["local-eap-id" if initiator == "ours" else "remote-eap-id"] == "joe@example.com", sa
+    assert sa["local-eap-id" if initiator == "ours" else "remote-eap-id"] == user, sa
     iked.terminate("site")
     wait_clean(g.gwa)
     swan.wait_no_sa()
@@ -100,12 +100,17 @@ def test_auth_eap_both_roles(g, method):
     # we are the gateway
     iked = Iked(g.gwa, configuration(our_vpn("pre-shared-key", method, *IDS, "remote-eap-id %any"), *OUR_KEYS)).start()
     user = their_connection(f"auth = {method}\n id = gwb.example\n eap_id = joe@example.com", "auth = psk\n id = gwa.example", secrets=THEIR_KEYS)
-    swan = StrongSwan(g.gwb, user, plugins=PLUGINS).start()
+    swan = StrongSwan(g.gwb, user, charon_plugins=PLUGINS).start()
     capture = g.capture()
     up_seen_down(g, iked, swan, "theirs", method)
-    # the gateway does not ask: it knows whom it wants
-    iked.load(configuration(our_vpn("pre-shared-key", method, *IDS, "remote-eap-id joe@example.com"), *OUR_KEYS))
-    up_seen_down(g, iked, swan, "theirs", method)
+    # nobody is asked, and the IKE identity counts
+    key = block("eap-key gwb", "id gwb.example", "secret sesame")
+    iked.load(configuration(our_vpn("pre-shared-key", method, *IDS), *OUR_KEYS, key))
+    swan.config.write_text(
+        their_connection(f"auth = {method}\n id = gwb.example", "auth = psk\n id = gwa.example", secrets=THEIR_KEYS.replace("joe@example.com", "gwb.example").replace(PASSWORD, "sesame"))
+    )
+    swan.swanctl("--load-all", "--clear", "--file", str(swan.config))
+    up_seen_down(g, iked, swan, "theirs", method, "gwb.example")
     # we are the user
     iked.load(configuration(our_vpn(method, "pre-shared-key", *IDS, "local-eap-id joe@example.com"), *OUR_KEYS))
     for eap_id in ("%any", "joe@example.com"):
@@ -120,7 +125,7 @@ def test_auth_eap_with_certificates_of_the_gateway_and_rekeys(g):
     gateway = with_pem(pki.text, our_vpn("certificate", "eap-mschapv2", "certificate gwa", "remote-eap-id %any"), *OUR_KEYS)
     iked = Iked(g.gwa, gateway).start()
     user = their_connection("auth = eap-mschapv2\n id = gwb.example\n eap_id = joe@example.com", f'auth = pubkey\n id = "{GWA}"', secrets=THEIR_KEYS)
-    swan = StrongSwan(g.gwb, user, plugins=PLUGINS, files=pki.swan_files()).start()
+    swan = StrongSwan(g.gwb, user, charon_plugins=PLUGINS, files=pki.swan_files()).start()
     up_seen_down(g, iked, swan, "theirs", "eap-mschapv2")
     iked.load(with_pem(pki.text, our_vpn("eap-mschapv2", "certificate", "remote-ca-certificate gwa-ca", "local-id gwa.example", f'remote-id "{GWB}"', "local-eap-id joe@example.com"), *OUR_KEYS))
     swan.config.write_text(
@@ -142,7 +147,7 @@ def test_auth_eap_alone(g, initiator):
     iked = Iked(g.gwa, configuration(our_vpn("eap-mschapv2", "eap-mschapv2", *IDS, "local-eap-id joe@example.com", "remote-eap-id %any"), OUR_KEYS[1])).start()
     eap = "auth = eap-mschapv2\n id = {}\n eap_id = {}"
     theirs = (eap.format("gwb.example", "joe@example.com"), eap.format("gwa.example", "%any"))
-    swan = StrongSwan(g.gwb, their_connection(*theirs, secrets=THEIR_KEYS), plugins=PLUGINS).start()
+    swan = StrongSwan(g.gwb, their_connection(*theirs, secrets=THEIR_KEYS), charon_plugins=PLUGINS).start()
     up_seen_down(g, iked, swan, initiator, "eap-mschapv2")
 
 
@@ -150,7 +155,7 @@ def test_auth_eap_refuses_and_says_why(g):
     iked = Iked(g.gwa, configuration(our_vpn("pre-shared-key", "eap-mschapv2", *IDS, "remote-eap-id %any"), *OUR_KEYS)).start()
     user = "auth = eap-mschapv2\n id = gwb.example\n eap_id = {}"
     gateway = "auth = psk\n id = gwa.example"
-    swan = StrongSwan(g.gwb, their_connection(user.format("joe@example.com"), gateway, secrets=THEIR_KEYS.replace(PASSWORD, "sesame")), plugins=PLUGINS).start()
+    swan = StrongSwan(g.gwb, their_connection(user.format("joe@example.com"), gateway, secrets=THEIR_KEYS.replace(PASSWORD, "sesame")), charon_plugins=PLUGINS).start()
 
     def refused(*words):
         why = wait_until(lambda: (text := explained(iked)) and all(word in text for word in words) and text, f"an explanation with {words}; there is\n{explained(iked)}", 20)
@@ -203,5 +208,5 @@ def test_auth_eap_driven_by_swanctl(g):
     conns = swanctl("--list-conns")
     assert "MSCHAPV2" in conns, conns
     user = their_connection("auth = eap-mschapv2\n id = gwb.example\n eap_id = joe@example.com", "auth = psk\n id = gwa.example", secrets=THEIR_KEYS)
-    swan = StrongSwan(g.gwb, user, plugins=PLUGINS).start()
+    swan = StrongSwan(g.gwb, user, charon_plugins=PLUGINS).start()
     up_seen_down(g, iked, swan, "theirs", "eap-mschapv2")

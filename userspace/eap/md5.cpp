@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "eap/legacy_crypto.h"
+#include "crypto/legacy.h"
 
 namespace svti::eap {
 
@@ -30,7 +30,7 @@ Result<ByteView> parse_value(ByteView data) {
 // RFC 1994 4.1: over identifier, secret and challenge
 auto digest(std::uint8_t identifier, const Secret& password, ByteView challenge) {
   const std::array first = {identifier};
-  return md5({first, password.view(), challenge});
+  return crypto::md5({first, password.view(), challenge});
 }
 
 }  // namespace

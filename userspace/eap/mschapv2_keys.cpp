@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "crypto/legacy.h"
 #include "crypto/prf.h"
-#include "eap/legacy_crypto.h"
 #include "eap/method.h"
 
 namespace svti::eap {
@@ -66,7 +66,7 @@ Result<Secret> nt_password_hash(const Secret& password) {
       put(0xdc00 + ((*point - 0x10000) & 0x3ff));
     }
   }
-  auto hash = md4(wide.view().first(size));
+  auto hash = crypto::md4(wide.view().first(size));
   Secret out{ByteView(hash)};
   wipe(hash);
   return out;
@@ -86,7 +86,7 @@ Result<NtResponse> nt_response(std::span<const std::uint8_t, 8> challenge, const
   std::copy(nt_hash.view().begin(), nt_hash.view().end(), keys.mutable_view().begin());
   NtResponse out{};
   for (std::size_t i = 0; i < 3; ++i) {
-    const auto third = des_encrypt(challenge, keys.view().subspan(7 * i).first<7>());
+    const auto third = crypto::des_encrypt(challenge, keys.view().subspan(7 * i).first<7>());
     if (!third) return fail(third.error());
     std::copy(third->begin(), third->end(), out.begin() + static_cast<std::ptrdiff_t>(8 * i));
   }
@@ -95,7 +95,7 @@ Result<NtResponse> nt_response(std::span<const std::uint8_t, 8> challenge, const
 
 AuthenticatorResponse authenticator_response(const Secret& nt_hash, const NtResponse& response,
                                              std::span<const std::uint8_t, 8> challenge) {
-  auto hash_of_hash = md4(nt_hash.view());
+  auto hash_of_hash = crypto::md4(nt_hash.view());
   const Bytes digest = crypto::sha1({hash_of_hash, response, as_bytes(kMagicSigning)});
   wipe(hash_of_hash);
   return first_octets<20>(crypto::sha1({digest, challenge, as_bytes(kMagicPad)}));
@@ -105,7 +105,7 @@ Secret mschapv2_msk(const Secret& nt_hash, const NtResponse& response) {
   static constexpr std::array<std::uint8_t, 40> kPad1{};
   std::array<std::uint8_t, 40> pad2{};
   pad2.fill(0xf2);
-  auto hash_of_hash = md4(nt_hash.view());
+  auto hash_of_hash = crypto::md4(nt_hash.view());
   Bytes master = crypto::sha1({hash_of_hash, response, as_bytes(kMagicMaster)});
   const ByteView master_key = ByteView(master).first(kSessionKeySize);
   Secret out(kMskSize);

@@ -4,11 +4,14 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "eap/legacy_crypto.h"
+#include "crypto/legacy.h"
 #include "unit/eap/scripted_entropy.h"
 
 using namespace svti;
 using namespace svti::eap;
+using crypto::des_encrypt;
+using crypto::md4;
+using crypto::md5;
 using test::ScriptedEntropy;
 
 namespace {

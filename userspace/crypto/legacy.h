@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-namespace svti::eap {
+namespace svti::crypto {
 
 // RFC 1320. Our own: OpenSSL has it in its legacy provider alone, which is a package of its own in places and no part of a FIPS one.
 std::array<std::uint8_t, 16> md4(ByteView octets);
@@ -20,4 +20,4 @@ Result<std::array<std::uint8_t, 16>> md5(std::initializer_list<ByteView> parts);
 // the default provider. Error: the OpenSSL that runs has it not.
 Result<std::array<std::uint8_t, 8>> des_encrypt(std::span<const std::uint8_t, 8> block, std::span<const std::uint8_t, 7> key);
 
-}  // namespace svti::eap
+}  // namespace svti::crypto

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eap/legacy_crypto.h"
+#include "crypto/legacy.h"
 
 #include <openssl/evp.h>
 
@@ -9,12 +9,9 @@
 #include "base/secret.h"
 #include "crypto/owned.h"
 
-namespace svti::eap {
+namespace svti::crypto {
 
 namespace {
-
-using crypto::ErrorQueue;
-using crypto::Owned;
 
 // RFC 1320 3.4: one block of 16 words into the state
 class Md4 {
@@ -89,7 +86,7 @@ std::array<std::uint8_t, 16> md4(ByteView octets) {
 Result<std::array<std::uint8_t, 16>> md5(std::initializer_list<ByteView> parts) {
   const ErrorQueue errors;
   std::array<std::uint8_t, 16> out{};
-  const auto context = crypto::owned<Owned<EVP_MD_CTX, EVP_MD_CTX_free>>(EVP_MD_CTX_new());
+  const auto context = owned<Owned<EVP_MD_CTX, EVP_MD_CTX_free>>(EVP_MD_CTX_new());
   bool done = EVP_DigestInit_ex(context.get(), EVP_md5(), nullptr) == 1;
   for (const ByteView part : parts) done = done && EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1;
   if (!done || EVP_DigestFinal_ex(context.get(), out.data(), nullptr) != 1) return system_error("this OpenSSL has no MD5");
@@ -102,7 +99,7 @@ Result<std::array<std::uint8_t, 8>> des_encrypt(std::span<const std::uint8_t, 8>
   for (std::size_t i = 0; i < 3; ++i) spread_key(key, three.mutable_view().subspan(8 * i, 8));
   std::array<std::uint8_t, 8> out{};
   int size = 0;
-  const auto context = crypto::owned<Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>>(EVP_CIPHER_CTX_new());
+  const auto context = owned<Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>>(EVP_CIPHER_CTX_new());
   const bool done = EVP_EncryptInit_ex(context.get(), EVP_des_ede3_ecb(), nullptr, three.view().data(), nullptr) == 1 &&
                     EVP_CIPHER_CTX_set_padding(context.get(), 0) == 1 &&
                     EVP_EncryptUpdate(context.get(), out.data(), &size, block.data(), static_cast<int>(block.size())) == 1 &&
@@ -111,4 +108,4 @@ Result<std::array<std::uint8_t, 8>> des_encrypt(std::span<const std::uint8_t, 8>
   return out;
 }
 
-}  // namespace svti::eap
+}  // namespace svti::crypto
