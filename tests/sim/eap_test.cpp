@@ -406,11 +406,37 @@ BOOST_AUTO_TEST_CASE(in_the_middle_of_eap_nothing_else_goes) {
           break;
       }
       const auto answer = stranger.ask(payloads, exchange);
-      if (exchange != ExchangeType::IkeAuth) BOOST_TEST(!answer.has_value());
-      if (answer && Stranger::eap_in(answer).empty()) BOOST_TEST(has_notify(*answer, NotifyType::AuthenticationFailed));
+      if (exchange == ExchangeType::CreateChildSa) BOOST_TEST(!answer.has_value());
+      if (exchange == ExchangeType::Informational) {
+        BOOST_TEST_REQUIRE(answer.has_value());
+        BOOST_TEST(answer->empty());
+      }
+      if (answer && exchange == ExchangeType::IkeAuth && Stranger::eap_in(answer).empty())
+        BOOST_TEST(has_notify(*answer, NotifyType::AuthenticationFailed));
       if (answer && !Stranger::eap_in(answer).empty()) BOOST_TEST(Stranger::eap_in(answer)[0] == 4);
       stranger.check_nothing_left();
     }
+  }
+}
+
+// Some users' programs do not answer a refusal by EAP, but in an INFORMATIONAL (RFC 7296 2.21.2).
+BOOST_AUTO_TEST_CASE(who_breaks_off_is_answered_and_what_it_was_told_is_known) {
+  for (const bool known : {true, false}) {
+    const std::string_view user = known ? "joe@example.com" : "eve@example.com";
+    Stranger stranger;
+    Bytes packet = stranger.begin();
+    eap::Peer wrong(eap::Type::MsChapV2, to_bytes(as_bytes(user)), Secret(as_bytes("sesame")), stranger.world.chance());
+    for (int i = 0; i < 2; ++i) packet = Stranger::eap_in(stranger.ask({wire::EapPayload{wrong.receive(packet).packet}}));
+    const auto answer =
+        stranger.ask({wire::NotifyPayload{NotifyType::AuthenticationFailed, wire::ProtocolId::None, {}, {}}}, ExchangeType::Informational);
+    BOOST_TEST_REQUIRE(answer.has_value());
+    BOOST_TEST(answer->empty());
+    const model::Explanation& why = stranger.gateway.explanations().back();
+    BOOST_TEST(why.vpn == "left");
+    BOOST_TEST(why.reason == "it broke off EAP (AUTHENTICATION_FAILED), having been told as " + std::string(user) + " that " +
+                                 (known ? "the password does not match" : "no eap-key for its EAP identity eve@example.com"));
+    BOOST_TEST(!stranger.ask(stranger.peer.auth_payloads()).has_value());
+    stranger.check_nothing_left();
   }
 }
 

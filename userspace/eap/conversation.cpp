@@ -79,6 +79,11 @@ Step Server::take(Method::Reply reply) {
   return fail(std::move(reply.reason));
 }
 
+std::string Server::refusal() const {
+  const std::string said = method_ ? method_->refusal() : std::string();
+  return said.empty() || no_password_.empty() ? said : no_password_;
+}
+
 Step Server::fail(std::string reason) {
   if (!no_password_.empty()) reason = no_password_;
   return {Step::Kind::Failure, encode_packet(Code::Failure, static_cast<std::uint8_t>(identifier_ - 1)), {}, std::move(reason)};

@@ -37,6 +37,8 @@ class Server {
   Step begin();
   Step receive(ByteView packet);
   const Bytes& identity() const { return identity_; }  // empty: not known yet
+  // what the peer's last answer lacked, while it may try again; empty: nothing
+  std::string refusal() const;
 
  private:
   Step begin_method();

@@ -42,7 +42,7 @@ class Method {
   virtual bool complete() const = 0;
   // Once it is done: the key that both ends have now, kMskSize octets; empty where the method makes none.
   virtual Secret msk() const = 0;
-  // Peer: what the server said against us; empty: nothing.
+  // Peer: what the server said against us. Server: what it said against the peer, which may try again. Empty: nothing.
   virtual std::string refusal() const { return {}; }
 
  protected:

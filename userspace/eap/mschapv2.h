@@ -30,6 +30,7 @@ class MsChapV2Server : public Method {
   Reply receive(std::uint8_t identifier, ByteView data) override;
   bool complete() const override { return state_ == State::Complete; }
   Secret msk() const override { return msk_.clone(); }
+  std::string refusal() const override { return state_ == State::ToldFailure ? reason_ : std::string(); }
 
  private:
   enum class State : std::uint8_t { Challenged, ToldSuccess, ToldFailure, Complete };

@@ -282,6 +282,32 @@ void IkeSa::refuse_eap(const eap::Step& step, TimePoint now, Effects& out) {
   give_up_at_ = now + kFailedLife;
 }
 
+// the peer does not go on: why, as far as we know
+model::Explanation IkeSa::eap_abandoned(std::string reason, TimePoint now) const {
+  const Bytes& octets = eap_->server->identity();
+  const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
+  if (const std::string said = eap_->server->refusal(); !said.empty()) reason += ", having been told as " + user + " that " + said;
+  model::Explanation why = auth_refusal(Cause::Authentication, std::move(reason), now);
+  why.vpn = auth_->vpn->name;
+  explain_eap(Cause::Authentication, user, why);
+  return why;
+}
+
+// RFC 7296 2.21.2: an initiator that ends it says so in an INFORMATIONAL. Whatever is in there, nothing else comes of it.
+void IkeSa::on_eap_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+  const auto* error = find_error(payloads);
+  model::Explanation why =
+      eap_abandoned("it broke off EAP" + (error == nullptr ? std::string() : " (" + wire::to_string(error->type) + ")"), now);
+  const std::string reason = why.reason;
+  out.emplace_back(Explained{std::move(why)});
+  auth_.reset();
+  log(out, Subsystem::Ike, 0, "peer " + remote_.to_string() + " gone: " + reason);
+  notice(out, Notice::Kind::IkeFailed, reason);
+  send_response(header, {}, out);
+  set_phase(model::IkeSaPhase::Deleting, out);
+  give_up_at_ = now + kFailedLife;
+}
+
 // --- both -------------------------------------------------------------------------------------------------------------------
 
 void IkeSa::begin_eap_method(TimePoint now, Effects& out) {

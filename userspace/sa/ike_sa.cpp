@@ -321,7 +321,7 @@ bool IkeSa::expects(const wire::Header& header) const {
 bool IkeSa::accepts_request(ExchangeType exchange) const {
   if (phase_ == IkeSaPhase::Connecting) {
     if (role_ != Role::Responder || !init_ || (auth_ && !eap_awaits_peer())) return false;
-    if (eap_) return exchange == ExchangeType::IkeAuth;
+    if (eap_) return exchange == ExchangeType::IkeAuth || exchange == ExchangeType::Informational;  // by the latter it ends
     const Intermediate& intermediate = init_->intermediate;
     // RFC 9242 3.2: IKE_INTERMEDIATE when both have said that they do it; RFC 9370 2.2.2: all that was agreed on, and then IKE_AUTH
     if (exchange == ExchangeType::IkeIntermediate) return intermediate.supported && intermediate.exchanges < kMaxIntermediateExchanges;
@@ -337,6 +337,7 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
     log(out, Subsystem::Ike, 1, "IKE_AUTH request refused: the peer is authenticated already");
     return refuse_as_malformed(header, "IKE_AUTH request of an authenticated peer", now, out);
   }
+  if (!authenticated && header.exchange == ExchangeType::Informational) return on_eap_broken_off(header, payloads, now, out);
   if (const auto violation = check_message(header.exchange, false, payloads, auth_round())) {
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request refused: " + violation->reason);
     if (!authenticated) {
@@ -536,11 +537,13 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
   if (give_up_at_ && *give_up_at_ <= now) {
     if (half_open()) {
       log(out, Subsystem::Ike, 1, "half-open IKE SA given up: the peer did not go on");
-      model::Explanation why = auth_refusal(
-          model::Cause::NoAnswer, eap_ ? "it did not go on with EAP" : "our IKE_SA_INIT response was not followed by IKE_AUTH", now);
+      model::Explanation why = auth_refusal(model::Cause::NoAnswer, "our IKE_SA_INIT response was not followed by IKE_AUTH", now);
       why.advice = {
           model::Side::Either, {}, "let UDP ports 500 and 4500 pass both ways, or look at the peer's log: it may have refused our answer"};
-      explain_to_address(ctx_, why, out);
+      if (eap_ && auth_)
+        out.emplace_back(Explained{eap_abandoned("it did not go on with EAP", now)});
+      else
+        explain_to_address(ctx_, why, out);
     }
     return destroy("given up", now, out);
   }

@@ -386,6 +386,8 @@ class IkeSa {
   void answer_with_eap(const Proof& proof, TimePoint now, Effects& out);
   void on_eap_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void refuse_eap(const eap::Step& step, TimePoint now, Effects& out);
+  model::Explanation eap_abandoned(std::string reason, TimePoint now) const;
+  void on_eap_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void begin_eap_method(TimePoint now, Effects& out);
   void take_eap_step(eap::Step step, TimePoint now, Effects& out);
   Bytes eap_auth_octets(bool ours) const;
