@@ -4,13 +4,11 @@
     clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (strongSwan, svti100) ─── clientb
 """
 import json
-import pathlib
 
 import pytest
 
 from iked import GCM_ESP, GCM_IKE, Iked, block, configuration, wait_clean, wait_tunnel
 from lab import wait_until
-from openiked import OpenIked
 from strongswan import StrongSwan
 from test_auth_certificates import GWA, GWB, Pki, explained, their_connection
 from test_auth_certificates import configuration as with_pem
@@ -211,35 +209,3 @@ def test_auth_eap_driven_by_swanctl(g):
     user = their_connection("auth = eap-mschapv2\n id = gwb.example\n eap_id = joe@example.com", "auth = psk\n id = gwa.example", secrets=THEIR_KEYS)
     swan = StrongSwan(g.gwb, user, charon_plugins=PLUGINS).start()
     up_seen_down(g, iked, swan, "theirs", "eap-mschapv2")
-
-
-def test_auth_eap_openiked_as_gateway(g):
-    # OpenIKED does MSCHAPv2 as gateway alone, and proves itself by a certificate; its files have fixed places
-    pki = Pki(g.gwa.dir / "pki", "rsa-2048")
-    for name, source in (("ca/ca.crt", "ca.pem"), ("certs/gwb.example.crt", "gwb.pem"), ("private/local.key", "gwb.key")):
-        target = pathlib.Path("/etc/iked") / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((pki.dir / source).read_bytes())
-        target.chmod(0o600)
-    suite = 'ikesa enc aes-128-gcm prf hmac-sha2-256 group curve25519 childsa enc aes-128 auth hmac-sha1'
-    peer = OpenIked(
-        g.gwb,
-        f'user "joe@example.com" "sesame"\nikev2 "net" passive esp from 192.168.99.0/24 to 192.168.0.0/24 local 198.51.100.1 peer 192.0.2.1 {suite} '
-        'srcid gwb.example dstid gwa.example eap "mschap-v2"\n',
-    ).start()
-    vpn = our_vpn("eap-mschapv2", "certificate", "remote-ca-certificate gwa-ca", *IDS, "local-eap-id joe@example.com")
-    vpn = vpn.replace("aead-alg aes128-gcm-128\n        ..\n    ..\nvpn", "enc-alg aes128-cbc\n        auth-alg hmac-sha1\n        ..\n    ..\nvpn")
-    iked = Iked(g.gwa, with_pem(pki.text, vpn, block("eap-key joe", "id joe@example.com", "secret sesame"))).start()
-    try:
-        wait_until(lambda: iked.initiate("site", "net", check=False).returncode == 0, "the IKE SA is up", 60)
-    except Exception as error:
-        raise AssertionError(f"{explained(iked)}\n{peer.process.output()[-4000:]}") from error
-    wait_tunnel(g.gwa, g.gwb)
-    g.clienta.ping_ok("192.168.99.2")
-    assert ike_sa(iked)["eap-method"] == "eap-mschapv2"
-    # and with another password
-    iked.load(with_pem(pki.text, vpn, block("eap-key joe", "id joe@example.com", "secret open")))
-    iked.terminate("site")
-    wait_clean(g.gwa)
-    assert iked.initiate("site", "net", check=False).returncode != 0
-    assert "EAP as joe@example.com failed" in explained(iked), explained(iked)
