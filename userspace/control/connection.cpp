@@ -593,7 +593,7 @@ Status check_families(const model::Vpn& vpn) {
   return {};
 }
 
-void without_remote(model::Vpn& vpn, std::vector<std::string>& warnings) {
+void never_begins(model::Vpn& vpn, std::string_view why, std::vector<std::string>& warnings) {
   bool wanted = false;
   const auto leave_out = [&](model::IpsecPolicy& ipsec) {
     wanted = wanted || ipsec.start_action != StartAction::None;
@@ -606,7 +606,7 @@ void without_remote(model::Vpn& vpn, std::vector<std::string>& warnings) {
     leave_out(own);
     policy.ipsec = std::make_shared<const model::IpsecPolicy>(std::move(own));
   }
-  if (wanted) warnings.emplace_back("without remote_addrs there is nobody to negotiate with: start_action is treated as none");
+  if (wanted) warnings.push_back(fmt::format("{}: start_action is treated as none", why));
 }
 
 // One round for each end.
@@ -669,10 +669,11 @@ Result<Connection> parse_connection(const std::string& name, const vici::Section
   if (const Status families = check_families(draft.vpn); !families) return fail(families.error());
   if (draft.vpn.ike.proposals.empty()) draft.vpn.ike.proposals = *parse_proposals({}, wire::ProtocolId::Ike);
   adopt_children(draft);
-  if (!draft.vpn.remote_address) without_remote(draft.vpn, draft.warnings);
+  if (!draft.vpn.remote_address) never_begins(draft.vpn, "without remote_addrs there is nobody to negotiate with", draft.warnings);
 
   Connection out;
   if (const Status settled = settle_rounds(draft, out.refusal); !settled) return fail(settled.error());
+  if (!draft.vpn.authentication.may_initiate()) never_begins(draft.vpn, "EAP is for peers that begin", draft.warnings);
   if (!out.refusal.empty()) draft.warnings.push_back(out.refusal);
   out.rounds = std::move(draft.rounds);
   out.warnings = std::move(draft.warnings);
