@@ -259,6 +259,7 @@ class IkeSa {
 
   // IKE_AUTH under way: what is kept while an answer from outside is awaited.
   struct AuthExchange {
+    AuthExchange() {}  // written out: clang 14 does not see before the end of IkeSa that there is one
     VpnPtr vpn;
     Payloads payloads;                       // of the message that the peer authenticates itself with
     wire::Header request;                    // responder: to be answered
