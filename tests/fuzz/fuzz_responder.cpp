@@ -45,7 +45,12 @@ class Scenario {
       vpn.ike.dpd_delay = seconds(60);
       vpn.ike.session_resumption = true;
       vpn.ipsec.esp_proposals = {esp_proposal("aes128-gcm-128/curve25519"), esp_proposal("aes128-gcm-128", 2)};
-      return configuration({.vpns = {vpn}});
+      model::Vpn eap = right_vpn();
+      eap.name = "users";
+      eap.remote_id = identity("joe.example");
+      eap.authentication.remote = model::AuthMethod::EapMschapv2;
+      eap.authentication.remote_eap_id = model::Identity::any();
+      return configuration({.vpns = {vpn, eap}, .eap_keys = {{"joe", "a password that no fuzzer finds"}}});
     }();
     return kConfiguration;
   }
@@ -59,7 +64,7 @@ class Scenario {
       case 2:
         return connect(false);
       case 3:
-        return connect(true);
+        return what < 0x80 ? connect(true) : ask_for_eap();
       case 4:
         return sealed(octets);
       case 5:
@@ -102,6 +107,17 @@ class Scenario {
       for (const auto& answer : node_.inject(peer_.init(payloads))) (void)peer_.accept_init(answer.payload);
     }
     if (authenticate && peer_.has_keys()) (void)node_.inject(peer_.request(ExchangeType::IkeAuth, peer_.auth_payloads()));
+  }
+
+  // IKE_AUTH without AUTH, as somebody of whom EAP is wanted
+  void ask_for_eap() {
+    connect(false);
+    if (!peer_.has_keys()) return;
+    auto payloads = peer_.auth_payloads();
+    std::erase_if(payloads, [](const wire::Payload& one) { return wire::type_of(one) == wire::PayloadType::Authentication; });
+    const model::Identity joe = identity("joe.example");
+    payloads[0] = wire::IdPayload{wire::PayloadType::IdInitiator, joe.type, joe.data};
+    (void)node_.inject(peer_.request(ExchangeType::IkeAuth, payloads));
   }
 
   // what only a peer with the keys can send: exchange, flags, message id and first payload as the input says

@@ -16,8 +16,8 @@ class StrongSwan:
     """charon on `host`, loaded with the swanctl.conf text `config`. `settings`: more lines for the charon section, `plugins`: more of them.
     Keys and certificates are in `private`, `x509`, `x509ca` of the host's folder."""
 
-    def __init__(self, host, config, settings="", plugins="", files=None):
-        """`files`: {"x509/gw.pem": path} are put into the host's folder."""
+    def __init__(self, host, config, settings="", plugins="", files=None, charon_plugins=""):
+        """`files`: {"x509/gw.pem": path} are put into the host's folder. `charon_plugins`: of the daemon alone."""
         self.host = host
         self.folder = host.dir  # where swanctl looks when it is given a file
         for name, source in (files or {}).items():
@@ -31,7 +31,7 @@ class StrongSwan:
         self.settings.write_text(
             f"""
 charon-systemd {{
-  load = {PLUGINS} {plugins}
+  load = {PLUGINS} {plugins} {charon_plugins}
   install_routes = no
   install_virtual_ip = no
   retransmit_tries = 4

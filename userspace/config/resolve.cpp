@@ -438,6 +438,7 @@ class VpnResolver {
     out_.authentication.remote = auth_method(ike.remote_auth);
     out_.authentication.revocation = ike.revocation;
     check_certificates();
+    check_eap(ike.local_auth, ike.remote_auth);
     check_peers();
     check_virtual_addresses();
     check_proposals();
@@ -470,6 +471,8 @@ class VpnResolver {
     if (name == "local-address") out_.local_address = *IpAddress::parse(child->text);
     if (name == "remote-address") out_.remote_address = *IpAddress::parse(child->text);
     if (name == "local-id") out_.local_id = *model::Identity::parse(child->text);
+    if (name == "local-eap-id") out_.authentication.local_eap_id = *model::Identity::parse(child->text);
+    if (name == "remote-eap-id") out_.authentication.remote_eap_id = *model::Identity::parse(child->text);
     if (name == "remote-id") read_remote_id(child);
     // what is missing here has errors of its own, which are told
     if (name == "certificate") {
@@ -548,12 +551,35 @@ class VpnResolver {
   model::AuthMethod auth_method(const Node* leaf) {
     if (!leaf) return model::AuthMethod::PresharedKey;
     const auto name = std::find(model::kAuthMethodNames.begin(), model::kAuthMethodNames.end(), leaf->text);
-    const auto method = static_cast<model::AuthMethod>(name - model::kAuthMethodNames.begin());
-    if (is_eap(method)) {
-      const std::string used = leaf->schema->parent->kind == Kind::List ? ", and VPN " + quoted(out_.name) + " uses it" : "";
-      error(leaf, std::string(leaf->text) + " is not supported yet" + used + ": expected pre-shared-key or certificate");
+    return static_cast<model::AuthMethod>(name - model::kAuthMethodNames.begin());
+  }
+
+  void check_eap(const Node* local_leaf, const Node* remote_leaf) {
+    const model::Authentication& how = out_.authentication;
+    const auto at = [&](const Node* leaf) { return leaf ? leaf : node_; };
+    const std::string local(name_of(how.local)), remote(name_of(how.remote));
+    if (const std::string wrong = how.hindrance(); !wrong.empty()) {
+      const Node* leaf = at(is_eap(how.remote) ? remote_leaf : local_leaf);
+      const bool in_template = leaf != node_ && leaf->schema->parent->kind == Kind::List;
+      return error(leaf, wrong + (in_template ? " (VPN " + quoted(out_.name) + " uses it)" : ""));
     }
-    return method;
+    const Node* local_eap_id = node_->child("local-eap-id");
+    const Node* remote_eap_id = node_->child("remote-eap-id");
+    if (local_eap_id && !is_eap(how.local)) warning(local_eap_id, "has no effect with local-auth-method " + local);
+    if (remote_eap_id && !is_eap(how.remote)) warning(remote_eap_id, "has no effect with remote-auth-method " + remote);
+    if (!is_eap(how.local) && !is_eap(how.remote)) return;
+    if (out_.ike.ppk_id) error(at(is_eap(how.local) ? local_leaf : remote_leaf), "EAP together with ppk-id is not supported yet");
+    if (is_eap(how.local) && is_eap(how.remote)) {
+      warning(at(local_leaf),
+              local + " at both ends is EAP alone (RFC 5998): who takes the gateway's place may try passwords on what the user answers");
+    }
+    if (is_eap(how.local) && !is_eap(how.remote) && !out_.remote_address)
+      warning(at(local_leaf), local + " is for the end that begins, and without remote-address this one never does");
+    if (how.may_initiate() || !out_.remote_address) return;
+    if (out_.ipsec.start_action != StartAction::None)
+      warning(at(remote_leaf), remote + " is for peers that begin: start-action is treated as none");
+    out_.ipsec.start_action = StartAction::None;
+    out_.ipsec.close_action = StartAction::None;
   }
 
   void check_certificates() {
@@ -740,10 +766,11 @@ class IkeResolver {
     }
     credentials_.fill(*out);
     const SchemaNode* keys = ike.schema->child("pre-shared-key");
+    const SchemaNode* eap_keys = ike.schema->child("eap-key");
     const SchemaNode* vpns = ike.schema->child("vpn");
     std::vector<const Node*>& around = resolution_.around[around_.path];
     for (const NodePtr& child : ike.children) {
-      if (child->schema != keys && child->schema != vpns) around.push_back(child.get());
+      if (child->schema != keys && child->schema != eap_keys && child->schema != vpns) around.push_back(child.get());
     }
     if (before_) {
       const auto earlier = before_->around.find(around_.path);
@@ -759,7 +786,8 @@ class IkeResolver {
         const bool same = running_ && running != running_->pools.end() && *running->second == *pool;
         out->pools.emplace(child->text, same ? running->second : std::move(pool));
       }
-      if (child->schema == keys) out->preshared_keys.push_back(key(*child));
+      if (child->schema == keys) out->preshared_keys.push_back(key(*child, &model::Configuration::preshared_keys, running_keys_));
+      if (child->schema == eap_keys) out->eap_keys.push_back(key(*child, &model::Configuration::eap_keys, running_eap_keys_));
       if (child->schema == ppks) out->ppks.push_back(ppk(*child));
       if (child->schema == vpns) out->vpns.emplace(child->text, vpn(*child));
     }
@@ -767,15 +795,19 @@ class IkeResolver {
   }
 
  private:
-  std::shared_ptr<const model::PresharedKey> key(const Node& node) {
+  using Keys = std::vector<std::shared_ptr<const model::PresharedKey>>;
+  using KeysByName = std::unordered_map<std::string_view, const std::shared_ptr<const model::PresharedKey>*>;
+
+  // `running_by_name`: those of the list that run, once they are looked at
+  std::shared_ptr<const model::PresharedKey> key(const Node& node, Keys model::Configuration::*list, KeysByName& running_by_name) {
     std::shared_ptr<const model::PresharedKey> out = taken_over(before_ ? &before_->keys : nullptr, node);
     if (!out) {
       out = preshared_key(node);
-      if (running_ && running_keys_.empty()) {
-        for (const auto& key : running_->preshared_keys) running_keys_.emplace(key->name, &key);
+      if (running_ && running_by_name.empty()) {
+        for (const auto& one : running_->*list) running_by_name.emplace(one->name, &one);
       }
-      const auto running = running_keys_.find(node.text);
-      if (running != running_keys_.end() && equal(**running->second, *out)) out = *running->second;
+      const auto running = running_by_name.find(node.text);
+      if (running != running_by_name.end() && equal(**running->second, *out)) out = *running->second;
     }
     resolution_.keys.emplace(&node, out);
     return out;
@@ -840,7 +872,7 @@ class IkeResolver {
   bool same_around_ = false;
   Resolution& resolution_;
   Findings& findings_;
-  std::unordered_map<std::string_view, const std::shared_ptr<const model::PresharedKey>*> running_keys_;
+  KeysByName running_keys_, running_eap_keys_;
 };
 
 // "10.0.0.1/24", as values.cpp has checked it

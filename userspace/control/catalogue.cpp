@@ -121,13 +121,13 @@ bool Catalogue::has_key_of(const crypto::Certificate& certificate) const {
   return !certificate.key_id.empty() && keys_.contains(to_hex(certificate.key_id));
 }
 
-std::vector<std::shared_ptr<const model::PresharedKey>> Catalogue::preshared_keys() const {
+std::vector<std::shared_ptr<const model::PresharedKey>> Catalogue::keys_of(std::string_view type) const {
   std::vector<std::shared_ptr<const model::PresharedKey>> out;
   for (const auto& [id, secret] : secrets_) {
-    if (secret.type == "IKE") add_preshared_keys(id, secret, out);
+    if (secret.type == type) add_preshared_keys(id, secret, out);
   }
   for (const SharedSecret& secret : unnamed_secrets_) {
-    if (secret.type == "IKE") add_preshared_keys("(unnamed)", secret, out);
+    if (secret.type == type) add_preshared_keys("(unnamed)", secret, out);
   }
   return out;
 }
@@ -254,7 +254,8 @@ model::Overlay Catalogue::overlay() const {
     vpn->authentication = std::move(complete);
     out.vpns.emplace_hint(out.vpns.end(), name, std::move(vpn));
   }
-  out.preshared_keys = preshared_keys();
+  out.preshared_keys = keys_of("IKE");
+  out.eap_keys = keys_of("EAP");
   out.ppks = ppks();
   out.pools = pools_;
   credentials.fill(out);

@@ -83,7 +83,7 @@ class Catalogue {
   }
 
   class Credentials;
-  std::vector<std::shared_ptr<const model::PresharedKey>> preshared_keys() const;
+  std::vector<std::shared_ptr<const model::PresharedKey>> keys_of(std::string_view type) const;  // "IKE", "EAP"
   std::vector<std::shared_ptr<const model::Ppk>> ppks() const;
 
   Named<Connection> connections_;

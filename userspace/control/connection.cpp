@@ -268,8 +268,15 @@ Taken auth(AuthDraft& draft, const Values& values) {
     draft.round.auth_class = text == "any" ? "any" : "public key";
     return {};
   }
-  if (text.starts_with("eap") || text.starts_with("xauth")) return unsupported("expected psk or pubkey");
-  return invalid("expected psk or pubkey");
+  for (const model::AuthMethod method : {model::AuthMethod::EapMschapv2, model::AuthMethod::EapMd5}) {
+    if (text != name_of(method)) continue;
+    draft.round.auth_class = "EAP";
+    draft.round.eap = method;
+    return {};
+  }
+  static constexpr std::string_view kExpected = "expected psk, pubkey, eap-mschapv2 or eap-md5";
+  if (text.starts_with("eap") || text.starts_with("xauth")) return unsupported(std::string(kExpected));
+  return invalid(std::string(kExpected));
 }
 
 Taken certificates(const Values& values, std::vector<crypto::Certificate>& out) {
@@ -301,7 +308,12 @@ const std::vector<Option<AuthDraft>>& auth_options() {
          draft.round.id = as_text(values);
          return Taken();
        }},
-      {"eap_id", only_empty<Draft>},
+      {"eap_id",
+       [](Draft& draft, const Values& values) {
+         const std::string text = as_text(values);
+         if (text.empty()) return Taken();
+         return store(parse_peer_identity(text), draft.round.eap_id);
+       }},
       {"aaa_id", only_empty<Draft>},
       {"xauth_id", only_empty<Draft>},
       {"groups",
@@ -581,7 +593,7 @@ Status check_families(const model::Vpn& vpn) {
   return {};
 }
 
-void without_remote(model::Vpn& vpn, std::vector<std::string>& warnings) {
+void never_begins(model::Vpn& vpn, std::string_view why, std::vector<std::string>& warnings) {
   bool wanted = false;
   const auto leave_out = [&](model::IpsecPolicy& ipsec) {
     wanted = wanted || ipsec.start_action != StartAction::None;
@@ -594,7 +606,7 @@ void without_remote(model::Vpn& vpn, std::vector<std::string>& warnings) {
     leave_out(own);
     policy.ipsec = std::make_shared<const model::IpsecPolicy>(std::move(own));
   }
-  if (wanted) warnings.emplace_back("without remote_addrs there is nobody to negotiate with: start_action is treated as none");
+  if (wanted) warnings.push_back(fmt::format("{}: start_action is treated as none", why));
 }
 
 // One round for each end.
@@ -605,14 +617,22 @@ Status settle_rounds(ConnectionDraft& draft, std::string& refusal) {
         std::count_if(draft.rounds.begin(), draft.rounds.end(), [&](const AuthRound& round) { return round.local() == local; });
     if (count > 1)
       return config_error(fmt::format("not supported yet: several {} sections, config discarded (one round of authentication)", end));
-    if (count == 0) draft.rounds.push_back({fmt::format("{}-1", end), "public key", {}, {}, {}, {}, {}, {}});
+    if (count == 0) draft.rounds.push_back({fmt::format("{}-1", end), "public key", {}, {}, {}, {}, {}, {}, {}, {}});
   }
   for (const AuthRound& round : draft.rounds) {
-    if (round.auth_class == "any") refusal = "auth = any is not supported yet: expected psk or pubkey";
-    const auto method = round.auth_class == "pre-shared key" ? model::AuthMethod::PresharedKey : model::AuthMethod::Certificate;
-    (round.local() ? draft.vpn.authentication.local : draft.vpn.authentication.remote) = method;
+    if (round.auth_class == "any") refusal = "auth = any is not supported yet: expected psk, pubkey, eap-mschapv2 or eap-md5";
+    const auto method =
+        round.eap.value_or(round.auth_class == "pre-shared key" ? model::AuthMethod::PresharedKey : model::AuthMethod::Certificate);
+    model::Authentication& how = draft.vpn.authentication;
+    (round.local() ? how.local : how.remote) = method;
+    if (round.eap) (round.local() ? how.local_eap_id : how.remote_eap_id) = round.eap_id;
     if (!round.local()) draft.vpn.authentication.revocation = round.revocation;
   }
+  if (const std::string wrong = draft.vpn.authentication.hindrance(); !wrong.empty())
+    return config_error(fmt::format("invalid value for: auth, config discarded ({})", wrong));
+  const model::Authentication& how = draft.vpn.authentication;
+  if (draft.vpn.ike.ppk_id && (is_eap(how.local) || is_eap(how.remote)))
+    return config_error("not supported yet: ppk_id together with EAP, config discarded");
   std::stable_sort(draft.rounds.begin(), draft.rounds.end(),
                    [](const AuthRound& a, const AuthRound& b) { return a.local() && !b.local(); });
   for (AuthRound& round : draft.rounds) round.section = round.local() ? "local-1" : "remote-1";
@@ -649,10 +669,11 @@ Result<Connection> parse_connection(const std::string& name, const vici::Section
   if (const Status families = check_families(draft.vpn); !families) return fail(families.error());
   if (draft.vpn.ike.proposals.empty()) draft.vpn.ike.proposals = *parse_proposals({}, wire::ProtocolId::Ike);
   adopt_children(draft);
-  if (!draft.vpn.remote_address) without_remote(draft.vpn, draft.warnings);
+  if (!draft.vpn.remote_address) never_begins(draft.vpn, "without remote_addrs there is nobody to negotiate with", draft.warnings);
 
   Connection out;
   if (const Status settled = settle_rounds(draft, out.refusal); !settled) return fail(settled.error());
+  if (!draft.vpn.authentication.may_initiate()) never_begins(draft.vpn, "EAP is for peers that begin", draft.warnings);
   if (!out.refusal.empty()) draft.warnings.push_back(out.refusal);
   out.rounds = std::move(draft.rounds);
   out.warnings = std::move(draft.warnings);

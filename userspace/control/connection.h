@@ -16,11 +16,13 @@ namespace svti::control {
 // One end's way to authenticate, as list-conns shows it.
 struct AuthRound {
   std::string section;     // "local-1", "remote-1"
-  std::string auth_class;  // "pre-shared key", "public key"
+  std::string auth_class;  // "pre-shared key", "public key", "EAP", "any"
   std::string id;          // as it was given; empty: by address, or any
   std::vector<crypto::Certificate> certificates, cas;
   std::vector<std::string> groups, cert_policies;
   model::Revocation revocation = model::Revocation::Relaxed;
+  std::optional<model::AuthMethod> eap;   // with the class "EAP"
+  std::optional<model::Identity> eap_id;  // none: the IKE identity
 
   bool local() const { return section.starts_with("local"); }
 };

@@ -154,13 +154,14 @@ Reply load_shared(const Call& call) {
   if (const vici::List* owners = call.parameters.list("owners")) {
     for (const std::string& owner : *owners) {
       auto identity = parse_peer_identity(owner);
-      if (!identity && type != "IKE" && type != "PPK") continue;  // nothing looks for it yet
+      if (!identity && type != "IKE" && type != "EAP" && type != "PPK") continue;  // nothing looks for it yet
       if (!identity) return failure("invalid owner: " + identity.error().message);
       secret.owners.push_back(std::move(*identity));
     }
   }
   if (type == "PPK" && secret.owners.empty()) return failure("missing owners: the ids that both ends know the PPK by");
-  if (type != "IKE" && type != "PPK") log(call, 1, {}, fmt::format("secret {} of type {} is kept, and not used yet", printable(id), type));
+  if (type != "IKE" && type != "EAP" && type != "PPK")
+    log(call, 1, {}, fmt::format("secret {} of type {} is kept, and not used yet", printable(id), type));
   return outcome(call.loaded.catalogue.put(id, std::move(secret)));
 }
 

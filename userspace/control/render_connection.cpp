@@ -39,6 +39,8 @@ void add_if_any(vici::Section& section, std::string_view name, vici::List items)
 void add_round(vici::Section& connection, const AuthRound& round) {
   vici::Section& section = connection.add_section(round.section);
   section.add("class", round.auth_class);
+  if (round.eap) section.add("eap-type", *round.eap == model::AuthMethod::EapMd5 ? "MD5" : "MSCHAPV2");
+  if (round.eap_id) section.add("eap_id", round.eap_id->to_string());
   if (!round.id.empty()) section.add("id", round.id);
   add_if_any(section, "groups", round.groups);
   add_if_any(section, "cert_policy", round.cert_policies);
@@ -89,10 +91,13 @@ std::vector<AuthRound> rounds_of(const model::Vpn& vpn) {
     out.section = std::move(section);
     out.auth_class = method == model::AuthMethod::PresharedKey ? "pre-shared key" : is_eap(method) ? "EAP" : "public key";
     if (id) out.id = id->to_string();
+    if (is_eap(method)) out.eap = method;
     return out;
   };
   const model::Authentication& how = vpn.authentication;
   std::vector<AuthRound> out = {round("local-1", vpn.local_id, how.local), round("remote-1", vpn.remote_id, how.remote)};
+  if (out.front().eap) out.front().eap_id = how.local_eap_id;
+  if (out.back().eap) out.back().eap_id = how.remote_eap_id;
   for (const auto& one : how.certificates)
     out.front().certificates.push_back({crypto::CertificateKind::X509, one->der, one->subject, one->key_id, false});
   for (const auto& one : how.authorities) out.back().cas.push_back({crypto::CertificateKind::X509, one->der, one->subject, {}, true});

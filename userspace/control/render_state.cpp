@@ -175,7 +175,9 @@ Tree ike_sa_tree(const model::IkeSaState& sa) {
   tree["remote-port"] = sa.remote.port;
   if (!sa.local_id.empty()) tree["local-id"] = sa.local_id;
   if (!sa.remote_id.empty()) tree["remote-id"] = sa.remote_id;
+  if (!sa.local_eap_id.empty()) tree["local-eap-id"] = sa.local_eap_id;
   if (!sa.remote_eap_id.empty()) tree["remote-eap-id"] = sa.remote_eap_id;
+  if (!sa.eap_method.empty()) tree["eap-method"] = sa.eap_method;
   add_addresses(tree, "local-vip", sa.local_vips);
   add_addresses(tree, "remote-vip", sa.remote_vips);
   add_addresses(tree, "dns", sa.dns);

@@ -288,14 +288,15 @@ model::ConfigurationPtr Supervisor::wanted(const std::string& vrf) const {
   const auto found = system->vrfs.find(vrf);
   const model::ConfigurationPtr text = found == system->vrfs.end() ? nullptr : found->second.ike;
   if (vrf != kMain) return text;
-  const bool nothing = overlay_.vpns.empty() && overlay_.preshared_keys.empty() && overlay_.ppks.empty() && overlay_.private_keys.empty() &&
-                       overlay_.pools.empty();
+  const bool nothing = overlay_.vpns.empty() && overlay_.preshared_keys.empty() && overlay_.eap_keys.empty() && overlay_.ppks.empty() &&
+                       overlay_.private_keys.empty() && overlay_.pools.empty();
   if (nothing) return text ? text : no_ike();
   if (main_with_overlay_) return main_with_overlay_;
   auto both = std::make_shared<model::Configuration>(text ? *text : *no_ike());
   both->vpns.insert(overlay_.vpns.begin(), overlay_.vpns.end());
   both->pools.insert(overlay_.pools.begin(), overlay_.pools.end());
   both->preshared_keys.insert(both->preshared_keys.end(), overlay_.preshared_keys.begin(), overlay_.preshared_keys.end());
+  both->eap_keys.insert(both->eap_keys.end(), overlay_.eap_keys.begin(), overlay_.eap_keys.end());
   both->ppks.insert(both->ppks.end(), overlay_.ppks.begin(), overlay_.ppks.end());
   both->certificates.insert(both->certificates.end(), overlay_.certificates.begin(), overlay_.certificates.end());
   both->authorities.insert(both->authorities.end(), overlay_.authorities.begin(), overlay_.authorities.end());

@@ -18,6 +18,20 @@ bool LocalCertificate::proves(const Identity& id) const {
   return std::any_of(identities.begin(), identities.end(), [&](const Identity& one) { return one.match_rank(id) == 3; });
 }
 
+std::string Authentication::hindrance() const {
+  for (const AuthMethod method : {local, remote}) {
+    if (is_eap(method) && method != AuthMethod::EapMschapv2 && method != AuthMethod::EapMd5)
+      return std::string(name_of(method)) + " is not supported yet: expected pre-shared-key, certificate, eap-mschapv2 or eap-md5";
+  }
+  if (!is_eap(local) || !is_eap(remote)) return {};
+  if (local != remote)
+    return std::string(name_of(local)) + " here and " + std::string(name_of(remote)) + " there: both ends by EAP is one method for both";
+  // RFC 5998 4: a method by which each end proves itself, and which gives a key
+  if (local == AuthMethod::EapMd5)
+    return "eap-md5 at both ends: it does not say who the gateway is, which has to have pre-shared-key or certificate";
+  return {};
+}
+
 bool Authentication::operator==(const Authentication& other) const {
   return local == other.local && remote == other.remote && same(certificates, other.certificates) && same(authorities, other.authorities) &&
          revocation == other.revocation && local_eap_id == other.local_eap_id && remote_eap_id == other.remote_eap_id;

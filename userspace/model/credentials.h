@@ -75,8 +75,12 @@ struct Authentication {
   std::optional<Identity> local_eap_id;   // none: the IKE identity
   std::optional<Identity> remote_eap_id;  // none: the IKE identity; %any: the peer is asked
 
+  // EAP proves who the initiator is: who asks it of the peer cannot begin, unless it does EAP as well, and EAP alone (RFC 5998).
+  bool may_initiate() const { return !is_eap(remote) || is_eap(local); }
+  // Why the two ends cannot prove who they are in this way, in a sentence without a final stop; empty: they can.
+  std::string hindrance() const;
   // by either end
-  bool uses_certificates() const { return local != AuthMethod::PresharedKey || remote != AuthMethod::PresharedKey; }
+  bool uses_certificates() const { return local == AuthMethod::Certificate || remote == AuthMethod::Certificate; }
   bool operator==(const Authentication& other) const;
 };
 

@@ -14,6 +14,7 @@ namespace svti::model {
 struct Overlay {
   std::map<std::string, std::shared_ptr<const Vpn>, std::less<>> vpns;
   std::vector<std::shared_ptr<const PresharedKey>> preshared_keys;
+  std::vector<std::shared_ptr<const EapKey>> eap_keys;
   std::vector<std::shared_ptr<const Ppk>> ppks;
   std::vector<LocalCertificatePtr> certificates;
   std::vector<AuthorityPtr> authorities;

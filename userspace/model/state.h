@@ -92,7 +92,8 @@ struct IkeSaState {
   Endpoint local, remote;
   std::string local_id, remote_id;
   Bytes local_certificate, remote_certificate;     // DER, of the end entities; empty: authenticated otherwise
-  std::string remote_eap_id;                       // empty: the peer did not use EAP
+  std::string local_eap_id, remote_eap_id;         // empty: that end did not use EAP
+  std::string eap_method;                          // "eap-mschapv2"; empty: none
   std::vector<IpAddress> local_vips, remote_vips;  // that we were given, that we gave
   std::vector<IpAddress> dns, nbns, dhcp;          // servers that were named with local_vips
   wire::IkeSpi initiator_spi = 0, responder_spi = 0;

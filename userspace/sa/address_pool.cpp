@@ -38,7 +38,8 @@ std::set<std::uint32_t> AddressPools::configure(const Pools& pools) {
     auto& [address, lease] = *entry;
     Stock* stock = stock_of(lease.pool);
     if (stock == nullptr || !stock->contains(address)) {
-      const auto other = std::find_if(stocks_.begin(), stocks_.end(), [&](const auto& one) { return one.second.contains(address); });
+      const auto other =
+          std::find_if(stocks_.begin(), stocks_.end(), [&wanted = address](const auto& one) { return one.second.contains(wanted); });
       if (other == stocks_.end()) {
         homeless.insert(lease.holders.begin(), lease.holders.end());
         entry = leases_.erase(entry);

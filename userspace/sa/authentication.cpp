@@ -186,6 +186,15 @@ wire::IdPayload IkeSa::id_payload(bool ours) const {
 // Ends in proven() or cannot_prove(), perhaps later.
 void IkeSa::prove_ourselves(TimePoint now, Effects& out) {
   const model::Vpn& vpn = *auth_->vpn;
+  if (role_ == Role::Initiator && !vpn.authentication.may_initiate()) {
+    const std::string method(name_of(vpn.authentication.remote));
+    return cannot_prove(
+        Cause::AuthMethod, "remote-auth-method " + method + " is for peers that begin: EAP proves who the initiator is",
+        [&](model::Explanation& why) {
+          why.advice = {Side::Ours, "vpn " + vpn.name + " ipsec-policy start-action", "set it to none, and let the peer begin"};
+        },
+        now, out);
+  }
   if (vpn.authentication.local == AuthMethod::PresharedKey) {
     const Identity expected = role_ == Role::Responder ? remote_id_ : vpn.remote_id.value_or(Identity::of(remote_.address));
     const model::PresharedKey* key = ctx_.psks.find(local_id_, expected);
@@ -197,6 +206,7 @@ void IkeSa::prove_ourselves(TimePoint now, Effects& out) {
         "no pre-shared key for local identity " + local_id_.to_string() + " and remote identity " + expected.to_string() + hint,
         [&](model::Explanation& why) { explain_missing_key(*ctx_.config, local_id_, expected, why); }, now, out);
   }
+  if (is_eap(vpn.authentication.local)) return ask_for_eap(now, out);
   const Identity* id = vpn.local_id || role_ == Role::Responder ? &local_id_ : nullptr;
   auto candidates = announced_certificates(vpn);
   if (candidates.empty()) candidates = vpn.authentication.certificates;  // perhaps it can do more than it says
@@ -245,6 +255,7 @@ void IkeSa::on_signature(std::uint64_t number, Result<crypto::Signature> signatu
 
 void IkeSa::proven(const Proof& proof, TimePoint now, Effects& out) {
   if (role_ == Role::Initiator) return send_auth_request(proof, now, out);
+  if (auth_round() == AuthRound::Whole && eap_) return answer_with_eap(proof, now, out);
   answer_auth_request(proof, now, out);
 }
 
@@ -262,13 +273,15 @@ void IkeSa::check_peer(TimePoint now, Effects& out) {
   const model::Vpn& vpn = *auth_->vpn;
   const auto* auth = find_payload<wire::AuthPayload>(auth_->payloads);
   const std::string wanted(name_of(vpn.authentication.remote));
+  const bool eap = is_eap(vpn.authentication.remote);
+  if (auth == nullptr && eap) return serve_eap(now, out);
   if (auth == nullptr) {
     return refuse_peer(
         Cause::AuthMethod, "it asks for EAP, " + wanted + " is configured",
         [&](model::Explanation& why) { explain_method(vpn, "EAP", why); }, now, out);
   }
   const bool shared = auth->method == wire::AuthMethod::SharedKeyMic;
-  if (shared != (vpn.authentication.remote == AuthMethod::PresharedKey)) {
+  if (eap || shared != (vpn.authentication.remote == AuthMethod::PresharedKey)) {
     return refuse_peer(
         Cause::AuthMethod,
         "it used authentication method " + std::to_string(static_cast<int>(auth->method)) + ", " + wanted + " is configured",
@@ -369,11 +382,13 @@ void IkeSa::on_verified(std::uint64_t number, crypto::Verification chain, TimePo
 }
 
 void IkeSa::peer_accepted(TimePoint now, Effects& out) {
+  if (role_ == Role::Initiator && auth_round() == AuthRound::EapBegins) return begin_eap_method(now, out);
   if (role_ == Role::Initiator) return accept_responder(now, out);
   // Time has passed, perhaps: what was configured when the peer began may not be any more.
   const auto configured = ctx_.config->vpns.find(auth_->vpn->name);
   if (configured == ctx_.config->vpns.end() || *configured->second != *auth_->vpn)
     return refuse_peer(Cause::Closed, "the configuration of " + auth_->vpn->name + " changed meanwhile", {}, now, out);
+  if (eap_) return answer_auth_request({{wire::AuthMethod::SharedKeyMic, eap_auth_octets(true)}, nullptr}, now, out);
   prove_ourselves(now, out);
 }
 

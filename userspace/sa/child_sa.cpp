@@ -349,7 +349,7 @@ ChildSa* IkeSa::install_child(const ChildPlan& plan, TimePoint now, Effects& out
 // is another one that it does know of.
 bool IkeSa::twin_sends(const ChildSa& child) const {
   const bool in_auth = init_.has_value();
-  const auto others = ctx_.between(local_id_, remote_id_);
+  const auto others = ctx_.between(local_id_, peer_identity());
   return std::any_of(others.begin(), others.end(), [&](const IkeSa* other) {
     if (other == this || (!in_auth && (!other->initiated() || !other->crosses(*this)))) return false;
     return std::any_of(other->children_.begin(), other->children_.end(),
@@ -367,7 +367,7 @@ void IkeSa::send_on_all(Effects& out) {
 // or closes the other one, or we do.
 void IkeSa::stop_sending(ChildSa& child, TimePoint now, Effects& out) {
   if (!child.outbound_installed) return;
-  for (IkeSa* other : ctx_.between(local_id_, remote_id_)) {
+  for (IkeSa* other : ctx_.between(local_id_, peer_identity())) {
     for (const auto& one : other->children_) {
       if (one->reqid == child.reqid && one->waits_for_twin) other->activate_outbound(*one, out);
     }
@@ -379,7 +379,7 @@ void IkeSa::stop_sending(ChildSa& child, TimePoint now, Effects& out) {
     return std::any_of(sa.children_.begin(), sa.children_.end(),
                        [&](const auto& one) { return one->reqid == child.reqid && one->outbound_installed; });
   };
-  const auto others = ctx_.between(local_id_, remote_id_);
+  const auto others = ctx_.between(local_id_, peer_identity());
   if (sends(*this) || std::any_of(others.begin(), others.end(), [&](const IkeSa* other) { return sends(*other); })) {
     ctx_.lingering.emplace(now + kEncryptionEnds, Context::Lingering{child.outbound, false});
   } else {

@@ -142,6 +142,7 @@ struct Context {
   model::ConfigurationPtr config = std::make_shared<model::Configuration>();
   VpnIndex index;
   auth::PskStore psks;
+  auth::PskStore eap_keys;  // the peer of both roles is the user, by its EAP identity
   auth::PpkStore ppks;
 
   AddressPools pools;                 // virtual addresses of clients

@@ -64,7 +64,7 @@ void Core::adopt(std::unique_ptr<IkeSa> sa) {
   const std::uint32_t id = sa->id();
   by_spi_[sa->our_spi()] = id;
   if (sa->vpn()) by_vpn_.emplace(sa->vpn()->name, id);
-  if (sa->established()) by_identities_.emplace(Identities{sa->local_id(), sa->remote_id()}, id);
+  if (sa->established()) by_identities_.emplace(Identities{sa->local_id(), sa->peer_identity()}, id);
   if (sa->replaces() != 0) replacing_.insert(id);
   sas_[id] = std::move(sa);
 }
@@ -98,7 +98,7 @@ void Core::forget(std::uint32_t id) {
   };
   by_spi_.erase(sa.our_spi());
   if (sa.vpn()) erase_from(by_vpn_, sa.vpn()->name);
-  erase_from(by_identities_, Identities{sa.local_id(), sa.remote_id()});
+  erase_from(by_identities_, Identities{sa.local_id(), sa.peer_identity()});
   no_longer_half_open(id);
   sas_.erase(found);
 }
@@ -114,7 +114,7 @@ void Core::touch(std::uint32_t id, TimePoint now, Effects& out, F&& action) {
   const std::size_t had_children = sa->children().size();
   action(*sa);
   if (was_half_open && !sa->half_open()) no_longer_half_open(id);
-  if (!was_established && sa->established()) by_identities_.emplace(Identities{sa->local_id(), sa->remote_id()}, id);
+  if (!was_established && sa->established()) by_identities_.emplace(Identities{sa->local_id(), sa->peer_identity()}, id);
   if (!had_vpn && sa->vpn()) by_vpn_.emplace(sa->vpn()->name, id);
   if (sa->established() && (!was_established || sa->children().size() > had_children))
     ctx_.follow_ups.push_back({FollowUp::Kind::Unique, sa->vpn()->name, {}, id, 0, {}});
@@ -167,7 +167,7 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
       const IkeSa* stays = find(note.ike);
       if (stays == nullptr) return;
       std::vector<std::uint32_t> stale;
-      for (auto [entry, end] = by_identities_.equal_range({stays->local_id(), stays->remote_id()}); entry != end; ++entry) {
+      for (auto [entry, end] = by_identities_.equal_range({stays->local_id(), stays->peer_identity()}); entry != end; ++entry) {
         const IkeSa* sa = find(entry->second);
         if (sa != stays && sa->established() && sa->established_at() <= stays->created_at()) stale.push_back(sa->id());
       }
@@ -192,7 +192,7 @@ void Core::follow_up(const FollowUp& note, TimePoint now, Effects& out) {
     case FollowUp::Kind::Resumed:
       if (const auto old = by_spi_.find(note.spi); old != by_spi_.end() && old->second != note.ike) {
         const IkeSa* fresh = find(note.ike);
-        const bool same = fresh != nullptr && find(old->second)->remote_id() == fresh->remote_id();
+        const bool same = fresh != nullptr && find(old->second)->peer_identity() == fresh->peer_identity();
         if (same) touch(old->second, now, out, [&](IkeSa& sa) { sa.destroy("the peer has resumed it", now, out); });
       }
       return;
@@ -281,7 +281,7 @@ void Core::keep_unique(std::uint32_t id, TimePoint now, Effects& out) {
   const IkeSa* fresh = find(id);
   if (fresh == nullptr || !fresh->established() || fresh->awaits_hand_over()) return;
   std::vector<std::uint32_t> others;
-  for (auto [entry, end] = by_identities_.equal_range({fresh->local_id(), fresh->remote_id()}); entry != end; ++entry) {
+  for (auto [entry, end] = by_identities_.equal_range({fresh->local_id(), fresh->peer_identity()}); entry != end; ++entry) {
     const IkeSa* sa = find(entry->second);
     if (sa != fresh && sa->established() && sa->vpn()->name == fresh->vpn()->name) others.push_back(entry->second);
   }
@@ -879,6 +879,7 @@ void Core::apply(model::ConfigurationPtr configuration, TimePoint now, Effects& 
   const auto& after = *ctx_.config;
   ctx_.index = VpnIndex(after);
   if (after.preshared_keys != before->preshared_keys) ctx_.psks = auth::PskStore(after.preshared_keys);
+  if (after.eap_keys != before->eap_keys) ctx_.eap_keys = auth::PskStore(after.eap_keys);
   if (after.ppks != before->ppks) ctx_.ppks = auth::PpkStore(after.ppks);
   const std::set<std::uint32_t> homeless = ctx_.pools.configure(after.pools);
   for (const IpAddress& address : std::exchange(reserved_, {})) ctx_.pools.reserve(address);

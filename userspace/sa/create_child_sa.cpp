@@ -389,6 +389,9 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->keys_ = std::move(keys);
   successor->local_id_ = local_id_;
   successor->remote_id_ = remote_id_;
+  successor->local_eap_id_ = local_eap_id_;
+  successor->remote_eap_id_ = remote_eap_id_;
+  successor->eap_method_ = eap_method_;
   successor->local_certificate_ = local_certificate_;
   successor->remote_certificate_ = remote_certificate_;
   successor->inherit_addresses(*this);

@@ -45,9 +45,10 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   }
   if (vpn_->remote_id && !vpn_->remote_id->is_pattern())
     payloads.push_back(wire::IdPayload{PayloadType::IdResponder, vpn_->remote_id->type, vpn_->remote_id->data});
-  payloads.push_back(proof.auth);
+  if (!eap_) payloads.push_back(proof.auth);
+  if (eap_ && eap_->only) payloads.push_back(wire::NotifyPayload{NotifyType::EapOnlyAuthentication, wire::ProtocolId::None, {}, {}});
   add_ppk(payloads);
-  add_crash_token(payloads);  // RFC 6290 4.2: behind AUTH
+  if (!eap_) add_crash_token(payloads);  // RFC 6290 4.2: behind AUTH
   // RFC 7296 2.4: with no other IKE SA between these identities, whatever the peer still has is from before a crash of ours
   if (!resuming_ && vpn_->ike.unique_sa != model::UniqueSa::Never && !ctx_.established_between(local_id_, expected, now)) {
     payloads.push_back(wire::NotifyPayload{NotifyType::InitialContact, wire::ProtocolId::None, {}, {}});
@@ -70,7 +71,7 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   const model::AuthMethod remote = vpn_->authentication.remote;
   const auto announcements = auth_announcements(remote == model::AuthMethod::PresharedKey, remote == model::AuthMethod::Certificate);
   if (announcements && !resuming_) payloads.push_back(*announcements);
-  if (!proof.certificate && !resuming_)
+  if (!proof.certificate && !resuming_ && !eap_)
     log(out, Subsystem::Ike, 1, "authenticating as " + local_id_.to_string() + " with a pre-shared key");
   send_request(ExchangeType::IkeAuth, payloads, std::move(request), now, out);
 }
@@ -85,6 +86,7 @@ void IkeSa::begin_lifetime(TimePoint now) {
 void IkeSa::become_established(TimePoint now, Effects& out) {
   established_at_ = now;
   give_up_at_.reset();
+  eap_.reset();
   ppk_ = init_->ppk.has_value();
   set_phase(IkeSaPhase::Established, out);
   begin_lifetime(now);
@@ -98,6 +100,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
 }
 
 void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
+  if (eap_) return on_eap_response(request, payloads, now, out);
   const auto give_back_spi = [&] {
     if (request.child) ctx_.child_spis.erase(request.child->spi);
   };
@@ -134,6 +137,8 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
 
 // We do not accept the peer, which has accepted us: it is told.
 void IkeSa::refuse_responder(model::Explanation why, TimePoint now, Effects& out) {
+  // Before the end of EAP it has not accepted us, and listens to no other exchange.
+  if (eap_ && auth_round() != AuthRound::EapEnds) return fail_connect(std::move(why), now, out, false);
   const std::string reason = why.reason;
   out.emplace_back(Explained{std::move(why)});
   abandon_request();
@@ -195,6 +200,7 @@ void IkeSa::refuse_authentication(const wire::Header& header, const std::string&
 }
 
 void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+  if (eap_) return on_eap_request(header, payloads, now, out);
   const auto* id = find_id(payloads, PayloadType::IdInitiator);
   const auto* demanded = find_id(payloads, PayloadType::IdResponder);
   remote_id_ = identity_of(*id);
@@ -230,8 +236,8 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   const bool initial_contact = find_notify(payloads, NotifyType::InitialContact) != nullptr;
   // A peer that has lost the other one says so. One that came up while this one was on its way is no older one: both ends began at once.
   if (vpn->ike.unique_sa == model::UniqueSa::Keep && !initial_contact && !resumed_ &&
-      ctx_.established_between(local_id_, remote_id_, created_at_)) {
-    return refuse_authentication(header, "there is an IKE SA with " + remote_id_.to_string() + " already (unique-sa keep)", now, out);
+      ctx_.established_between(local_id_, peer_identity(), created_at_)) {
+    return refuse_authentication(header, "there is an IKE SA with " + peer_identity().to_string() + " already (unique-sa keep)", now, out);
   }
   // RFC 6023 3: all three are left out, or none
   const bool childless = find_payload<wire::SaPayload>(payloads) == nullptr && find_payload<wire::TsPayload>(payloads) == nullptr;
@@ -245,7 +251,7 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   }
   vpn_ = vpn;
   Payloads answer;
-  answer.push_back(id_payload(true));
+  if (!eap_) answer.push_back(id_payload(true));  // with EAP the peer has it
   if (proof.certificate) add_certificates(answer, *proof.certificate);
   answer.push_back(proof.auth);
   add_ppk(answer);

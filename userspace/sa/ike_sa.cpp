@@ -320,7 +320,8 @@ bool IkeSa::expects(const wire::Header& header) const {
 // IKE_AUTH response got lost.
 bool IkeSa::accepts_request(ExchangeType exchange) const {
   if (phase_ == IkeSaPhase::Connecting) {
-    if (role_ != Role::Responder || !init_ || auth_) return false;
+    if (role_ != Role::Responder || !init_ || (auth_ && !eap_awaits_peer())) return false;
+    if (eap_) return exchange == ExchangeType::IkeAuth || exchange == ExchangeType::Informational;  // by the latter it ends
     const Intermediate& intermediate = init_->intermediate;
     // RFC 9242 3.2: IKE_INTERMEDIATE when both have said that they do it; RFC 9370 2.2.2: all that was agreed on, and then IKE_AUTH
     if (exchange == ExchangeType::IkeIntermediate) return intermediate.supported && intermediate.exchanges < kMaxIntermediateExchanges;
@@ -336,7 +337,8 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
     log(out, Subsystem::Ike, 1, "IKE_AUTH request refused: the peer is authenticated already");
     return refuse_as_malformed(header, "IKE_AUTH request of an authenticated peer", now, out);
   }
-  if (const auto violation = check_message(header.exchange, false, payloads)) {
+  if (!authenticated && header.exchange == ExchangeType::Informational) return on_eap_broken_off(header, payloads, now, out);
+  if (const auto violation = check_message(header.exchange, false, payloads, auth_round())) {
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request refused: " + violation->reason);
     if (!authenticated) {
       explain_to_address(ctx_, auth_refusal(model::Cause::Malformed, violation->reason, now), out);
@@ -369,7 +371,7 @@ void IkeSa::on_response(const wire::Header& header, const Payloads& payloads, Ti
   Request request = std::move(*request_);
   request_.reset();
   window_.finish();
-  if (const auto violation = check_message(header.exchange, true, payloads)) {
+  if (const auto violation = check_message(header.exchange, true, payloads, auth_round())) {
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " response refused: " + violation->reason);
     if (const auto* create = std::get_if<CreateChildRequest>(&request))
       offer_failed(create->offer, offer_failure(create->offer, model::Cause::Malformed, "the peer's answer is malformed", now), now, out);
@@ -538,7 +540,10 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
       model::Explanation why = auth_refusal(model::Cause::NoAnswer, "our IKE_SA_INIT response was not followed by IKE_AUTH", now);
       why.advice = {
           model::Side::Either, {}, "let UDP ports 500 and 4500 pass both ways, or look at the peer's log: it may have refused our answer"};
-      explain_to_address(ctx_, why, out);
+      if (eap_ && auth_)
+        out.emplace_back(Explained{eap_abandoned("it did not go on with EAP", now)});
+      else
+        explain_to_address(ctx_, why, out);
     }
     return destroy("given up", now, out);
   }
@@ -781,6 +786,9 @@ model::IkeSaState IkeSa::state(TimePoint now) const {
   const bool identified = !local_id_.data.empty();
   out.local_id = identified ? local_id_.to_string() : "";
   out.remote_id = identified ? remote_id_.to_string() : "";
+  if (local_eap_id_) out.local_eap_id = local_eap_id_->to_string();
+  if (remote_eap_id_) out.remote_eap_id = remote_eap_id_->to_string();
+  if (eap_method_) out.eap_method = name_of(*eap_method_);
   if (local_certificate_) out.local_certificate = local_certificate_->der;
   out.remote_certificate = remote_certificate_;
   out.initiator_spi = spi_i_;

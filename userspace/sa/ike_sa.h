@@ -5,7 +5,7 @@
 //                  └──────────────┴────► Deleting ─► (dead)
 //
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
-// each, both roles), authentication.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
+// each, both roles), authentication.cpp and eap_auth.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
 // payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
 // reauthentication.cpp, ppk.cpp, intermediate.cpp and followup_ke.cpp (more key exchanges than one), crash_detection.cpp (when one end has
 // lost it), redirect.cpp, resumption.cpp.
@@ -25,11 +25,13 @@
 #include "model/state.h"
 #include "sa/child_sa.h"
 #include "sa/context.h"
+#include "sa/eap_auth.h"
 #include "sa/effects.h"
 #include "sa/followup_ke.h"
 #include "sa/fragments.h"
 #include "sa/intermediate.h"
 #include "sa/keys.h"
+#include "sa/message_rules.h"
 #include "sa/request_window.h"
 #include "sa/virtual_address.h"
 #include "wire/configuration.h"
@@ -140,6 +142,8 @@ class IkeSa {
   const VpnPtr& vpn() const { return vpn_; }
   const model::Identity& local_id() const { return local_id_; }
   const model::Identity& remote_id() const { return remote_id_; }
+  // who the peer is to us, for all that is one peer's: its EAP identity if it has one, which is what it has proven
+  const model::Identity& peer_identity() const;
   const std::vector<std::unique_ptr<ChildSa>>& children() const { return children_; }
   model::IkeSaState state(TimePoint now) const;
 
@@ -260,6 +264,7 @@ class IkeSa {
 
   // IKE_AUTH under way: what is kept while an answer from outside is awaited.
   struct AuthExchange {
+    AuthExchange() {}  // written out: clang 14 does not see before the end of IkeSa that there is one
     VpnPtr vpn;
     Payloads payloads;                       // of the message that the peer authenticates itself with
     wire::Header request;                    // responder: to be answered
@@ -380,6 +385,24 @@ class IkeSa {
   void add_ppk(Payloads& payloads) const;
   bool settle_ppk(const Payloads& answer, TimePoint now, Effects& out);
   bool take_ppk(TimePoint now, Effects& out);
+
+  // eap_auth.cpp
+  AuthRound auth_round() const;  // of the IKE_AUTH message that may come next
+  bool eap_awaits_peer() const;  // responder: its next request goes on with EAP
+  void ask_for_eap(TimePoint now, Effects& out);
+  void on_eap_response(AuthRequest& request, const Payloads& payloads, TimePoint now, Effects& out);
+  void on_eap_begun(const Payloads& payloads, TimePoint now, Effects& out);
+  void serve_eap(TimePoint now, Effects& out);
+  void answer_with_eap(const Proof& proof, TimePoint now, Effects& out);
+  void on_eap_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void refuse_eap(const eap::Step& step, TimePoint now, Effects& out);
+  model::Explanation eap_abandoned(std::string reason, TimePoint now) const;
+  void on_eap_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  void begin_eap_method(TimePoint now, Effects& out);
+  void take_eap_step(eap::Step step, TimePoint now, Effects& out);
+  Bytes eap_auth_octets(bool ours) const;
+  bool proves_eap(const Payloads& payloads) const;
+  void explain_eap(model::Cause cause, const std::string& user, model::Explanation& why) const;
 
   // ike_auth.cpp
   void send_auth(TimePoint now, Effects& out);
@@ -598,15 +621,19 @@ class IkeSa {
   wire::Proposal choice_;
   std::optional<IkeKeys> keys_;
   model::Identity local_id_, remote_id_;
+  // Within EAP: ours when we began, else the peer's once it is proven.
+  std::optional<model::Identity> local_eap_id_, remote_eap_id_;
+  std::optional<model::AuthMethod> eap_method_;  // once it has succeeded
   // what the ends proved with, for who asks for the state; null, empty: no certificate
   model::LocalCertificatePtr local_certificate_;
   Bytes remote_certificate_;
   VirtualAddresses vips_;
   std::optional<InitExchange> init_;
   std::optional<AuthExchange> auth_;
-  std::uint64_t questions_ = 0;  // asked so far
-  bool ppk_ = false;             // in the keys (RFC 8784)
-  bool fragmentation_ = false;   // both ends have said that they can (RFC 7383 2.3)
+  std::unique_ptr<EapExchange> eap_;  // from the wish for EAP to its end
+  std::uint64_t questions_ = 0;       // asked so far
+  bool ppk_ = false;                  // in the keys (RFC 8784)
+  bool fragmentation_ = false;        // both ends have said that they can (RFC 7383 2.3)
   bool we_behind_nat_ = false, peer_behind_nat_ = false;
   Endpoint reply_local_, reply_remote_;  // between which the message at hand came
   bool mobike_ = false;                  // both ends do it

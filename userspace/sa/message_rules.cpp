@@ -43,6 +43,20 @@ constexpr std::array kAuthResponse = {
     PayloadRule{PayloadType::TsInitiator, 0, 1},     PayloadRule{PayloadType::TsResponder, 0, 1},
     PayloadRule{PayloadType::Configuration, 0, 1},
 };
+// RFC 7296 2.16: the responder's first answer has no AUTH where EAP alone proves who it is (RFC 5998)
+constexpr std::array kAuthEapBegins = {
+    PayloadRule{PayloadType::IdResponder, 1, 1},
+    PayloadRule{PayloadType::Authentication, 0, 1},
+    PayloadRule{PayloadType::Certificate, 0, kMany},
+    PayloadRule{PayloadType::Eap, 1, 1},
+};
+constexpr std::array kAuthEap = {PayloadRule{PayloadType::Eap, 1, 1}};
+constexpr std::array kAuthEapEndsRequest = {PayloadRule{PayloadType::Authentication, 1, 1}};
+constexpr std::array kAuthEapEndsResponse = {
+    PayloadRule{PayloadType::Authentication, 1, 1},      PayloadRule{PayloadType::IdResponder, 0, 1},
+    PayloadRule{PayloadType::SecurityAssociation, 0, 1}, PayloadRule{PayloadType::TsInitiator, 0, 1},
+    PayloadRule{PayloadType::TsResponder, 0, 1},         PayloadRule{PayloadType::Configuration, 0, 1},
+};
 constexpr std::array kCreateChild = {
     PayloadRule{PayloadType::SecurityAssociation, 1, 1}, PayloadRule{PayloadType::Nonce, 1, 1},
     PayloadRule{PayloadType::KeyExchange, 0, 1},         PayloadRule{PayloadType::TsInitiator, 0, 1},
@@ -56,14 +70,28 @@ constexpr std::array kInformational = {
 constexpr std::array kIntermediate = {PayloadRule{PayloadType::KeyExchange, 0, 1}};
 constexpr std::array kFollowupKe = {PayloadRule{PayloadType::KeyExchange, 1, 1}};
 
-std::span<const PayloadRule> rules_of(ExchangeType exchange, bool response) {
+std::span<const PayloadRule> rules_of_auth(bool response, AuthRound round) {
+  switch (round) {
+    case AuthRound::Whole:
+      return response ? std::span<const PayloadRule>(kAuthResponse) : std::span<const PayloadRule>(kAuthRequest);
+    case AuthRound::EapBegins:
+      return kAuthEapBegins;
+    case AuthRound::Eap:
+      return kAuthEap;
+    case AuthRound::EapEnds:
+      break;
+  }
+  return response ? std::span<const PayloadRule>(kAuthEapEndsResponse) : std::span<const PayloadRule>(kAuthEapEndsRequest);
+}
+
+std::span<const PayloadRule> rules_of(ExchangeType exchange, bool response, AuthRound round) {
   switch (exchange) {
     case ExchangeType::IkeSaInit:
       return kInit;
     case ExchangeType::IkeSessionResume:
       return kResume;
     case ExchangeType::IkeAuth:
-      return response ? std::span<const PayloadRule>(kAuthResponse) : std::span<const PayloadRule>(kAuthRequest);
+      return rules_of_auth(response, round);
     case ExchangeType::CreateChildSa:
       return kCreateChild;
     case ExchangeType::Informational:
@@ -97,7 +125,8 @@ bool replaces_success(ExchangeType exchange, bool response, const std::vector<wi
 
 }  // namespace
 
-std::optional<RuleViolation> check_message(ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads) {
+std::optional<RuleViolation> check_message(ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads,
+                                           AuthRound round) {
   for (const wire::Payload& payload : payloads) {
     const auto* unknown = std::get_if<wire::UnknownPayload>(&payload);
     if (unknown == nullptr || !unknown->critical) continue;
@@ -106,7 +135,7 @@ std::optional<RuleViolation> check_message(ExchangeType exchange, bool response,
                          {static_cast<std::uint8_t>(unknown->type)},
                          "critical payload of the unknown type " + std::to_string(static_cast<int>(unknown->type))};
   }
-  const auto rules = rules_of(exchange, response);
+  const auto rules = rules_of(exchange, response, round);
   const bool lenient = replaces_success(exchange, response, payloads);
   for (const PayloadRule& rule : rules) {
     const std::size_t found = count(payloads, rule.type);

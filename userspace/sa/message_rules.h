@@ -16,9 +16,13 @@ struct RuleViolation {
   std::string reason;
 };
 
+// Which of the IKE_AUTH exchanges it is (RFC 7296 2.16): the only one, or with EAP the answer to the first, those in between, the last.
+enum class AuthRound : std::uint8_t { Whole, EapBegins, Eap, EapEnds };
+
 // Form is for `wire`; this says whether the payloads of a message, decrypted, may stand in it. A message that carries an error notification
 // needs none of the payloads that its success would have.
-std::optional<RuleViolation> check_message(wire::ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads);
+std::optional<RuleViolation> check_message(wire::ExchangeType exchange, bool response, const std::vector<wire::Payload>& payloads,
+                                           AuthRound round = AuthRound::Whole);
 
 // The payloads as the RFC writes them, "{ N(REKEY_SA) SA Ni KEi TSi TSr }". For the log.
 std::string names_of(const std::vector<wire::Payload>& payloads, bool response);

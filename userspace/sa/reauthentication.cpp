@@ -20,7 +20,7 @@ void IkeSa::begin_authentication_lifetime(TimePoint now) {
   const model::IkePolicy& ike = vpn_->ike;
   if (ike.reauth_time.count() == 0) return;
   // Who cannot begin, because the peer may be anywhere, ends the IKE SA when the peer has not begun.
-  if (vpn_->remote_address || between_.remote) {
+  if ((vpn_->remote_address || between_.remote) && vpn_->authentication.may_initiate()) {
     reauth_at_ = now + ctx_.jittered(ike.reauth_time, ike.rand_time);
   }
   const Duration over = ike.over_time ? Duration(*ike.over_time) : Duration(ike.reauth_time) / 10;

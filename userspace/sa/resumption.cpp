@@ -174,7 +174,8 @@ void TicketMint::spend(const TicketContent& content) {
 void IkeSa::add_ticket(const Payloads& request, Payloads& answer, TimePoint now) {
   if (find_notify(request, NotifyType::TicketRequest) == nullptr) return;
   // Only the end that began may resume; and none is given when there is nothing to keep it from the rest of the world (RFC 5723 4.2).
-  if (mobike_initiator_ || !vpn_->ike.session_resumption || !ctx_.tickets.any() || !established())
+  // A ticket says nothing of who the peer was to EAP.
+  if (eap_method_ || mobike_initiator_ || !vpn_->ike.session_resumption || !ctx_.tickets.any() || !established())
     return answer.push_back(status(NotifyType::TicketNack, {}));
   TicketContent content;
   seconds life = TicketMint::kLife;

@@ -162,14 +162,14 @@ bool IkeSa::lacks_address(const std::string& policy, const Payloads& payloads, T
 std::vector<IpAddress> IkeSa::addresses_to_share(const wire::Configuration& asked, bool stands_in) const {
   std::vector<IpAddress> out;
   if (stands_in) {
-    for (const IkeSa* other : ctx_.between(local_id_, remote_id_)) {
+    for (const IkeSa* other : ctx_.between(local_id_, peer_identity())) {
       if (other != this) append_new(out, other->vips_.theirs);
     }
   }
   // Reauthentication (RFC 7296 2.8.3): another IKE SA with the same end asks for the address that the one before has.
   for (const IpAddress& wanted : asked.addresses) {
     if (wanted.is_any()) continue;
-    for (const std::uint32_t id : ctx_.pools.holders(wanted, remote_id_)) {
+    for (const std::uint32_t id : ctx_.pools.holders(wanted, peer_identity())) {
       const IkeSa* other = ctx_.find_ike(id);
       if (other != nullptr && other != this && other->remote_ == remote_) append_new(out, {wanted});
     }
@@ -192,15 +192,15 @@ void IkeSa::assign_addresses(const Payloads& request, bool stands_in, Payloads& 
   for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
     const IpAddress* wanted = of_family(asked->addresses, family);
     if (wanted == nullptr) continue;
-    const auto grant = ctx_.pools.assign({remote_id_, vpn_->vip_pools, family, *wanted, shared, id_});
+    const auto grant = ctx_.pools.assign({peer_identity(), vpn_->vip_pools, family, *wanted, shared, id_});
     if (!grant) {
       log(out, Subsystem::Ike, 0,
-          std::string("no ") + (family == IpFamily::V4 ? "IPv4" : "IPv6") + " address for " + remote_id_.to_string() +
+          std::string("no ") + (family == IpFamily::V4 ? "IPv4" : "IPv6") + " address for " + peer_identity().to_string() +
               ": the vip-pools of VPN " + vpn_->name + " have none left");
       continue;
     }
     log(out, Subsystem::Ike, 1,
-        "virtual address " + grant->address.to_string() + " of pool " + grant->pool->name + " assigned to " + remote_id_.to_string());
+        "virtual address " + grant->address.to_string() + " of pool " + grant->pool->name + " assigned to " + peer_identity().to_string());
     vips_.theirs.push_back(grant->address);
     reply.addresses.push_back(grant->address);
     append_new(reply.dns, grant->pool->dns);

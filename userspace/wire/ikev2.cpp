@@ -93,6 +93,7 @@ constexpr Name<NotifyType> kNotifyNames[] = {
     {NotifyType::TicketAck, "TICKET_ACK"},
     {NotifyType::TicketNack, "TICKET_NACK"},
     {NotifyType::TicketOpaque, "TICKET_OPAQUE"},
+    {NotifyType::EapOnlyAuthentication, "EAP_ONLY_AUTHENTICATION"},
     {NotifyType::ChildlessIkev2Supported, "CHILDLESS_IKEV2_SUPPORTED"},
     {NotifyType::QcdToken, "QCD_TOKEN"},
     {NotifyType::FragmentationSupported, "IKEV2_FRAGMENTATION_SUPPORTED"},

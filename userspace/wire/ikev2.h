@@ -94,6 +94,7 @@ enum class NotifyType : std::uint16_t {
   TicketAck = 16411,
   TicketNack = 16412,
   TicketOpaque = 16413,
+  EapOnlyAuthentication = 16417,    // RFC 5998
   ChildlessIkev2Supported = 16418,  // RFC 6023
   QcdToken = 16419,                 // RFC 6290
   FragmentationSupported = 16430,

@@ -115,13 +115,15 @@ model::ConfigurationPtr configuration(ConfigurationParts parts) {
     key->secret = Secret(as_bytes(parts.secret));
     out->preshared_keys.push_back(std::move(key));
   }
-  for (const auto& [id, secret] : parts.ppks) {
-    auto ppk = std::make_shared<model::Ppk>();
-    ppk->name = "ppk";
-    ppk->ids = {identity(id)};
-    ppk->secret = Secret(as_bytes(secret));
-    out->ppks.push_back(std::move(ppk));
-  }
+  const auto key_of = [](std::string name, std::string_view id, std::string_view secret) {
+    auto key = std::make_shared<model::PresharedKey>();
+    key->name = std::move(name);
+    key->ids = {identity(id)};
+    key->secret = Secret(as_bytes(secret));
+    return key;
+  };
+  for (const auto& [id, secret] : parts.ppks) out->ppks.push_back(key_of("ppk", id, secret));
+  for (const auto& [id, secret] : parts.eap_keys) out->eap_keys.push_back(key_of("key of " + std::string(id), id, secret));
   return out;
 }
 

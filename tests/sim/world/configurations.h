@@ -39,7 +39,8 @@ struct ConfigurationParts {
   model::GlobalOptions global = {};
   std::vector<std::shared_ptr<const model::PrivateKey>> private_keys = {};
   std::vector<model::Pool> pools = {};
-  std::vector<std::pair<std::string_view, std::string_view>> ppks = {};  // id, secret
+  std::vector<std::pair<std::string_view, std::string_view>> ppks = {};      // id, secret
+  std::vector<std::pair<std::string_view, std::string_view>> eap_keys = {};  // id, secret
 };
 model::ConfigurationPtr configuration(ConfigurationParts parts);
 

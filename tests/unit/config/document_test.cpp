@@ -449,9 +449,9 @@ BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
       warnings(text) ==
       "f:3: warning: global-options snmp: has no effect yet: this version keeps and shows it, and does nothing with it\n"
       "f:6: warning: ike-policy-template a aggressive: has no effect yet: this version keeps and shows it, and does nothing with it\n");
-  for (const char* leaf : {"global-options snmp true", "global-options delete-rekeyed true", "ike-policy-template t aggressive true",
-                           "eap-key k secret x", "eap-radius", "vpn v local-eap-id a",
-                           "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2", "global-options sa-table-size 2"}) {
+  for (const char* leaf :
+       {"global-options snmp true", "global-options delete-rekeyed true", "ike-policy-template t aggressive true", "eap-radius",
+        "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2", "global-options sa-table-size 2"}) {
     BOOST_TEST_CONTEXT(leaf) {
       const auto parsed = Document::parse(leaf, "f");
       if (!parsed) {
@@ -485,6 +485,47 @@ BOOST_AUTO_TEST_CASE(what_encrypts_nothing_is_for_esp_alone) {
   BOOST_TEST(refusal("ipsec-policy-template t esp-proposal 1 aead-alg aes128-gmac\n") == "taken");
 }
 
+BOOST_AUTO_TEST_CASE(methods_of_authentication) {
+  const auto vpn_of = [](const std::string& local, const std::string& remote, const std::string& more = "") {
+    return "eap-key joe id joe@example.com secret x\n" +
+           vpn_text("", "    ipsec-policy start-action none\n    ike-policy local-auth-method " + local +
+                            "\n    ike-policy remote-auth-method " + remote + "\n" + more);
+  };
+  const auto has = [](const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; };
+  const std::string psk = "pre-shared-key";
+  for (const char* method : {"eap-mschapv2", "eap-md5"}) {
+    BOOST_TEST(warnings(vpn_of(psk, method, "    remote-eap-id %any\n")) == "");
+    BOOST_TEST(warnings(vpn_of(method, psk, "    local-eap-id joe@example.com\n")) == "");
+  }
+  BOOST_TEST(has(warnings(vpn_of("eap-mschapv2", "eap-mschapv2")), "eap-mschapv2 at both ends is EAP alone (RFC 5998)"));
+  BOOST_TEST(has(errors(vpn_of("eap-md5", "eap-md5")), "it does not say who the gateway is"));
+  BOOST_TEST(has(errors(vpn_of("eap-md5", "eap-mschapv2")), "both ends by EAP is one method for both"));
+  BOOST_TEST(has(errors(vpn_of("eap-mschapv2", "eap-md5")), "both ends by EAP is one method for both"));
+  BOOST_TEST(has(errors(vpn_of(psk, "eap-md5", "    ike-policy ppk-id a\n")), "EAP together with ppk-id is not supported yet"));
+  BOOST_TEST(has(warnings(vpn_of(psk, psk, "    local-eap-id a\n")), "local-eap-id: has no effect with local-auth-method pre-shared-key"));
+  BOOST_TEST(
+      has(warnings(vpn_of(psk, psk, "    remote-eap-id a\n")), "remote-eap-id: has no effect with remote-auth-method pre-shared-key"));
+  const std::string waits = vpn_text("", "    ike-policy remote-auth-method eap-mschapv2\n");
+  BOOST_TEST(has(warnings(waits), "eap-mschapv2 is for peers that begin: start-action is treated as none"));
+
+  const Document document = load(vpn_of(psk, "eap-mschapv2", "    remote-eap-id *@example.com\n"));
+  const model::ConfigurationPtr ike = document.resolved()->vrfs.at("main").ike;
+  BOOST_TEST_REQUIRE(ike->eap_keys.size() == 1U);
+  BOOST_TEST(ike->eap_keys[0]->name == "joe");
+  BOOST_TEST(ike->eap_keys[0]->ids.at(0).to_string() == "joe@example.com");
+  const model::Vpn& vpn = *ike->vpns.at("v");
+  BOOST_TEST(vpn.authentication.remote_eap_id->to_string() == "*@example.com");
+  BOOST_TEST(!vpn.authentication.may_initiate());
+  // another password is another key, and leaves the VPN as it is
+  const auto changed = Document::parse(
+      "eap-key joe id joe@example.com secret y\n" + vpn_of(psk, "eap-mschapv2", "    remote-eap-id *@example.com\n").substr(40), "f",
+      &document);
+  BOOST_TEST_REQUIRE(changed.has_value());
+  const model::ConfigurationPtr after = changed->resolved()->vrfs.at("main").ike;
+  BOOST_TEST((as_text(after->eap_keys.at(0)->secret.view()) == "y"));
+  BOOST_TEST((after->vpns.at("v") == ike->vpns.at("v")));
+}
+
 BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used) {
   BOOST_TEST(warnings("ike-policy-template t local-auth-method certificate\n") == "");
   BOOST_TEST(errors(vpn_text("", "    ike-policy local-auth-method certificate\n")) ==
@@ -492,8 +533,9 @@ BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used)
   BOOST_TEST(errors(vpn_text("", "    ike-policy remote-auth-method certificate\n")) ==
              "f:3: vpn v: remote-auth-method certificate needs a remote-ca-certificate: without one nobody is trusted\n");
   BOOST_TEST(errors("ike-policy-template i remote-auth-method eap-radius\n" + vpn_text()) ==
-             "f:1: ike-policy-template i remote-auth-method: eap-radius is not supported yet, and VPN 'v' uses it: expected pre-shared-key "
-             "or certificate\n");
+             "f:1: ike-policy-template i remote-auth-method: eap-radius is not supported yet: expected pre-shared-key, certificate, "
+             "eap-mschapv2 or eap-md5 (VPN 'v' uses it)\n");
+  BOOST_TEST(errors(vpn_text("", "    ike-policy local-auth-method eap-tls\n")).find("eap-tls is not supported yet") != std::string::npos);
   // the VPN's own method hides its template's
   BOOST_TEST(warnings("ike-policy-template i remote-auth-method eap-radius\n" +
                       vpn_text("", "    ike-policy remote-auth-method pre-shared-key\n")) == "");

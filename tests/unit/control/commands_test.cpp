@@ -114,8 +114,8 @@ BOOST_AUTO_TEST_CASE(connections_are_loaded_listed_replaced_and_unloaded) {
   BOOST_TEST(rig.service.overlay.vpns.size() == 1U);  // what cannot be brought up is not the engine's
   BOOST_TEST(rig.service.overlay.vpns.contains("site"));
   BOOST_TEST(rig.error("initiate", with({{"child", "other"}})) ==
-             "connection certs: auth = any is not supported yet: expected psk or pubkey");
-  BOOST_TEST(rig.log.front().text == "connection certs: auth = any is not supported yet: expected psk or pubkey");
+             "connection certs: auth = any is not supported yet: expected psk, pubkey, eap-mschapv2 or eap-md5");
+  BOOST_TEST(rig.log.front().text == "connection certs: auth = any is not supported yet: expected psk, pubkey, eap-mschapv2 or eap-md5");
   rig.load_conn("site", "renamed");
   BOOST_TEST(rig.error("unload-conn", with({{"name", "certs"}})) == "");
   BOOST_TEST(rig.error("unload-conn", with({{"name", "certs"}})) == "connection 'certs' not found for unloading");
@@ -167,6 +167,9 @@ BOOST_AUTO_TEST_CASE(shared_secrets_reach_the_engine_for_each_owner_and_each_pai
   BOOST_TEST(rig.error("load-shared", with({{"id", "eap-joe"}, {"type", "eap"}, {"data", "x"}})) == "");
   BOOST_TEST((*rig.call("get-shared").list("keys") == vici::List{"eap-joe", "ike-site"}));
   BOOST_TEST(rig.loaded.overlay.apply().has_value());
+  BOOST_TEST_REQUIRE(rig.service.overlay.eap_keys.size() == 1U);
+  BOOST_TEST(rig.service.overlay.eap_keys[0]->ids.empty());
+  BOOST_TEST((as_text(rig.service.overlay.eap_keys[0]->secret.view()) == "x"));
   const auto& keys = rig.service.overlay.preshared_keys;
   BOOST_TEST_REQUIRE(keys.size() == 3U);
   BOOST_TEST(keys[0]->ids.size() == 2U);

@@ -206,6 +206,35 @@ BOOST_AUTO_TEST_CASE(a_child_that_differs_keeps_its_own_options) {
   BOOST_TEST((vpn.ipsec_of(vpn.policies[1]).hw_offload == model::HwOffload::Auto));
 }
 
+BOOST_AUTO_TEST_CASE(eap_of_either_end) {
+  const auto with_auth = [](std::string_view local, std::string_view remote) {
+    vici::Section section;
+    section.add_list("remote_addrs", {"198.51.100.1"});
+    section.add_section("local").add("auth", local).add("eap_id", "joe@example.com");
+    section.add_section("remote").add("auth", remote).add("eap_id", "%any");
+    section.add_section("children").add_section("net").add("start_action", "trap");
+    return section;
+  };
+  const auto gateway = control::parse_connection("site", with_auth("psk", "eap-mschapv2"));
+  BOOST_TEST_REQUIRE(gateway.has_value());
+  const model::Vpn& vpn = *gateway->vpn;
+  BOOST_CHECK(vpn.authentication.remote == model::AuthMethod::EapMschapv2);
+  BOOST_TEST(vpn.authentication.remote_eap_id->is_any());
+  BOOST_TEST(!vpn.authentication.local_eap_id.has_value());
+  BOOST_CHECK(vpn.ipsec.start_action == model::StartAction::None);
+  BOOST_TEST(gateway->warnings.back() == "EAP is for peers that begin: start_action is treated as none");
+  const auto user = control::parse_connection("site", with_auth("eap-md5", "psk"));
+  BOOST_TEST_REQUIRE(user.has_value());
+  BOOST_CHECK(user->vpn->authentication.local == model::AuthMethod::EapMd5);
+  BOOST_TEST(user->vpn->authentication.local_eap_id->to_string() == "joe@example.com");
+  BOOST_CHECK(user->vpn->ipsec.start_action == model::StartAction::Trap);
+  BOOST_TEST(refusal(with_auth("eap-md5", "eap-md5")).find("it does not say who the gateway is") != std::string::npos);
+  BOOST_TEST(refusal(with_auth("eap-md5", "eap-mschapv2")).find("one method for both") != std::string::npos);
+  vici::Section ppk = with_auth("psk", "eap-md5");
+  ppk.add("ppk_id", "a");
+  BOOST_TEST(refusal(ppk) == "not supported yet: ppk_id together with EAP, config discarded");
+}
+
 BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
   BOOST_TEST(refused_option("no_such_thing", "1") == "unknown option: no_such_thing, config discarded");
   BOOST_TEST(refused_child_option("no_such_thing", "1") == "unknown option: no_such_thing, config discarded");
@@ -233,8 +262,8 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
   twice.add_section("local-2").add("auth", "psk");
   BOOST_TEST(refusal(twice).starts_with("not supported yet: several local sections"));
   vici::Section eap = site();
-  eap.add_section("remote-2").add("auth", "eap-mschapv2");
-  BOOST_TEST(refusal(eap) == "not supported yet: auth with this value, config discarded (expected psk or pubkey)");
+  eap.add_section("remote-2").add("auth", "eap-tls");
+  BOOST_TEST(refusal(eap) == "not supported yet: auth with this value, config discarded (expected psk, pubkey, eap-mschapv2 or eap-md5)");
   vici::Section stray;
   stray.add_section("somewhere");
   BOOST_TEST(refusal(stray) == "unknown option: somewhere, config discarded");

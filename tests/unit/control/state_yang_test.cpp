@@ -97,7 +97,9 @@ model::RuntimeState full_state() {
   state.counters.values.fill(UINT64_MAX);
   model::IkeSaState& sa = state.ike_sas.emplace_back(test::guide_ike_sa());
   sa.unique_id = 2;
+  sa.local_eap_id = "bob";
   sa.remote_eap_id = "carol";
+  sa.eap_method = "eap-md5";
   sa.local_vips = {IpAddress::parse("10.9.0.1").value(), IpAddress::parse("2001:db8::9").value()};
   sa.remote_vips = {IpAddress::parse("10.9.0.2").value()};
   sa.dns = sa.nbns = sa.dhcp = {IpAddress::parse("10.9.0.53").value()};
@@ -327,7 +329,8 @@ BOOST_AUTO_TEST_CASE(every_leaf_of_the_guide_is_in_the_schema) {
   check("ike/ike-sa/",
         "unique-id name version state local-address remote-address local-port remote-port initiator-spi responder-spi enc-alg auth-alg "
         "aead-alg "
-        "prf-alg dh-group established-time rekey-time reauth-time udp-encap mobike local-id remote-id remote-eap-id local-vip remote-vip "
+        "prf-alg dh-group established-time rekey-time reauth-time udp-encap mobike local-id remote-id local-eap-id remote-eap-id "
+        "eap-method local-vip remote-vip "
         "dns nbns dhcp "
         "initiator");
   check("ike/ike-sa/child-sa/",

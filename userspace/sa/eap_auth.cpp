@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+// IKE_AUTH with EAP, both roles: RFC 7296 2.16, RFC 5998.
+//
+//   initiator                                        responder
+//   IDi, [CERTREQ], SA, TSi, TSr, ...           ──►
+//                                               ◄── IDr, [CERT], AUTH, EAP      AUTH is left out where EAP alone proves (RFC 5998)
+//   EAP                                         ──►
+//                                               ◄── EAP                         as often as the method needs
+//   EAP                                         ──►
+//                                               ◄── EAP (Success)
+//   AUTH                                        ──►
+//                                               ◄── AUTH, SA, TSi, TSr, ...
+#include "sa/eap_auth.h"
+
+#include "auth/psk.h"
+#include "sa/explain.h"
+#include "sa/ike_sa.h"
+#include "sa/message_rules.h"
+
+namespace svti::sa {
+
+using model::AuthMethod;
+using model::Cause;
+using model::Identity;
+using model::Side;
+using model::Verdict;
+using wire::ExchangeType;
+using wire::NotifyType;
+using wire::PayloadType;
+using Stage = EapExchange::Stage;
+
+namespace {
+
+constexpr std::uint32_t kMaxRounds = 64;        // RFC 7296 2.16 asks for ten at least
+constexpr Duration kLongestTalk = seconds(60);  // from the first IKE_AUTH request to the last: a stranger has no more
+constexpr Duration kFailedLife = seconds(10);   // an answered failure is remembered this long for retransmissions
+
+void explain_eap_key(const model::Configuration& configuration, const std::string& user, model::Explanation& out) {
+  std::vector<model::Comparison> rows;
+  for (const auto& key : configuration.eap_keys) {
+    std::string ids;
+    for (const Identity& id : key->ids) ids += (ids.empty() ? "" : ", ") + id.to_string();
+    if (rows.size() < model::kMaxRows) rows.push_back({cell(key->name), cell(ids.empty() ? "any" : ids), cell(user), Verdict::Fails});
+  }
+  if (!rows.empty()) out.tables.push_back({"eap-key", std::move(rows)});
+  out.advice = {Side::Ours, "eap-key", cell("add an eap-key with `id " + cell(user) + "`, or that id to an entry there is")};
+}
+
+}  // namespace
+
+std::optional<eap::Type> eap_type_of(AuthMethod method) {
+  if (method == AuthMethod::EapMd5) return eap::Type::Md5Challenge;
+  if (method == AuthMethod::EapMschapv2) return eap::Type::MsChapV2;
+  return std::nullopt;
+}
+
+Bytes eap_octets(const Identity& identity) {
+  if (identity.type == wire::IdType::Fqdn || identity.type == wire::IdType::Rfc822Addr || identity.type == wire::IdType::KeyId)
+    return identity.data;
+  return to_bytes(as_bytes(identity.to_string()));
+}
+
+Identity eap_identity(ByteView octets) {
+  auto parsed = Identity::parse(as_text(octets));
+  if (parsed && !parsed->is_pattern()) return *parsed;
+  return {wire::IdType::KeyId, to_bytes(octets)};
+}
+
+const Identity& IkeSa::peer_identity() const { return remote_eap_id_ ? *remote_eap_id_ : remote_id_; }
+
+bool IkeSa::eap_awaits_peer() const { return eap_ && eap_->stage != Stage::Asked && auth_ && auth_->awaited == 0; }
+
+AuthRound IkeSa::auth_round() const {
+  if (!eap_) return AuthRound::Whole;
+  switch (eap_->stage) {
+    case Stage::Asked:
+      return role_ == Role::Initiator ? AuthRound::EapBegins : AuthRound::Whole;
+    case Stage::Method:
+      return AuthRound::Eap;
+    case Stage::Proof:
+      break;
+  }
+  return AuthRound::EapEnds;
+}
+
+// AUTH is made with the MSK; without one each end takes its own SK_p (RFC 7296 2.16).
+Bytes IkeSa::eap_auth_octets(bool ours) const {
+  model::PresharedKey key;
+  key.secret = eap_->msk.empty() ? sk_p(ours, false).clone() : eap_->msk.clone();
+  return auth_octets(key, ours);
+}
+
+bool IkeSa::proves_eap(const Payloads& payloads) const {
+  const auto* auth = find_payload<wire::AuthPayload>(payloads);
+  return auth != nullptr && auth->method == wire::AuthMethod::SharedKeyMic && constant_time_equal(auth->data, eap_auth_octets(false));
+}
+
+void IkeSa::explain_eap(Cause cause, const std::string& user, model::Explanation& why) const {
+  const model::Vpn& vpn = auth_ ? *auth_->vpn : *vpn_;
+  const bool initiator = role_ == Role::Initiator;
+  const std::string method(name_of(eap_ ? eap_->method : initiator ? vpn.authentication.local : vpn.authentication.remote));
+  if (cause == Cause::NoKey) return explain_eap_key(*ctx_.config, user, why);
+  why.tables.push_back({"EAP", {{"method", method, "", Verdict::NotCompared}, {"identity", cell(user), "", Verdict::NotCompared}}});
+  why.advice = {Side::Either, "eap-key",
+                cell("the secret of " + cell(user) + " must be the same at both ends, and both must use " + method)};
+}
+
+// --- initiator --------------------------------------------------------------------------------------------------------------
+
+// Our first request goes out without AUTH.
+void IkeSa::ask_for_eap(TimePoint now, Effects& out) {
+  const model::Vpn& vpn = *auth_->vpn;
+  const model::Authentication& how = vpn.authentication;
+  const auto type = eap_type_of(how.local);
+  if (role_ == Role::Responder || !type) {
+    return cannot_prove(
+        Cause::AuthMethod, "local-auth-method " + std::string(name_of(how.local)) + " is for the end that begins, and the peer has begun",
+        [&](model::Explanation& why) {
+          why.advice = {Side::Either, "vpn " + vpn.name + " ike-policy local-auth-method", "begin from here, or use another method here"};
+        },
+        now, out);
+  }
+  if (init_->ppk) return cannot_prove(Cause::AuthMethod, "a PPK together with EAP is not supported yet", {}, now, out);
+  const Identity user = how.local_eap_id.value_or(local_id_);
+  const model::EapKey* key = ctx_.eap_keys.find(vpn.remote_id.value_or(Identity::of(remote_.address)), user);
+  if (key == nullptr) {
+    const std::string name = user.to_string();
+    return cannot_prove(
+        Cause::NoKey, "no eap-key for our EAP identity " + name + ": add one with `id " + name + "`",
+        [&](model::Explanation& why) { explain_eap(Cause::NoKey, name, why); }, now, out);
+  }
+  eap_ = std::make_unique<EapExchange>();
+  eap_->method = how.local;
+  eap_->only = model::is_eap(how.remote);
+  eap_->peer.emplace(*type, eap_octets(user), key->secret.clone(), ctx_.entropy);
+  local_eap_id_ = user;
+  log(out, Subsystem::Ike, 1,
+      "authenticating as " + local_id_.to_string() + " by " + std::string(name_of(how.local)) + ", EAP identity " + user.to_string());
+  send_auth_request({}, now, out);
+}
+
+void IkeSa::on_eap_response(AuthRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
+  if (!auth_) {
+    auth_.emplace();
+    auth_->vpn = vpn_;
+  }
+  auth_->sent = std::move(request);
+  const auto* eap = find_payload<wire::EapPayload>(payloads);
+  if (eap_->stage == Stage::Asked) return on_eap_begun(payloads, now, out);
+  if (const auto* error = find_error(payloads); error != nullptr && !find_payload<wire::AuthPayload>(payloads) && eap == nullptr) {
+    const std::string user = local_eap_id_->to_string();
+    model::Explanation why = connect_failure(error->type == NotifyType::AuthenticationFailed ? Cause::Authentication : Cause::Refused,
+                                             "the peer answered " + wire::to_string(error->type) + " to EAP identity " + user, now);
+    explain_eap(Cause::Authentication, user, why);
+    return fail_connect(std::move(why), now, out, false);
+  }
+  if (eap_->stage == Stage::Method) return take_eap_step(eap_->peer->receive(eap->data), now, out);
+  // The responder has accepted us: now it is told when we do not accept it.
+  if (!proves_eap(payloads)) {
+    return refuse_responder(
+        connect_failure(Cause::Authentication, "its AUTH was not made with the key that EAP gave: somebody else did that EAP", now), now,
+        out);
+  }
+  auth_->payloads = payloads;
+  accept_responder(now, out);
+}
+
+// the first answer: who the responder is, its AUTH, and the first EAP packet
+void IkeSa::on_eap_begun(const Payloads& payloads, TimePoint now, Effects& out) {
+  const auto* error = find_error(payloads);
+  const auto* id = find_id(payloads, PayloadType::IdResponder);
+  const auto fail = [&](Cause cause, std::string reason, const model::Advice& advice) {
+    model::Explanation why = connect_failure(cause, std::move(reason), now);
+    if (!advice.text.empty()) why.advice = advice;
+    fail_connect(std::move(why), now, out, false);
+  };
+  if (error != nullptr) {
+    const bool refused = error->type == NotifyType::AuthenticationFailed;
+    return fail(refused ? Cause::Authentication : Cause::Refused,
+                "the peer answered " + wire::to_string(error->type) +
+                    (refused ? ": it knows no " + local_id_.to_string() + " who uses EAP (its log says more)" : std::string()),
+                {Side::Either, "vpn " + vpn_->name + " local-id", "the peer must ask for EAP from " + cell(local_id_.to_string())});
+  }
+  if (id == nullptr || find_payload<wire::EapPayload>(payloads) == nullptr)
+    return fail(Cause::Malformed, "the peer's answer to our wish for EAP has no " + std::string(id == nullptr ? "IDr" : "EAP"), {});
+  remote_id_ = {id->id_type, id->data};
+  if (vpn_->remote_id && !vpn_->remote_id->matches(remote_id_))
+    return fail(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + vpn_->remote_id->to_string(), {});
+  auth_->payloads = payloads;
+  // Without AUTH it is EAP that has to prove who the responder is, if that may be.
+  if (find_payload<wire::AuthPayload>(payloads) == nullptr && eap_->only) return begin_eap_method(now, out);
+  if (find_payload<wire::AuthPayload>(payloads) == nullptr) {
+    return fail(Cause::AuthMethod, "it does not prove who it is before EAP",
+                {Side::Either, "vpn " + vpn_->name + " ike-policy remote-auth-method",
+                 "have the peer authenticate itself by " + std::string(name_of(vpn_->authentication.remote))});
+  }
+  check_peer(now, out);
+}
+
+// --- responder --------------------------------------------------------------------------------------------------------------
+
+// The peer's first request has no AUTH, and its VPN wants EAP of it.
+void IkeSa::serve_eap(TimePoint now, Effects& out) {
+  const VpnPtr vpn = auth_->vpn;
+  const model::Authentication& how = vpn->authentication;
+  const auto type = eap_type_of(how.remote);
+  if (!type) return refuse_peer(Cause::AuthMethod, std::string(name_of(how.remote)) + " is not supported yet", {}, now, out);
+  if (init_->ppk) return refuse_peer(Cause::AuthMethod, "a PPK together with EAP is not supported yet", {}, now, out);
+  eap_ = std::make_unique<EapExchange>();
+  eap_->method = how.remote;
+  eap_->only = model::is_eap(how.local);
+  if (eap_->only && find_notify(auth_->payloads, NotifyType::EapOnlyAuthentication) == nullptr) {
+    return refuse_peer(
+        Cause::AuthMethod,
+        "it wants us to authenticate ourselves by other means than EAP, and local-auth-method is " + std::string(name_of(how.local)),
+        [&](model::Explanation& why) {
+          why.advice = {Side::Either, "vpn " + vpn->name + " ike-policy local-auth-method",
+                        "set it to pre-shared-key or certificate here, or have the peer do with EAP alone (RFC 5998)"};
+        },
+        now, out);
+  }
+  give_up_at_ = now + kLongestTalk;
+  // who is meant by EAP: as configured, asked for, or the IKE identity
+  const bool ask = how.remote_eap_id && how.remote_eap_id->is_pattern();
+  const Bytes identity = ask ? Bytes() : eap_octets(how.remote_eap_id.value_or(remote_id_));
+  const auto password_of = [this, vpn](const Bytes& octets) -> Result<Secret> {
+    const Identity user = eap_identity(octets);
+    const auto& wanted = vpn->authentication.remote_eap_id;
+    if (wanted && !wanted->matches(user))
+      return config_error("its EAP identity is " + user.to_string() + ", remote-eap-id is " + wanted->to_string());
+    const model::EapKey* key = ctx_.eap_keys.find(local_id_, user);
+    if (key == nullptr) return config_error("no eap-key for its EAP identity " + user.to_string());
+    return key->secret.clone();
+  };
+  eap_->server.emplace(*type, identity, std::string(as_text(eap_octets(local_id_))), password_of, ctx_.entropy);
+  log(out, Subsystem::Ike, 1,
+      "the peer " + remote_id_.to_string() + " is to prove itself by " + std::string(name_of(how.remote)) +
+          (ask ? ", and asked for its EAP identity" : std::string()));
+  if (eap_->only) return answer_with_eap({}, now, out);
+  prove_ourselves(now, out);
+}
+
+// our half is there: it goes out with the first EAP packet
+void IkeSa::answer_with_eap(const Proof& proof, TimePoint now, Effects& out) {
+  Payloads answer = {id_payload(true)};
+  if (proof.certificate) add_certificates(answer, *proof.certificate);
+  auth_->certificate.reset();  // it has done its part
+  if (!eap_->only) answer.push_back(proof.auth);
+  eap_->stage = Stage::Method;
+  const eap::Step first = eap_->server->begin();
+  if (first.kind != eap::Step::Kind::Send) return refuse_peer(Cause::AuthMethod, first.reason, {}, now, out);
+  answer.push_back(wire::EapPayload{first.packet});
+  send_response(auth_->request, answer, out);
+}
+
+void IkeSa::on_eap_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+  auth_->request = header;
+  if (eap_->stage == Stage::Method) return take_eap_step(eap_->server->receive(find_payload<wire::EapPayload>(payloads)->data), now, out);
+  if (!proves_eap(payloads))
+    return refuse_peer(Cause::WrongKey, "its AUTH was not made with the key that EAP gave: somebody else did that EAP", {}, now, out);
+  learn_crash_token(payloads);
+  peer_accepted(now, out);
+}
+
+// RFC 3748 4.2: the peer is told by an EAP Failure; RFC 7296 2.16: which ends the IKE SA
+void IkeSa::refuse_eap(const eap::Step& step, TimePoint now, Effects& out) {
+  const Bytes& octets = eap_->server->identity();
+  const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
+  const bool missing = !octets.empty() && ctx_.eap_keys.find(local_id_, eap_identity(octets)) == nullptr;
+  model::Explanation why =
+      auth_refusal(missing ? Cause::NoKey : Cause::Authentication, "EAP with " + user + " failed: " + step.reason, now);
+  why.vpn = auth_->vpn->name;
+  explain_eap(why.cause, user, why);
+  const std::string reason = why.reason;
+  out.emplace_back(Explained{std::move(why)});
+  const wire::Header request = auth_->request;
+  auth_.reset();
+  log(out, Subsystem::Ike, 0, "peer " + remote_.to_string() + " refused: " + reason);
+  notice(out, Notice::Kind::IkeFailed, reason);
+  send_response(request, {wire::EapPayload{step.packet}}, out);
+  set_phase(model::IkeSaPhase::Deleting, out);
+  give_up_at_ = now + kFailedLife;
+}
+
+// the peer does not go on: why, as far as we know
+model::Explanation IkeSa::eap_abandoned(std::string reason, TimePoint now) const {
+  const Bytes& octets = eap_->server->identity();
+  const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
+  if (const std::string said = eap_->server->refusal(); !said.empty()) reason += ", having been told as " + user + " that " + said;
+  model::Explanation why = auth_refusal(Cause::Authentication, std::move(reason), now);
+  why.vpn = auth_->vpn->name;
+  explain_eap(Cause::Authentication, user, why);
+  return why;
+}
+
+// RFC 7296 2.21.2: an initiator that ends it says so in an INFORMATIONAL. Whatever is in there, nothing else comes of it.
+void IkeSa::on_eap_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+  const auto* error = find_error(payloads);
+  model::Explanation why =
+      eap_abandoned("it broke off EAP" + (error == nullptr ? std::string() : " (" + wire::to_string(error->type) + ")"), now);
+  const std::string reason = why.reason;
+  out.emplace_back(Explained{std::move(why)});
+  auth_.reset();
+  log(out, Subsystem::Ike, 0, "peer " + remote_.to_string() + " gone: " + reason);
+  notice(out, Notice::Kind::IkeFailed, reason);
+  send_response(header, {}, out);
+  set_phase(model::IkeSaPhase::Deleting, out);
+  give_up_at_ = now + kFailedLife;
+}
+
+// --- both -------------------------------------------------------------------------------------------------------------------
+
+void IkeSa::begin_eap_method(TimePoint now, Effects& out) {
+  eap_->stage = Stage::Method;
+  const Bytes packet = find_payload<wire::EapPayload>(auth_->payloads)->data;
+  take_eap_step(eap_->peer->receive(packet), now, out);
+}
+
+// What EAP says next, at once or after a while: everything that it awaits ends here.
+void IkeSa::take_eap_step(eap::Step step, TimePoint now, Effects& out) {
+  using Kind = eap::Step::Kind;
+  const bool initiator = role_ == Role::Initiator;
+  if (++eap_->rounds > kMaxRounds && step.kind == Kind::Send) {
+    step.kind = Kind::Failure;
+    step.reason = "EAP does not come to an end";
+    if (!initiator) step.packet = eap::encode_packet(eap::Code::Failure, step.packet.at(1));
+  }
+  // RFC 5998 3: it is EAP alone that proves who the responder is, hence a method by which both do
+  const eap::Type type = *eap_type_of(eap_->method);
+  if (step.kind == Kind::Success && step.msk.empty() && (eap_->only || eap::is_mutual(type))) {
+    step.kind = Kind::Failure;
+    step.reason = eap::to_string(type) + " gave no key";
+    if (!initiator) step.packet = eap::encode_packet(eap::Code::Failure, step.packet.at(1));
+  }
+  if (step.kind == Kind::Failure && !initiator) return refuse_eap(step, now, out);
+  if (step.kind == Kind::Failure) {
+    const std::string user = local_eap_id_->to_string();
+    model::Explanation why = connect_failure(Cause::Authentication, "EAP as " + user + " failed: " + step.reason, now);
+    why.tables.clear();
+    explain_eap(Cause::Authentication, user, why);
+    return fail_connect(std::move(why), now, out, false);
+  }
+  Payloads payloads;
+  if (step.kind == Kind::Send || !initiator) payloads.push_back(wire::EapPayload{std::move(step.packet)});
+  if (step.kind == Kind::Success) {
+    eap_->msk = std::move(step.msk);
+    eap_->stage = Stage::Proof;
+    eap_method_ = eap_->method;
+    if (!initiator) remote_eap_id_ = eap_identity(eap_->server->identity());
+    log(out, Subsystem::Ike, 1,
+        std::string(name_of(eap_->method)) + " succeeded with EAP identity " + (initiator ? *local_eap_id_ : *remote_eap_id_).to_string());
+    if (initiator) payloads.push_back(wire::AuthPayload{wire::AuthMethod::SharedKeyMic, eap_auth_octets(true)});
+    if (initiator) add_crash_token(payloads);
+  }
+  if (!initiator) return send_response(auth_->request, payloads, out);
+  AuthRequest request = std::move(*auth_->sent);
+  auth_->sent.reset();
+  send_request(ExchangeType::IkeAuth, payloads, std::move(request), now, out);
+}
+
+}  // namespace svti::sa
