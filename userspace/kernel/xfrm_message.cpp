@@ -83,12 +83,9 @@ constexpr KernelAlgorithm kCiphers[] = {
     {value(wire::EncryptionId::CamelliaCbc), "cbc(camellia)", 0},
 };
 constexpr KernelAlgorithm kIntegrities[] = {
-    {value(wire::IntegrityId::HmacMd5_96), "hmac(md5)", 96},
-    {value(wire::IntegrityId::HmacSha1_96), "hmac(sha1)", 96},
-    {value(wire::IntegrityId::AesXcbc96), "xcbc(aes)", 96},
-    {value(wire::IntegrityId::AesCmac96), "cmac(aes)", 96},
-    {value(wire::IntegrityId::HmacSha256_128), "hmac(sha256)", 128},
-    {value(wire::IntegrityId::HmacSha384_192), "hmac(sha384)", 192},
+    {value(wire::IntegrityId::HmacMd5_96), "hmac(md5)", 96},         {value(wire::IntegrityId::HmacSha1_96), "hmac(sha1)", 96},
+    {value(wire::IntegrityId::AesXcbc96), "xcbc(aes)", 96},          {value(wire::IntegrityId::AesCmac96), "cmac(aes)", 96},
+    {value(wire::IntegrityId::HmacSha256_128), "hmac(sha256)", 128}, {value(wire::IntegrityId::HmacSha384_192), "hmac(sha384)", 192},
     {value(wire::IntegrityId::HmacSha512_256), "hmac(sha512)", 256},
 };
 
