@@ -148,7 +148,8 @@ BOOST_DATA_TEST_CASE(two_exchanges_bring_up_both_sas_with_every_algorithm_and_bo
   const std::vector<std::string> expected = {"IKE_SA_INIT request 0", "IKE_SA_INIT response 0", "IKE_AUTH request 1",
                                              "IKE_AUTH response 1"};
   BOOST_TEST(recorded == expected, boost::test_tools::per_element());
-  BOOST_TEST(pair.right.logged("received IKE_AUTH request 1 { IDi AUTH N(QCD_TOKEN) N(INITIAL_CONTACT) SA TSi TSr N(SUPPORTED_AUTH_METHODS) }"));
+  BOOST_TEST(
+      pair.right.logged("received IKE_AUTH request 1 { IDi AUTH N(QCD_TOKEN) N(INITIAL_CONTACT) SA TSi TSr N(SUPPORTED_AUTH_METHODS) }"));
   BOOST_TEST(pair.left.logged("received IKE_AUTH response 1 { IDr AUTH N(QCD_TOKEN) SA TSi TSr }"));
   BOOST_TEST(pair.carries());
   BOOST_TEST(pair.right.rekey("left", "net").has_value());

@@ -65,8 +65,8 @@ class Document {
  public:
   // nothing configured: no VRF, no IKE
   Document();
-  // Whole or not at all: any error means no document. Warnings (a leaf without effect yet, a weak algorithm) are in warnings(). VPNs and keys that are
-  // equal to those of `before` are the same objects in resolved().
+  // Whole or not at all: any error means no document. Warnings (a leaf without effect yet, a weak algorithm) are in warnings(). VPNs and
+  // keys that are equal to those of `before` are the same objects in resolved().
   static tl::expected<Document, Diagnostics> parse(std::string_view text, std::string_view file_name, const Document* before = nullptr);
   // All edits, in their order, or none. A finding's line is the number of its edit, from 1.
   tl::expected<Document, Diagnostics> edited(const std::vector<Edit>& edits) const;

@@ -37,8 +37,8 @@ struct Resolution {
 // that are equal to those of `before` (may be null) are the same objects.
 Resolution resolve(const Schema& schema, const Node& root, const Resolution* before, Findings& findings);
 
-// One warning for each kind of node that is set and has no effect yet, and for each weak algorithm; whether there is any. `only_new`: the tree that went before had
-// none, so what is shared with it need not be looked at.
+// One warning for each kind of node that is set and has no effect yet, and for each weak algorithm; whether there is any. `only_new`: the
+// tree that went before had none, so what is shared with it need not be looked at.
 bool warn_of_leaves(const Node& root, bool only_new, Findings& findings);
 
 }  // namespace svti::config

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/render_state.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -199,6 +200,23 @@ Tree ike_sa_tree(const model::IkeSaState& sa) {
 
 Tree ike_sas_tree(const model::RuntimeState& state) { return Tree{{"total", state.ike_sas_total}, {"half-open", state.ike_sas_half_open}}; }
 
+// RFC 6991 date-and-time, UTC
+std::string time_text(std::chrono::sys_seconds time) { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", time); }
+
+// name of the list, and its entries: of certificates or of authorities
+std::pair<std::string, Tree> certificates_tree(const model::RuntimeState& state, bool authorities) {
+  Tree entries = Tree::array();
+  for (const model::CertificateState& one : state.certificates) {
+    if (one.authority != authorities) continue;
+    entries.push_back(Tree{{"name", one.name},
+                           {"subject", one.subject},
+                           {"validity", model::kValidityNames.at(static_cast<std::size_t>(one.validity))},
+                           {"not-before", time_text(one.not_before)},
+                           {"not-after", time_text(one.not_after)}});
+  }
+  return {authorities ? "certificate-authority-state" : "certificate-state", std::move(entries)};
+}
+
 Tree tasks_tree(const model::TaskState& tasks) {
   const auto add = [](Tree& tree, const model::TaskState::ByPriority& counts) {
     tree["critical"] = counts.critical;
@@ -305,12 +323,20 @@ std::string StateRenderer::totals() {
     print_member("ike-sas", ike_sas_tree(state_), 1, out);
     print_member("task-processing", tasks_tree(state_.tasks), 1, out);
     print_member("counters", counters_tree(state_.counters), 1, out);
+    for (const bool authorities : {false, true}) {
+      const auto [name, entries] = certificates_tree(state_, authorities);
+      print_member(name, entries, 1, out);
+    }
     return out;
   }
   if (has_applied_) out += ",\n";
   if (whole_) {
     out += "\"ike-sas\":" + to_json(ike_sas_tree(state_)) + ",\n\"task-processing\":" + to_json(tasks_tree(state_.tasks)) +
            ",\n\"counters\":" + to_json(counters_tree(state_.counters)) + ",\n";
+    for (const bool authorities : {false, true}) {
+      const auto [name, entries] = certificates_tree(state_, authorities);
+      if (!entries.empty()) out += to_json(name) + ":" + to_json(entries) + ",\n";
+    }
   }
   return out + "\"vpn-counters\":[";
 }

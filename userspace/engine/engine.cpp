@@ -473,6 +473,7 @@ model::RuntimeState Engine::summary() {
   out.tasks.workers.medium = 1;
   out.tasks.scheduled = core_.scheduled() + leaving_.size();
   for (const Waiter& waiter : waiters_) out.tasks.scheduled += waiter.timer ? 1 : 0;
+  out.certificates = certificate_states(*core_.configuration(), std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
   return out;
 }
 

@@ -19,28 +19,49 @@ std::string date_of(std::chrono::sys_seconds time) {
 
 // `entry`: a model::LocalCertificate or a model::Authority
 template <typename Entry>
-void look_at(std::string_view kind, const Entry& entry, std::chrono::sys_seconds now, std::vector<LogLine>& out) {
-  const std::string who = std::string(kind) + " " + entry.name + " (" + entry.subject + ")";
-  std::string text;
+model::CertificateState state_of(const Entry& entry, bool authority, std::chrono::sys_seconds now) {
+  model::CertificateState out{entry.name, entry.subject, authority, entry.not_before, entry.not_after};
   if (entry.not_after < now) {
-    text = who + " expired on " + date_of(entry.not_after) + ": replace it";
+    out.validity = model::Validity::Expired;
   } else if (entry.not_before > now) {
-    text = who + " is valid only from " + date_of(entry.not_before) + ": is the clock right?";
+    out.validity = model::Validity::NotYetValid;
   } else if (entry.not_after - now < kWarnBefore) {
-    const auto days = std::chrono::duration_cast<std::chrono::days>(entry.not_after - now).count();
-    text = who + " expires on " + date_of(entry.not_after) + ", in " + std::to_string(days) + " days: have it renewed";
-  } else {
-    return;
+    out.validity = model::Validity::ExpiresSoon;
   }
-  out.push_back({Subsystem::Config, 0, {}, std::move(text)});
+  return out;
+}
+
+std::string warning_of(const model::CertificateState& one, std::chrono::sys_seconds now) {
+  const std::string who = (one.authority ? "certificate-authority " : "certificate ") + one.name + " (" + one.subject + ")";
+  switch (one.validity) {
+    case model::Validity::Valid:
+      break;
+    case model::Validity::Expired:
+      return who + " expired on " + date_of(one.not_after) + ": replace it";
+    case model::Validity::NotYetValid:
+      return who + " is valid only from " + date_of(one.not_before) + ": is the clock right?";
+    case model::Validity::ExpiresSoon: {
+      const auto days = std::chrono::duration_cast<std::chrono::days>(one.not_after - now).count();
+      return who + " expires on " + date_of(one.not_after) + ", in " + std::to_string(days) + " days: have it renewed";
+    }
+  }
+  return {};
 }
 
 }  // namespace
 
+std::vector<model::CertificateState> certificate_states(const model::Configuration& configuration, std::chrono::sys_seconds now) {
+  std::vector<model::CertificateState> out;
+  for (const auto& one : configuration.certificates) out.push_back(state_of(*one, false, now));
+  for (const auto& one : configuration.authorities) out.push_back(state_of(*one, true, now));
+  return out;
+}
+
 std::vector<LogLine> expiry_warnings(const model::Configuration& configuration, std::chrono::sys_seconds now) {
   std::vector<LogLine> out;
-  for (const auto& one : configuration.certificates) look_at("certificate", *one, now, out);
-  for (const auto& one : configuration.authorities) look_at("certificate-authority", *one, now, out);
+  for (const model::CertificateState& one : certificate_states(configuration, now)) {
+    if (one.validity != model::Validity::Valid) out.push_back({Subsystem::Config, 0, {}, warning_of(one, now)});
+  }
   return out;
 }
 

@@ -7,12 +7,15 @@
 
 #include "base/log.h"
 #include "model/config.h"
+#include "model/state.h"
 
 namespace svti::engine {
 
 inline constexpr std::chrono::hours kWarnBefore{24 * 30};
 
-// A line of level 0 for each certificate, and each authority, of which something is wrong with the time.
+// each certificate and each authority of the configuration
+std::vector<model::CertificateState> certificate_states(const model::Configuration& configuration, std::chrono::sys_seconds now);
+// A line of level 0 for each of which something is wrong with the time.
 std::vector<LogLine> expiry_warnings(const model::Configuration& configuration, std::chrono::sys_seconds now);
 
 }  // namespace svti::engine

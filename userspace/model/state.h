@@ -124,6 +124,17 @@ struct SvtiState {
   std::optional<LinkStatus> link;  // none: the kernel has no such interface
 };
 
+enum class Validity : std::uint8_t { Valid, ExpiresSoon, Expired, NotYetValid };
+inline constexpr std::array<std::string_view, 4> kValidityNames = {"valid", "expires-soon", "expired", "not-yet-valid"};
+
+// until when a certificate, or an authority's, may be used
+struct CertificateState {
+  std::string name, subject;
+  bool authority = false;
+  std::chrono::sys_seconds not_before, not_after;
+  Validity validity = Validity::Valid;
+};
+
 struct RuntimeState {
   std::uint64_t ike_sas_total = 0;
   std::uint64_t ike_sas_half_open = 0;
@@ -132,6 +143,7 @@ struct RuntimeState {
   std::map<std::string, Counters, std::less<>> vpn_counters;
   std::vector<IkeSaState> ike_sas;    // by unique-id
   std::vector<SvtiState> interfaces;  // in the order of the configuration
+  std::vector<CertificateState> certificates;
 };
 
 }  // namespace svti::model

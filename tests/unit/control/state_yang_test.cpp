@@ -95,6 +95,11 @@ model::RuntimeState full_state() {
   model::RuntimeState state = test::guide_state();
   state.vpn_counters["other"] = {};
   state.counters.values.fill(UINT64_MAX);
+  for (const auto validity :
+       {model::Validity::Valid, model::Validity::ExpiresSoon, model::Validity::Expired, model::Validity::NotYetValid}) {
+    for (const bool authority : {false, true})
+      state.certificates.push_back({"c" + std::to_string(static_cast<int>(validity)), "CN=a \"b\"", authority, {}, {}, validity});
+  }
   model::IkeSaState& sa = state.ike_sas.emplace_back(test::guide_ike_sa());
   sa.unique_id = 2;
   sa.local_eap_id = "bob";
