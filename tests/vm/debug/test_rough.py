@@ -43,9 +43,9 @@ def debugfs():
 
 
 @contextlib.contextmanager
-def flood(ends, *more):
-    """Pings both ways, large and small, as fast as they go."""
-    lines = [(ends.a, f"ping -n -f {INSIDE}"), (ends.b, "ping -n -f -s 1400 192.168.1.1"), (ends.a, "ping -n -f -s 3000 fd01::2"), *more]
+def flood(ends, *more, pace="-f"):
+    """Pings both ways, large and small, as fast as they go, or at `pace`."""
+    lines = [(ends.a, f"ping -n {pace} {INSIDE}"), (ends.b, f"ping -n {pace} -s 1400 192.168.1.1"), (ends.a, f"ping -n {pace} -s 3000 fd01::2"), *more]
     running = [host.popen(line, name="flood") for host, line in lines]
     try:
         yield
@@ -367,7 +367,7 @@ def test_random_netlink(lab):
         more = svti.attr(4, rng.choice((60, 1280, 1400, 9000, 70000))) if rng.random() < 0.2 else b""
         return svti.link_message(name, data=data, more=more)
 
-    with flood(ends):
+    with flood(ends, pace="-i 0.1"):  # a flood would leave it two messages a second
         for _ in until(FUZZ_SECONDS):
             name = f"svti{rng.randrange(1, 6)}"
             kind = rng.randrange(6)
