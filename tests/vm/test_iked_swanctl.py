@@ -186,7 +186,9 @@ def test_iked_swanctl_follows_what_happens(gateways, sides):
     swanctl = sides.swanctl
     swanctl("--load-all")
     monitor, log = swanctl.follow("--monitor-sa"), swanctl.follow("--log")
-    # both have registered when a command that was begun after them is answered
+    # they are connected, and have registered when a command that was begun after that is answered
+    socket = str(sides.iked.socket)
+    wait_until(lambda: sum(line.endswith(socket) and " 03 " in line for line in gateways.gwa.run("cat /proc/net/unix").stdout.splitlines()) == 2, "both listen")
     swanctl("--stats")
     swanctl("--initiate", "--child", "net", "--timeout", "60")
     monitor.wait_output(r"site: #\d+, ESTABLISHED, IKEv2")
