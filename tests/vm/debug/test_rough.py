@@ -77,7 +77,7 @@ def test_everything_that_can_be_changed_is_changed_under_traffic(lab):
             for host in (ends.a, ends.b):
                 host.ip(f"link set eth0 mtu {rng.choice((1300, 1400, 1500))}", f"link set svti1 {rng.choice(('up', 'down'))}", "link set svti1 up")
                 # The older SAs go, by and by.
-                host.ip(*(f"xfrm state delete src 10.0.0.{s} dst 10.0.0.{3 - s} proto esp spi {spi - 32 + s:#x}" for s in (1, 2) if spi > 0x1010))
+                host.ip(*(f"xfrm state delete src 10.0.0.{s} dst 10.0.0.{3 - s} proto esp spi {spi - 32 + s:#x}" for s in (1, 2) if spi > 0x1020))
     for host in (ends.a, ends.b):
         host.run("ip link set eth0 mtu 1500")
     ends.a.ping_until(INSIDE)
