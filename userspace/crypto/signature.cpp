@@ -323,6 +323,20 @@ constexpr std::array<SignatureHash, 4> kSupported = {SignatureHash::Sha256, Sign
 
 }  // namespace
 
+Result<Bytes> bare_signature(const Signature& made, const SignatureWish& wish) {
+  const ErrorQueue queue;
+  if (made.method != AuthMethod::DigitalSignature) return system_error("the signature does not name its algorithm");
+  const auto named = split(made.data);
+  if (!named) return fail(named.error());
+  const Algorithm& algorithm = named->algorithm;
+  const bool eddsa = algorithm.kind == Algorithm::Kind::Ed25519 || algorithm.kind == Algorithm::Kind::Ed448;
+  const bool rsa = algorithm.kind == Algorithm::Kind::RsaPss || algorithm.kind == Algorithm::Kind::RsaPkcs1;
+  const bool padded = !rsa || (algorithm.kind == Algorithm::Kind::RsaPss) == (wish.padding == RsaPadding::Pss);
+  const bool hashed = eddsa ? wish.hash == SignatureHash::Identity : algorithm.hash->id == wish.hash;
+  if (!padded || !hashed) return system_error("the signature is made by " + name_of(algorithm) + ", which was not asked for");
+  return to_bytes(named->value);
+}
+
 std::string to_string(KeyType type) {
   constexpr std::array<std::string_view, 6> kNames = {"rsa", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "ed448"};
   return std::string(kNames.at(static_cast<std::size_t>(type)));

@@ -33,6 +33,15 @@ struct Signature {
   bool operator==(const Signature&) const = default;
 };
 
+// What a key is to sign outside of IKE, and how: the kind of the key says the rest. Hash Identity: EdDSA.
+struct SignatureWish {
+  Bytes octets;
+  SignatureHash hash{};
+  RsaPadding padding = RsaPadding::Pss;  // of RSA; PSS with a salt of the hash's size
+};
+// The signature without the algorithm that RFC 7427 puts in front (of ECDSA the SEQUENCE in DER). Error: it was made in another way.
+Result<Bytes> bare_signature(const Signature& made, const SignatureWish& wish);
+
 // what we verify, as AlgorithmIdentifiers of RFC 7427 in DER
 const std::vector<Bytes>& verifiable_algorithms();
 // What of SUPPORTED_AUTH_METHODS (RFC 9593) a key of this kind ("rsa", "ecdsa-p256") has: whether one of them, and then how RSA pads.
