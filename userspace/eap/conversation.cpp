@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "eap/md5.h"
 #include "eap/mschapv2.h"
+#include "eap/tls.h"
 
 namespace svti::eap {
 
@@ -23,6 +24,9 @@ Server::Server(Type method, Bytes identity, std::string name, PasswordOf passwor
   assert(type_ == Type::Md5Challenge || type_ == Type::MsChapV2);
 }
 
+Server::Server(crypto::TlsSession::Setup setup, Bytes identity, Entropy& entropy)
+    : type_(Type::Tls), identity_(std::move(identity)), setup_(std::move(setup)), entropy_(entropy) {}
+
 Step Server::begin() {
   identifier_ = static_cast<std::uint8_t>(entropy_.below(256));
   if (!identity_.empty()) return begin_method();
@@ -30,6 +34,10 @@ Step Server::begin() {
 }
 
 Step Server::begin_method() {
+  if (type_ == Type::Tls) {
+    method_ = std::make_unique<TlsServer>(setup_);
+    return take(method_->begin(identifier_));
+  }
   auto password = password_of_(identity_);
   if (!password) no_password_ = password.error().message;
   Secret secret = password ? std::move(*password) : Secret(as_bytes(to_hex(entropy_.bytes(16))));
@@ -66,6 +74,8 @@ Step Server::receive(ByteView octets) {
   return take(method_->receive(packet->identifier, packet->data));
 }
 
+Step Server::answer(Answer answer) { return take(method_->answer(std::move(answer))); }
+
 Step Server::take(Method::Reply reply) {
   switch (reply.kind) {
     case Method::Reply::Kind::Send:
@@ -73,6 +83,8 @@ Step Server::take(Method::Reply reply) {
     case Method::Reply::Kind::Done:
       if (!no_password_.empty() || !method_->complete()) return fail("the password does not match");
       return {Step::Kind::Success, encode_packet(Code::Success, static_cast<std::uint8_t>(identifier_ - 1)), method_->msk()};
+    case Method::Reply::Kind::Ask:
+      return {Step::Kind::Ask, {}, {}, {}, std::move(reply.question)};
     case Method::Reply::Kind::Failed:
       break;
   }
@@ -100,6 +112,9 @@ Peer::Peer(Type method, Bytes identity, Secret password, Entropy& entropy) : ide
     method_ = std::make_unique<MsChapV2Peer>(std::move(password), name, entropy);
 }
 
+Peer::Peer(const crypto::TlsSession::Setup& setup, Bytes identity)
+    : identity_(std::move(identity)), method_(std::make_unique<TlsPeer>(setup)) {}
+
 Step Peer::receive(ByteView octets) {
   const auto failure = [](std::string reason) { return Step{Step::Kind::Failure, {}, {}, std::move(reason)}; };
   const auto packet = parse_packet(octets);
@@ -117,19 +132,32 @@ Step Peer::receive(ByteView octets) {
       break;
   }
   if (std::string said = method_->refusal(); !said.empty()) return failure(std::move(said));
-  return failure("it refuses EAP identity " + shown(identity_) + " or its password");
+  return failure("it refuses EAP identity " + shown(identity_) + " or its " + (method_->type() == Type::Tls ? "certificate" : "password"));
 }
 
+Step Peer::respond(Type type, ByteView data) const { return {Step::Kind::Send, encode_packet(Code::Response, identifier_, type, data)}; }
+
+Step Peer::take(Method::Reply reply) const {
+  switch (reply.kind) {
+    case Method::Reply::Kind::Send:
+      return respond(method_->type(), reply.data);
+    case Method::Reply::Kind::Ask:
+      return {Step::Kind::Ask, {}, {}, {}, std::move(reply.question)};
+    case Method::Reply::Kind::Done:
+    case Method::Reply::Kind::Failed:
+      break;
+  }
+  return {Step::Kind::Failure, {}, {}, std::move(reply.reason)};
+}
+
+Step Peer::answer(Answer answer) { return take(method_->answer(std::move(answer))); }
+
 Step Peer::on_request(const PacketView& packet) {
-  const auto respond = [&](Type type, ByteView data) {
-    return Step{Step::Kind::Send, encode_packet(Code::Response, packet.identifier, type, data)};
-  };
+  identifier_ = packet.identifier;
   if (packet.type == Type::Notification) return respond(Type::Notification, {});  // RFC 3748 5.2
   if (packet.type == method_->type()) {
     begun_ = true;
-    Method::Reply reply = method_->receive(packet.identifier, packet.data);
-    if (reply.kind == Method::Reply::Kind::Send) return respond(method_->type(), reply.data);
-    return {Step::Kind::Failure, {}, {}, std::move(reply.reason)};
+    return take(method_->receive(packet.identifier, packet.data));
   }
   // RFC 3748 2.1: one method, which once begun is gone through
   if (begun_)

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "crypto/tls.h"
 #include "eap/method.h"
 
 namespace svti::eap {
@@ -17,11 +18,13 @@ struct Step {
     Send,     // `packet`, and then the other end's is awaited
     Success,  // server: `packet` is the EAP Success to be sent; peer: it has come
     Failure,  // server: `packet` is the EAP Failure to be sent; peer: nothing is to be sent
+    Ask,      // nothing: `question` is to be answered first, by answer()
   };
   Kind kind{};
   Bytes packet = {};
   Secret msk = {};          // of Success; empty: the method makes none
   std::string reason = {};  // of Failure: a sentence without a final stop
+  std::optional<Question> question = {};
 };
 
 // The asking end. A RADIUS server stands behind the same: its packets are passed on instead of made, and what it says is a Step as well.
@@ -33,9 +36,12 @@ class Server {
 
   // `method`: MD5 or MSCHAPv2. `identity`: of the peer; empty: it is asked. `name` is shown to the peer. `entropy` outlives this object.
   Server(Type method, Bytes identity, std::string name, PasswordOf password_of, Entropy& entropy);
+  // EAP-TLS
+  Server(crypto::TlsSession::Setup setup, Bytes identity, Entropy& entropy);
 
   Step begin();
   Step receive(ByteView packet);
+  Step answer(Answer answer);
   const Bytes& identity() const { return identity_; }  // empty: not known yet
   // what the peer's last answer lacked, while it may try again; empty: nothing
   std::string refusal() const;
@@ -49,6 +55,7 @@ class Server {
   Bytes identity_;
   const std::string name_;
   const PasswordOf password_of_;
+  const crypto::TlsSession::Setup setup_;  // of EAP-TLS
   Entropy& entropy_;
   std::uint8_t identifier_ = 0;  // of the request that awaits its response
   std::unique_ptr<Method> method_;
@@ -60,14 +67,20 @@ class Peer {
  public:
   // `identity` is what it answers when it is asked, and its user's name
   Peer(Type method, Bytes identity, Secret password, Entropy& entropy);
+  // EAP-TLS
+  Peer(const crypto::TlsSession::Setup& setup, Bytes identity);
 
   // A packet of the server: a Response comes of it, or the outcome.
   Step receive(ByteView packet);
+  Step answer(Answer answer);
 
  private:
   Step on_request(const PacketView& packet);
+  Step respond(Type type, ByteView data) const;
+  Step take(Method::Reply reply) const;
 
   const Bytes identity_;
+  std::uint8_t identifier_ = 0;  // of the request at hand
   std::unique_ptr<Method> method_;
   bool begun_ = false;
 };
