@@ -566,10 +566,10 @@ class VpnResolver {
     const Node* local_eap_id = node_->child("local-eap-id");
     const Node* remote_eap_id = node_->child("remote-eap-id");
     if (local_eap_id && !is_eap(how.local)) warning(local_eap_id, "has no effect with local-auth-method " + local);
-    if (remote_eap_id && !is_eap(how.remote)) warning(remote_eap_id, "has no effect with remote-auth-method " + remote);
+    if (remote_eap_id && !is_eap(how.remote) && !how.uses_eap_tls()) warning(remote_eap_id, "has no effect with remote-auth-method " + remote);
     if (!is_eap(how.local) && !is_eap(how.remote)) return;
     if (out_.ike.ppk_id) error(at(is_eap(how.local) ? local_leaf : remote_leaf), "EAP together with ppk-id is not supported yet");
-    if (is_eap(how.local) && is_eap(how.remote)) {
+    if (is_eap(how.local) && is_eap(how.remote) && !how.uses_eap_tls()) {
       warning(at(local_leaf),
               local + " at both ends is EAP alone (RFC 5998): who takes the gateway's place may try passwords on what the user answers");
     }
@@ -595,11 +595,15 @@ class VpnResolver {
         error(id, quoted(id->text) + " is not an identity of certificate " + first.name + ": expected one of " +
                       auth::names_in(first.identities) + ", or no local-id for the first of these");
       }
+    } else if (ours.uses_eap_tls()) {
+      if (!certificate) return error(node_, "eap-tls needs a certificate, for both ends show one: expected `certificate NAME`");
     } else if (certificate) {
       warning(certificate, "has no effect with local-auth-method " + std::string(name_of(ours.local)));
     }
     if (ours.remote == model::AuthMethod::Certificate) {
       if (!authority) error(node_, "remote-auth-method certificate needs a remote-ca-certificate: without one nobody is trusted");
+    } else if (ours.uses_eap_tls()) {
+      if (!authority) error(node_, "eap-tls needs a remote-ca-certificate: without one nobody is trusted");
     } else if (authority && ours.local != model::AuthMethod::Certificate) {
       warning(authority, "has no effect with remote-auth-method " + std::string(name_of(ours.remote)));
     }

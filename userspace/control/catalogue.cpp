@@ -187,7 +187,7 @@ class Catalogue::Credentials {
  private:
   // Those that the connection names, else all that have a key.
   void complete_local(const AuthRound& round, model::Authentication& out) {
-    if (out.local != model::AuthMethod::Certificate) return;
+    if (out.local != model::AuthMethod::Certificate && !out.uses_eap_tls()) return;
     const auto add = [&](const crypto::Certificate& one) {
       if (auto certificate = local(one)) out.certificates.push_back(std::move(certificate));
     };
@@ -205,7 +205,7 @@ class Catalogue::Credentials {
         if (auto trusted = authority(one)) out.authorities.push_back(std::move(trusted));
       }
     }
-    if (round.cas.empty() && round.certificates.empty() && out.uses_certificates()) out.authorities = all_authorities_;
+    if (round.cas.empty() && round.certificates.empty() && (out.uses_certificates() || out.uses_eap_tls())) out.authorities = all_authorities_;
   }
 
   model::AuthorityPtr authority(const crypto::Certificate& certificate) {

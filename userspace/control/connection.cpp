@@ -268,13 +268,13 @@ Taken auth(AuthDraft& draft, const Values& values) {
     draft.round.auth_class = text == "any" ? "any" : "public key";
     return {};
   }
-  for (const model::AuthMethod method : {model::AuthMethod::EapMschapv2, model::AuthMethod::EapMd5}) {
+  for (const model::AuthMethod method : {model::AuthMethod::EapMschapv2, model::AuthMethod::EapMd5, model::AuthMethod::EapTls}) {
     if (text != name_of(method)) continue;
     draft.round.auth_class = "EAP";
     draft.round.eap = method;
     return {};
   }
-  static constexpr std::string_view kExpected = "expected psk, pubkey, eap-mschapv2 or eap-md5";
+  static constexpr std::string_view kExpected = "expected psk, pubkey, eap-mschapv2, eap-md5 or eap-tls";
   if (text.starts_with("eap") || text.starts_with("xauth")) return unsupported(std::string(kExpected));
   return invalid(std::string(kExpected));
 }
@@ -314,7 +314,12 @@ const std::vector<Option<AuthDraft>>& auth_options() {
          if (text.empty()) return Taken();
          return store(parse_peer_identity(text), draft.round.eap_id);
        }},
-      {"aaa_id", only_empty<Draft>},
+      {"aaa_id",
+       [](Draft& draft, const Values& values) {
+         const std::string text = as_text(values);
+         if (text.empty()) return Taken();
+         return store(parse_peer_identity(text), draft.round.aaa_id);
+       }},
       {"xauth_id", only_empty<Draft>},
       {"groups",
        [](Draft& draft, const Values& values) {
@@ -617,16 +622,24 @@ Status settle_rounds(ConnectionDraft& draft, std::string& refusal) {
         std::count_if(draft.rounds.begin(), draft.rounds.end(), [&](const AuthRound& round) { return round.local() == local; });
     if (count > 1)
       return config_error(fmt::format("not supported yet: several {} sections, config discarded (one round of authentication)", end));
-    if (count == 0) draft.rounds.push_back({fmt::format("{}-1", end), "public key", {}, {}, {}, {}, {}, {}, {}, {}});
+    if (count == 0) draft.rounds.push_back({fmt::format("{}-1", end), "public key", {}, {}, {}, {}, {}, {}, {}, {}, {}});
   }
   for (const AuthRound& round : draft.rounds) {
-    if (round.auth_class == "any") refusal = "auth = any is not supported yet: expected psk, pubkey, eap-mschapv2 or eap-md5";
+    if (round.auth_class == "any") refusal = "auth = any is not supported yet: expected psk, pubkey, eap-mschapv2, eap-md5 or eap-tls";
     const auto method =
         round.eap.value_or(round.auth_class == "pre-shared key" ? model::AuthMethod::PresharedKey : model::AuthMethod::Certificate);
     model::Authentication& how = draft.vpn.authentication;
     (round.local() ? how.local : how.remote) = method;
     if (round.eap) (round.local() ? how.local_eap_id : how.remote_eap_id) = round.eap_id;
     if (!round.local()) draft.vpn.authentication.revocation = round.revocation;
+  }
+  for (const AuthRound& round : draft.rounds) {
+    model::Authentication& how = draft.vpn.authentication;
+    if (!round.aaa_id) continue;
+    // whom the gateway has to be within EAP, where it has proven itself by other means before
+    if (!round.local() || how.local != model::AuthMethod::EapTls || is_eap(how.remote))
+      return config_error("not supported yet: aaa_id without local auth eap-tls, or with EAP at both ends, config discarded");
+    how.remote_eap_id = round.aaa_id;
   }
   if (const std::string wrong = draft.vpn.authentication.hindrance(); !wrong.empty())
     return config_error(fmt::format("invalid value for: auth, config discarded ({})", wrong));

@@ -23,6 +23,7 @@ struct AuthRound {
   model::Revocation revocation = model::Revocation::Relaxed;
   std::optional<model::AuthMethod> eap;   // with the class "EAP"
   std::optional<model::Identity> eap_id;  // none: the IKE identity
+  std::optional<model::Identity> aaa_id;  // with eap-tls, of ours: whom the server has to be
 
   bool local() const { return section.starts_with("local"); }
 };

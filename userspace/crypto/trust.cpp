@@ -203,6 +203,19 @@ Lineage lineage_of(ByteView certificate, std::span<const Bytes> known) {
   return out;
 }
 
+std::string tls_hindrance(ByteView der, TlsEnd end) {
+  const ErrorQueue queue;
+  const X509Ptr certificate = parse_x509(der);
+  if (!certificate) return "it is not an X.509 certificate";
+  const std::uint32_t flags = X509_get_extension_flags(certificate.get());
+  if ((flags & EXFLAG_KUSAGE) != 0 && (X509_get_key_usage(certificate.get()) & KU_DIGITAL_SIGNATURE) == 0)
+    return "its key usage does not allow digitalSignature";
+  const std::uint32_t wanted = end == TlsEnd::Server ? XKU_SSL_SERVER : XKU_SSL_CLIENT;
+  if ((flags & EXFLAG_XKUSAGE) != 0 && (X509_get_extended_key_usage(certificate.get()) & (wanted | XKU_ANYEKU)) == 0)
+    return end == TlsEnd::Server ? "its extended key usage does not allow serverAuth" : "its extended key usage does not allow clientAuth";
+  return {};
+}
+
 struct TrustedAuthorities::Impl {
   StorePtr store;
   std::vector<CrlPtr> lists;

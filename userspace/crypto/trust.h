@@ -51,6 +51,11 @@ struct Lineage {
 // By names and key identifiers; no signature is verified. What cannot be read has no lineage.
 Lineage lineage_of(ByteView certificate, std::span<const Bytes> known);
 
+// Why a certificate may not be an end's within TLS (RFC 5280 4.2.1.3, 4.2.1.12, RFC 5216 5.3): a sentence about "its" key usage; empty: it
+// may. One that does not say what its key is for may.
+enum class TlsEnd : std::uint8_t { Client, Server };
+std::string tls_hindrance(ByteView certificate, TlsEnd end);
+
 enum class RevocationPolicy : std::uint8_t {
   Relaxed,     // refused only when known to be revoked
   IfPossible,  // refused too when the certificate names where to ask, and there is no valid answer ("ifuri")

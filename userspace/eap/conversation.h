@@ -45,6 +45,7 @@ class Server {
   const Bytes& identity() const { return identity_; }  // empty: not known yet
   // what the peer's last answer lacked, while it may try again; empty: nothing
   std::string refusal() const;
+  std::string describe() const { return method_ ? method_->describe() : std::string(); }  // Method::describe()
 
  private:
   Step begin_method();
@@ -73,6 +74,7 @@ class Peer {
   // A packet of the server: a Response comes of it, or the outcome.
   Step receive(ByteView packet);
   Step answer(Answer answer);
+  std::string describe() const { return method_->describe(); }
 
  private:
   Step on_request(const PacketView& packet);

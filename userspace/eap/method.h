@@ -63,6 +63,8 @@ class Method {
   virtual bool complete() const = 0;
   // Once it is done: the key that both ends have now, kMskSize octets; empty where the method makes none.
   virtual Secret msk() const = 0;
+  // "TLSv1.3, TLS_AES_256_GCM_SHA384", once it is done; empty: there is nothing to tell
+  virtual std::string describe() const { return {}; }
   // Peer: what the server said against us. Server: what it said against the peer, which may try again. Empty: nothing.
   virtual std::string refusal() const { return {}; }
 

@@ -46,6 +46,7 @@ class TlsMethod : public Method {
   Reply answer(Answer answer) override;
   bool complete() const override { return state_ == State::Complete; }
   Secret msk() const override { return msk_.clone(); }
+  std::string describe() const override { return session_->describe(); }
 
  protected:
   enum class State : std::uint8_t {

@@ -20,8 +20,8 @@ bool LocalCertificate::proves(const Identity& id) const {
 
 std::string Authentication::hindrance() const {
   for (const AuthMethod method : {local, remote}) {
-    if (is_eap(method) && method != AuthMethod::EapMschapv2 && method != AuthMethod::EapMd5)
-      return std::string(name_of(method)) + " is not supported yet: expected pre-shared-key, certificate, eap-mschapv2 or eap-md5";
+    if (is_eap(method) && method != AuthMethod::EapMschapv2 && method != AuthMethod::EapMd5 && method != AuthMethod::EapTls)
+      return std::string(name_of(method)) + " is not supported yet: expected pre-shared-key, certificate, eap-mschapv2, eap-md5 or eap-tls";
   }
   if (!is_eap(local) || !is_eap(remote)) return {};
   if (local != remote)

@@ -79,7 +79,8 @@ struct Authentication {
   bool may_initiate() const { return !is_eap(remote) || is_eap(local); }
   // Why the two ends cannot prove who they are in this way, in a sentence without a final stop; empty: they can.
   std::string hindrance() const;
-  // by either end
+  bool uses_eap_tls() const { return local == AuthMethod::EapTls || remote == AuthMethod::EapTls; }  // in it both ends show certificates
+  // within AUTH, by either end
   bool uses_certificates() const { return local == AuthMethod::Certificate || remote == AuthMethod::Certificate; }
   bool operator==(const Authentication& other) const;
 };

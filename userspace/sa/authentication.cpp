@@ -59,7 +59,17 @@ std::string names_of(const std::vector<model::AuthorityPtr>& authorities) {
   return out.empty() ? "none" : out;
 }
 
-// what the peer showed beside what would have done
+std::vector<Bytes> certificates_of(const Payloads& payloads) {
+  std::vector<Bytes> out;
+  for (const wire::Payload& payload : payloads) {
+    const auto* certificate = std::get_if<wire::CertPayload>(&payload);
+    if (certificate != nullptr && certificate->encoding == kX509Signature) out.push_back(certificate->data);
+  }
+  return out;
+}
+
+}  // namespace
+
 void explain_certificate(const model::Vpn& vpn, const crypto::CertificateFacts& facts, const Identity& id, Verdict identity, Verdict chain,
                          model::Explanation& out) {
   out.tables.push_back({"certificate of the peer",
@@ -68,7 +78,7 @@ void explain_certificate(const model::Vpn& vpn, const crypto::CertificateFacts& 
                          {"signed with", "", cell(facts.signed_with), chain}}});
 }
 
-model::Advice advice_for(const model::Vpn& vpn, crypto::ChainDefect defect) {
+model::Advice certificate_advice(const model::Vpn& vpn, crypto::ChainDefect defect) {
   const std::string trusted = "vpn " + vpn.name + " remote-ca-certificate";
   switch (defect) {
     case crypto::ChainDefect::Untrusted:
@@ -92,17 +102,6 @@ model::Advice advice_for(const model::Vpn& vpn, crypto::ChainDefect defect) {
   }
   return {Side::Theirs, "certificate", "have another issued"};
 }
-
-std::vector<Bytes> certificates_of(const Payloads& payloads) {
-  std::vector<Bytes> out;
-  for (const wire::Payload& payload : payloads) {
-    const auto* certificate = std::get_if<wire::CertPayload>(&payload);
-    if (certificate != nullptr && certificate->encoding == kX509Signature) out.push_back(certificate->data);
-  }
-  return out;
-}
-
-}  // namespace
 
 // --- what the ends can do ---------------------------------------------------------------------------------------------------
 
@@ -231,6 +230,7 @@ void IkeSa::prove_ourselves(TimePoint now, Effects& out) {
 }
 
 void IkeSa::on_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out) {
+  if (eap_ && !eap_->awaited.empty()) return on_eap_signature(number, std::move(signature), now, out);
   if (dead_ || !auth_ || auth_->awaited != number || !auth_->certificate) return;
   auth_->awaited = 0;
   const model::LocalCertificatePtr certificate = auth_->certificate;
@@ -338,7 +338,7 @@ void IkeSa::check_signature(const wire::AuthPayload& auth, TimePoint now, Effect
         Cause::Certificate, "the key of its certificate \"" + facts->subject_text + "\" cannot be used: " + key.error().message,
         [&](model::Explanation& why) {
           explain_certificate(vpn, *facts, remote_id_, Verdict::Fits, Verdict::NotCompared, why);
-          why.advice = advice_for(vpn, crypto::ChainDefect::Weak);
+          why.advice = certificate_advice(vpn, crypto::ChainDefect::Weak);
         },
         now, out);
   }
@@ -363,6 +363,7 @@ void IkeSa::check_signature(const wire::AuthPayload& auth, TimePoint now, Effect
 }
 
 void IkeSa::on_verified(std::uint64_t number, crypto::Verification chain, TimePoint now, Effects& out) {
+  if (eap_ && !eap_->awaited.empty()) return on_eap_verified(number, std::move(chain), now, out);
   if (dead_ || !auth_ || auth_->awaited != number || auth_->certificate) return;
   auth_->awaited = 0;
   if (!chain) {
@@ -372,7 +373,7 @@ void IkeSa::on_verified(std::uint64_t number, crypto::Verification chain, TimePo
           const std::vector<Bytes> certificates = certificates_of(auth_->payloads);
           if (const auto facts = crypto::read_certificate(certificates.front()))
             explain_certificate(*auth_->vpn, *facts, remote_id_, Verdict::Fits, Verdict::Fails, why);
-          why.advice = advice_for(*auth_->vpn, chain.error().defect);
+          why.advice = certificate_advice(*auth_->vpn, chain.error().defect);
         },
         now, out);
   }

@@ -13,6 +13,7 @@
 #include "sa/eap_auth.h"
 
 #include "auth/psk.h"
+#include "model/distinguished_name.h"
 #include "sa/explain.h"
 #include "sa/ike_sa.h"
 #include "sa/message_rules.h"
@@ -51,6 +52,7 @@ void explain_eap_key(const model::Configuration& configuration, const std::strin
 std::optional<eap::Type> eap_type_of(AuthMethod method) {
   if (method == AuthMethod::EapMd5) return eap::Type::Md5Challenge;
   if (method == AuthMethod::EapMschapv2) return eap::Type::MsChapV2;
+  if (method == AuthMethod::EapTls) return eap::Type::Tls;
   return std::nullopt;
 }
 
@@ -63,6 +65,7 @@ Bytes eap_octets(const Identity& identity) {
 Identity eap_identity(ByteView octets) {
   auto parsed = Identity::parse(as_text(octets));
   if (parsed && !parsed->is_pattern()) return *parsed;
+  if (model::decode_name(octets)) return {wire::IdType::DerAsn1Dn, to_bytes(octets)};  // so strongSwan writes a distinguished name
   return {wire::IdType::KeyId, to_bytes(octets)};
 }
 
@@ -99,6 +102,7 @@ void IkeSa::explain_eap(Cause cause, const std::string& user, model::Explanation
   const model::Vpn& vpn = auth_ ? *auth_->vpn : *vpn_;
   const bool initiator = role_ == Role::Initiator;
   const std::string method(name_of(eap_ ? eap_->method : initiator ? vpn.authentication.local : vpn.authentication.remote));
+  if (eap_ && eap_->method == AuthMethod::EapTls) return explain_eap_tls(vpn, user, why);
   if (cause == Cause::NoKey) return explain_eap_key(*ctx_.config, user, why);
   why.tables.push_back({"EAP", {{"method", method, "", Verdict::NotCompared}, {"identity", cell(user), "", Verdict::NotCompared}}});
   why.advice = {Side::Either, "eap-key",
@@ -122,8 +126,9 @@ void IkeSa::ask_for_eap(TimePoint now, Effects& out) {
   }
   if (init_->ppk) return cannot_prove(Cause::AuthMethod, "a PPK together with EAP is not supported yet", {}, now, out);
   const Identity user = how.local_eap_id.value_or(local_id_);
-  const model::EapKey* key = ctx_.eap_keys.find(vpn.remote_id.value_or(Identity::of(remote_.address)), user);
-  if (key == nullptr) {
+  const bool tls = *type == eap::Type::Tls;
+  const model::EapKey* key = tls ? nullptr : ctx_.eap_keys.find(vpn.remote_id.value_or(Identity::of(remote_.address)), user);
+  if (key == nullptr && !tls) {
     const std::string name = user.to_string();
     return cannot_prove(
         Cause::NoKey, "no eap-key for our EAP identity " + name + ": add one with `id " + name + "`",
@@ -132,7 +137,8 @@ void IkeSa::ask_for_eap(TimePoint now, Effects& out) {
   eap_ = std::make_unique<EapExchange>();
   eap_->method = how.local;
   eap_->only = model::is_eap(how.remote);
-  eap_->peer.emplace(*type, eap_octets(user), key->secret.clone(), ctx_.entropy);
+  if (!tls) eap_->peer.emplace(*type, eap_octets(user), key->secret.clone(), ctx_.entropy);
+  if (tls && !begin_eap_tls_peer(user, now, out)) return;
   local_eap_id_ = user;
   log(out, Subsystem::Ike, 1,
       "authenticating as " + local_id_.to_string() + " by " + std::string(name_of(how.local)) + ", EAP identity " + user.to_string());
@@ -232,7 +238,11 @@ void IkeSa::serve_eap(TimePoint now, Effects& out) {
     if (key == nullptr) return config_error("no eap-key for its EAP identity " + user.to_string());
     return key->secret.clone();
   };
-  eap_->server.emplace(*type, identity, std::string(as_text(eap_octets(local_id_))), password_of, ctx_.entropy);
+  if (*type == eap::Type::Tls) {
+    if (!begin_eap_tls_server(identity, now, out)) return;
+  } else {
+    eap_->server.emplace(*type, identity, std::string(as_text(eap_octets(local_id_))), password_of, ctx_.entropy);
+  }
   log(out, Subsystem::Ike, 1,
       "the peer " + remote_id_.to_string() + " is to prove itself by " + std::string(name_of(how.remote)) +
           (ask ? ", and asked for its EAP identity" : std::string()));
@@ -269,9 +279,10 @@ void IkeSa::refuse_eap(const eap::Step& step, TimePoint now, Effects& out) {
   if (!eap_->beginning.empty()) return refuse_peer(Cause::Authentication, step.reason, {}, now, out);
   const Bytes octets = eap_user();
   const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
-  const bool missing = !octets.empty() && ctx_.eap_keys.find(local_id_, eap_identity(octets)) == nullptr;
-  model::Explanation why =
-      auth_refusal(missing ? Cause::NoKey : Cause::Authentication, "EAP with " + user + " failed: " + step.reason, now);
+  const bool missing =
+      eap_->method != AuthMethod::EapTls && !octets.empty() && ctx_.eap_keys.find(local_id_, eap_identity(octets)) == nullptr;
+  model::Explanation why = auth_refusal(missing ? Cause::NoKey : eap_->cause.value_or(Cause::Authentication),
+                                        "EAP with " + user + " failed: " + step.reason, now);
   why.vpn = auth_->vpn->name;
   explain_eap(why.cause, user, why);
   const std::string reason = why.reason;
@@ -350,6 +361,7 @@ void IkeSa::on_eap_step_overdue(TimePoint now, Effects& out) {
 void IkeSa::take_eap_step(eap::Step step, TimePoint now, Effects& out) {
   using Kind = eap::Step::Kind;
   const bool initiator = role_ == Role::Initiator;
+  if (step.kind == Kind::Ask) return ask_for_eap_answer(std::move(*step.question), now, out);
   if (++eap_->rounds > kMaxRounds && step.kind == Kind::Send) {
     step.kind = Kind::Failure;
     step.reason = "EAP does not come to an end";
@@ -365,7 +377,8 @@ void IkeSa::take_eap_step(eap::Step step, TimePoint now, Effects& out) {
   if (step.kind == Kind::Failure && !initiator) return refuse_eap(step, now, out);
   if (step.kind == Kind::Failure) {
     const std::string user = local_eap_id_->to_string();
-    model::Explanation why = connect_failure(Cause::Authentication, "EAP as " + user + " failed: " + step.reason, now);
+    model::Explanation why =
+        connect_failure(eap_->cause.value_or(Cause::Authentication), "EAP as " + user + " failed: " + step.reason, now);
     why.tables.clear();
     explain_eap(Cause::Authentication, user, why);
     return fail_connect(std::move(why), now, out, false);
@@ -377,6 +390,7 @@ void IkeSa::take_eap_step(eap::Step step, TimePoint now, Effects& out) {
     eap_->stage = Stage::Proof;
     eap_method_ = eap_->method;
     if (!initiator) remote_eap_id_ = eap_identity(eap_->server->identity());
+    if (type == eap::Type::Tls) eap_tls_succeeded(out);
     log(out, Subsystem::Ike, 1,
         std::string(name_of(eap_->method)) + " succeeded with EAP identity " + (initiator ? *local_eap_id_ : *remote_eap_id_).to_string());
     if (initiator) payloads.push_back(wire::AuthPayload{wire::AuthMethod::SharedKeyMic, eap_auth_octets(true)});

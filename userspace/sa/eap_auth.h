@@ -10,6 +10,7 @@
 
 #include "eap/conversation.h"
 #include "model/credentials.h"
+#include "model/explanation.h"
 #include "wire/message.h"
 
 namespace svti::sa {
@@ -32,7 +33,15 @@ struct EapExchange {
   std::vector<wire::Payload> beginning;
   // Who makes the next step, while it is awaited; empty: nobody. The question's number is AuthExchange::awaited.
   std::string awaited;
-  Secret msk;                         // once it has succeeded; empty: the method makes none
+  // of EAP-TLS: what we may show, which of it signed, who the other end has to be, and what it has shown
+  std::vector<model::LocalCertificatePtr> certificates;
+  std::size_t credential = 0;
+  crypto::SignatureWish wish;  // of the signature that is awaited
+  std::optional<model::Identity> expected, proven;
+  Bytes shown;                                  // DER
+  std::optional<crypto::ChainFailure> refused;  // why it does not do
+  std::optional<model::Cause> cause;            // of a failure, where it is not the method's
+  Secret msk;                                   // once it has succeeded; empty: the method makes none
 };
 
 // "eap-mschapv2" and so on in EAP's own number; nothing for those that are not EAP methods of ours

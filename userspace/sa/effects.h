@@ -96,8 +96,9 @@ struct Sign {
   auth::SigningRequest request;
 };
 
-// Whether one of these authorities vouches for a certificate, at the time it is. Its key has signed AUTH already. Answered by
-// Core::on_verified(). Nothing that the certificate names may be fetched before its chain ends at one of the authorities (CVE-2022-40617).
+// Whether one of these authorities vouches for a certificate, at the time it is. Its key has signed AUTH already; within
+// EAP-TLS it has to sign before that is through. Answered by Core::on_verified(). Nothing that the certificate names may be fetched before
+// its chain ends at one of the authorities (CVE-2022-40617).
 struct VerifyCertificate {
   Ticket ticket;
   std::string vpn;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "auth/psk.h"
+#include "crypto/trust.h"
 #include "model/explanation.h"
 #include "sa/context.h"
 #include "sa/proposal.h"
@@ -54,6 +55,10 @@ void explain_refused_selectors(const model::Vpn& vpn, const std::string& policy,
 using PresharedKeys = std::vector<std::shared_ptr<const model::PresharedKey>>;
 void explain_keys(const PresharedKeys& keys, const model::PresharedKey* taken, const model::Identity& local, const model::Identity& remote,
                   model::Explanation& out);
+// What the peer showed beside what would have done; `chain`: where its chain is what fails. `facts` of its certificate; adds a table.
+void explain_certificate(const model::Vpn& vpn, const crypto::CertificateFacts& facts, const model::Identity& id, model::Verdict identity,
+                         model::Verdict chain, model::Explanation& out);
+model::Advice certificate_advice(const model::Vpn& vpn, crypto::ChainDefect defect);
 // identities as far as they were compared: configured, and presented (null: not known)
 void explain_identities(const model::Vpn& vpn, const model::Identity& local, const model::Identity* demanded,
                         const model::Identity* presented, model::Explanation& out);

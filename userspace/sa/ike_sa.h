@@ -402,11 +402,22 @@ class IkeSa {
   void on_eap_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void begin_eap_method(TimePoint now, Effects& out);
   void take_eap_step(eap::Step step, TimePoint now, Effects& out);
-  // The next step comes by on_eap_step() with this ticket, of what the caller asks `whom` for by an effect. Until then, or `longest` is over,
-  // nothing of the peer goes on; its retransmissions are answered once the step is there.
+  // The next step comes by on_eap_step() with this ticket, of what the caller asks `whom` for by an effect. Until then, or `longest` is
+  // over, nothing of the peer goes on; its retransmissions are answered once the step is there.
   Ticket await_eap_step(std::string whom, Duration longest, TimePoint now);
   bool stop_awaiting_eap_step(std::uint64_t number);  // false: the answer to that question is not awaited
   void on_eap_step_overdue(TimePoint now, Effects& out);
+  // eap_tls.cpp
+  bool begin_eap_tls_peer(const model::Identity& user, TimePoint now, Effects& out);
+  bool begin_eap_tls_server(Bytes identity, TimePoint now, Effects& out);
+  void ask_for_eap_answer(eap::Question question, TimePoint now, Effects& out);
+  std::optional<crypto::ChainFailure> eap_name_refusal(const crypto::CertificateFacts& facts);
+  void on_eap_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out);
+  void on_eap_verified(std::uint64_t number, crypto::Verification chain, TimePoint now, Effects& out);
+  void on_eap_refused(crypto::ChainFailure why, TimePoint now, Effects& out);
+  void answer_eap(eap::Answer answer, TimePoint now, Effects& out);
+  void eap_tls_succeeded(Effects& out);
+  void explain_eap_tls(const model::Vpn& vpn, const std::string& user, model::Explanation& why) const;
   Bytes eap_user() const;  // responder: the peer's EAP identity; empty: not known
   Bytes eap_auth_octets(bool ours) const;
   bool proves_eap(const Payloads& payloads) const;

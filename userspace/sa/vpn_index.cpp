@@ -166,8 +166,8 @@ VpnPtr VpnIndex::find(const Peer& peer) const {
 Identity local_identity(const Vpn& vpn, const IpAddress& local) {
   if (vpn.local_id) return *vpn.local_id;
   const auto& own = vpn.authentication;
-  return own.local == model::AuthMethod::Certificate && !own.certificates.empty() ? own.certificates.front()->identities.front()
-                                                                                  : Identity::of(local);
+  const bool certified = own.local == model::AuthMethod::Certificate || own.local == model::AuthMethod::EapTls;
+  return certified && !own.certificates.empty() ? own.certificates.front()->identities.front() : Identity::of(local);
 }
 
 bool may_be(const Vpn& vpn, const IpAddress& local, const Identity& demanded) {

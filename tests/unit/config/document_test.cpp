@@ -534,8 +534,9 @@ BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used)
              "f:3: vpn v: remote-auth-method certificate needs a remote-ca-certificate: without one nobody is trusted\n");
   BOOST_TEST(errors("ike-policy-template i remote-auth-method eap-radius\n" + vpn_text()) ==
              "f:1: ike-policy-template i remote-auth-method: eap-radius is not supported yet: expected pre-shared-key, certificate, "
-             "eap-mschapv2 or eap-md5 (VPN 'v' uses it)\n");
-  BOOST_TEST(errors(vpn_text("", "    ike-policy local-auth-method eap-tls\n")).find("eap-tls is not supported yet") != std::string::npos);
+             "eap-mschapv2, eap-md5 or eap-tls (VPN 'v' uses it)\n");
+  BOOST_TEST(errors(vpn_text("", "    ike-policy local-auth-method eap-tls\n")) ==
+             "f:3: vpn v: eap-tls needs a certificate, for both ends show one: expected `certificate NAME`\n");
   // the VPN's own method hides its template's
   BOOST_TEST(warnings("ike-policy-template i remote-auth-method eap-radius\n" +
                       vpn_text("", "    ike-policy remote-auth-method pre-shared-key\n")) == "");

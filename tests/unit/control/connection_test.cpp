@@ -262,8 +262,12 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
   twice.add_section("local-2").add("auth", "psk");
   BOOST_TEST(refusal(twice).starts_with("not supported yet: several local sections"));
   vici::Section eap = site();
-  eap.add_section("remote-2").add("auth", "eap-tls");
-  BOOST_TEST(refusal(eap) == "not supported yet: auth with this value, config discarded (expected psk, pubkey, eap-mschapv2 or eap-md5)");
+  eap.add_section("remote-2").add("auth", "eap-ttls");
+  BOOST_TEST(refusal(eap) ==
+             "not supported yet: auth with this value, config discarded (expected psk, pubkey, eap-mschapv2, eap-md5 or eap-tls)");
+  vici::Section aaa;
+  aaa.add_section("local").add("auth", "psk").add("aaa_id", "aaa.example");
+  BOOST_TEST(refusal(aaa).starts_with("not supported yet: aaa_id without local auth eap-tls"));
   vici::Section stray;
   stray.add_section("somewhere");
   BOOST_TEST(refusal(stray) == "unknown option: somewhere, config discarded");
@@ -289,6 +293,20 @@ BOOST_AUTO_TEST_CASE(ends_may_authenticate_with_certificates) {
   BOOST_TEST_REQUIRE(local != nullptr);
   BOOST_TEST(local->text("class") == "public key");
   BOOST_TEST(local->text("id") == "C=CH, O=Example, CN=gw");
+}
+
+BOOST_AUTO_TEST_CASE(a_user_of_eap_tls_may_name_the_server) {
+  vici::Section section;
+  section.add_section("local").add("auth", "eap-tls").add("eap_id", "joe@example.com").add("aaa_id", "aaa.example");
+  section.add_section("remote").add("auth", "pubkey").add("id", "gw.example");
+  const auto connection = control::parse_connection("site", section);
+  BOOST_TEST_REQUIRE(connection.has_value());
+  const model::Authentication& how = connection->vpn->authentication;
+  BOOST_TEST((how.local == model::AuthMethod::EapTls && how.remote == model::AuthMethod::Certificate));
+  BOOST_TEST(how.local_eap_id->to_string() == "joe@example.com");
+  BOOST_TEST(how.remote_eap_id->to_string() == "aaa.example");
+  const vici::Message event = control::list_conn_event("site", *connection->vpn, connection->rounds);
+  BOOST_TEST(event.section("site")->section("local-1")->text("eap-type") == "TLS");
 }
 
 BOOST_AUTO_TEST_CASE(without_a_peer_nothing_is_begun_and_that_is_said) {
