@@ -21,11 +21,8 @@ namespace {
 
 constexpr Duration kLongestWait = seconds(25);  // for an answer from outside
 
-// RFC 9190 2.1.4, RFC 7542 2.4: who it is, its certificate alone says
-bool is_anonymous(const Identity& id) {
-  const std::string text = id.to_string();
-  return text.starts_with('@') && !text.starts_with("@#");
-}
+// "@realm" (RFC 9190 2.1.4, RFC 7542 2.4), which is no identity of ours but octets: who it is, its certificate alone says
+bool is_anonymous(const Identity& id) { return id.type == wire::IdType::KeyId && !id.data.empty() && id.data.front() == '@'; }
 
 TlsSession::Setup setup_of(TlsSession::Role role, const std::vector<model::LocalCertificatePtr>& certificates) {
   TlsSession::Setup out{role, {}, {}};

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EAP-TLS against strongSwan in both roles, through an SVTI: the end that begins is the user, the other one the gateway. Certificates that
+`ikectl pki` made; our key is the signer's.
+
+    clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (strongSwan, svti100) ─── clientb
+"""
+import pytest
+
+from iked import Iked, block
+from lab import wait_until
+from strongswan import StrongSwan
+from test_auth_certificates import Pki, explained, their_connection
+from test_auth_certificates import configuration as with_pem
+from test_auth_eap import PSK, our_vpn, up_seen_down
+
+PLUGINS = "eap-identity eap-tls pkcs12 revocation"
+OURS = ("local-id gwa.example", "remote-id gwb.example", "certificate gwa", "remote-ca-certificate gwa-ca")
+KEY = block("pre-shared-key k", "id gwb.example", f"secret {PSK}")
+SECRETS = f"secrets {{\n ike-site {{\n id-1 = gwa.example\n secret = {PSK}\n }}\n}}\n"
+
+
+def swan_settings(version):
+    return f'tls {{ version_min = {version}\n version_max = {version} }}'
+
+
+def start_swan(g, pki, text, version="1.2"):
+    swan = StrongSwan(g.gwb, text, charon_plugins=PLUGINS, files=pki.swan_files())
+    # libtls reads its section of charon, whatever the program's name is
+    swan.settings.write_text(swan.settings.read_text() + f"charon {{ {swan_settings(version)} }}\ncharon-systemd {{ {swan_settings(version)} }}\n")
+    return swan.start()
+
+
+@pytest.fixture
+def g(gateways):
+    gateways.svtis()
+    gateways.gwb.route("192.168.0.0/24", dev="svti100")
+    return gateways
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize("kind", ["rsa-2048", "ecdsa-p256"])
+def test_auth_eaptls_both_roles(g, kind, version):
+    pki = Pki(g.gwa.dir / "pki", kind)
+    # we are the gateway, which proves itself by a pre-shared key; the peer is asked for its EAP identity
+    iked = Iked(g.gwa, with_pem(pki.text, our_vpn("pre-shared-key", "eap-tls", *OURS, "remote-eap-id %any"), KEY)).start()
+    user = their_connection("auth = eap-tls\n id = gwb.example\n certs = gwb.pem", "auth = psk\n id = gwa.example", secrets=SECRETS)
+    swan = start_swan(g, pki, user, version)
+    capture = g.capture()
+    up_seen_down(g, iked, swan, "theirs", "eap-tls", "gwb.example")
+    assert f"TLSv{version}, " in iked.process.output(), iked.process.output()[-3000:]
+    # and nobody is asked, while the gateway's certificate is for IKE as well
+    iked.load(with_pem(pki.text, our_vpn("certificate", "eap-tls", *OURS)))
+    swan.config.write_text(their_connection("auth = eap-tls\n id = gwb.example\n certs = gwb.pem", "auth = pubkey\n id = gwa.example"))
+    swan.swanctl("--load-all", "--file", str(swan.config))
+    up_seen_down(g, iked, swan, "theirs", "eap-tls", "gwb.example")
+    # we are the user
+    iked.load(with_pem(pki.text, our_vpn("eap-tls", "certificate", *OURS)))
+    for eap_id in ("", "eap_id = %any"):
+        swan.config.write_text(their_connection("auth = pubkey\n id = gwb.example\n certs = gwb.pem", f"auth = eap-tls\n id = gwa.example\n {eap_id}"))
+        swan.swanctl("--load-all", "--file", str(swan.config))
+        up_seen_down(g, iked, swan, "ours", "eap-tls", "gwa.example")
+    capture.assert_only_ike_and_esp(g.INNER)
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_auth_eaptls_alone(g, version):
+    # RFC 5998: no AUTH but EAP's at either end
+    pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
+    iked = Iked(g.gwa, with_pem(pki.text, our_vpn("eap-tls", "eap-tls", *OURS))).start()
+    both = their_connection("auth = eap-tls\n id = gwb.example\n certs = gwb.pem", "auth = eap-tls\n id = gwa.example")
+    swan = start_swan(g, pki, both, version)
+    up_seen_down(g, iked, swan, "ours", "eap-tls", "gwa.example")
+    up_seen_down(g, iked, swan, "theirs", "eap-tls", "gwb.example")
+
+
+def test_auth_eaptls_refuses_and_says_why(g):
+    pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
+    other = Pki(g.gwa.dir / "other", "ecdsa-p256")
+    iked = Iked(g.gwa, with_pem(pki.text, our_vpn("certificate", "eap-tls", *OURS))).start()
+
+    def refused(*words):
+        why = wait_until(lambda: (text := explained(iked)) and all(word in text for word in words) and text, f"an explanation with {words}; there is\n{explained(iked)}", 20)
+        assert not g.gwa.sas(), why
+
+    user = their_connection("auth = eap-tls\n id = gwb.example\n certs = gwb.pem", "auth = pubkey\n id = gwa.example")
+    # a certificate of another authority
+    swan = start_swan(g, pki, user)
+    for name in ("x509/gwb.pem", "private/gwb.key"):
+        (swan.folder / name).write_bytes((other.dir / name.split("/")[1]).read_bytes())
+    swan.swanctl("--load-all", "--clear", "--file", str(swan.config))
+    assert swan.initiate("net", check=False).returncode != 0
+    refused("EAP with gwb.example failed", 'certificate "C=CH, O=Example, CN=gwb"', "CN=Example CA")
+    # one of somebody else, who says that it is gwb
+    pki.issue("gwc", "--key", "ecdsa-p256")
+    for file, source in (("x509/gwb.pem", "gwc.pem"), ("private/gwb.key", "gwc.key")):
+        (swan.folder / file).write_bytes((pki.dir / source).read_bytes())
+    swan.config.write_text(user.replace("id = gwb.example", "id = gwc.example"))
+    iked.load(with_pem(pki.text, our_vpn("certificate", "eap-tls", "local-id gwa.example", "remote-id gwc.example", "certificate gwa", "remote-ca-certificate gwa-ca", "remote-eap-id gwb.example")))
+    swan.swanctl("--load-all", "--clear", "--file", str(swan.config))
+    assert swan.initiate("net", check=False).returncode != 0
+    refused("EAP with gwb.example failed", 'its certificate "C=CH, O=Example, CN=gwc" is not of gwb.example, its EAP identity')
+    # as the user, whom the gateway does not trust
+    iked.load(with_pem(other.text, our_vpn("eap-tls", "eap-tls", *OURS)))
+    swan.config.write_text(their_connection("auth = eap-tls\n id = gwb.example\n certs = gwb.pem", "auth = eap-tls\n id = gwa.example"))
+    for file in ("x509/gwb.pem", "private/gwb.key"):
+        (swan.folder / file).write_bytes((pki.dir / file.split("/")[1]).read_bytes())
+    swan.swanctl("--load-all", "--clear", "--file", str(swan.config))
+    assert iked.initiate("site", "net", check=False).returncode != 0
+    refused("EAP as gwa.example failed", 'certificate "C=CH, O=Example, CN=gwb"')
+
+
+def test_auth_eaptls_driven_by_swanctl(g):
+    # ours from swanctl.conf alone, as gateway
+    pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
+    iked = Iked(g.gwa, with_pem()).start()
+    folder = g.gwa.dir / "swanctl"
+    for name, source in pki.swan_files("gwa").items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(source.read_bytes())
+    (folder / "swanctl.conf").write_text(
+        their_connection("auth = pubkey\n id = gwa.example\n certs = gwa.pem", "auth = eap-tls\n id = gwb.example", ("192.0.2.1", "192.168.0.0/24"), ("198.51.100.1", "192.168.99.0/24"))
+    )
+    settings = g.gwa.dir / "swanctl-settings.conf"
+    settings.write_text("swanctl { load = random pem pkcs1 pkcs8 x509 openssl }\n")
+
+    def swanctl(*args):
+        env = {"SWANCTL_DIR": str(folder), "STRONGSWAN_CONF": str(settings)}
+        return g.gwa.run(["swanctl", *args, "--uri", f"unix://{iked.socket}"], timeout=90, env=env).stdout
+
+    loaded = swanctl("--load-all")
+    assert "successfully loaded 1 connections" in loaded, loaded
+    assert "TLS" in swanctl("--list-conns")
+    user = their_connection("auth = eap-tls\n id = gwb.example\n certs = gwb.pem", "auth = pubkey\n id = gwa.example")
+    swan = start_swan(g, pki, user)
+    up_seen_down(g, iked, swan, "theirs", "eap-tls", "gwb.example")
