@@ -261,7 +261,10 @@ Result<SSL_CTX*> TlsSession::Impl::make_context(Role role) {
     return system_error("OpenSSL cannot do TLS: " + queue.last());
   }
   SSL_CTX_set_security_level(context, 2);
-  SSL_CTX_clear_options(context, SSL_OP_ENABLE_MIDDLEBOX_COMPAT | SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION | SSL_OP_LEGACY_SERVER_CONNECT);
+  SSL_CTX_clear_options(context, SSL_OP_ENABLE_MIDDLEBOX_COMPAT | SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION);
+  // Servers that do not say how they renegotiate (RFC 5746): strongSwan's is one. There is one handshake, and its keys are all that is
+  // used.
+  SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
   SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_max_cert_list(context, kMostCertificateOctets);

@@ -90,6 +90,26 @@ void constrain(Holder& holder, const char* constraints) {
   OPENSSL_free(der);
 }
 
+// one extension in place of what there is; the signature does not fit any more
+Bytes changed(const Bytes& der, int nid, const char* value) {
+  const unsigned char* at = der.data();
+  const Owned<X509, X509_free> certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  for (int i = X509_get_ext_by_NID(certificate.get(), nid, -1); i >= 0; i = X509_get_ext_by_NID(certificate.get(), nid, -1))
+    X509_EXTENSION_free(X509_delete_ext(certificate.get(), i));
+  if (value != nullptr) {
+    const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, nullptr, nid, value));
+    X509_add_ext(certificate.get(), extension.get(), -1);
+  }
+  // encoded anew, with the change
+  unsigned char* raw = nullptr;
+  const int size =
+      i2d_re_X509_tbs(certificate.get(), &raw) > 0 ? (OPENSSL_free(raw), raw = nullptr, i2d_X509(certificate.get(), &raw)) : -1;
+  BOOST_REQUIRE(size > 0);
+  Bytes out(raw, raw + size);
+  OPENSSL_free(raw);
+  return out;
+}
+
 // the PEM block of that label in a file of the guide's configurations
 std::string pem_in(const std::string& file, const std::string& label) {
   std::ifstream in(std::string(SVTI_SOURCE_DIR "/tests/vectors/guide/") + file);
@@ -241,6 +261,26 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_issued_is_said) {
   BOOST_TEST(says(issue(request("CN=gw"), key, ca.certificate, other.key.view()).error().message, "not that of the authority"));
   BOOST_TEST(says(new_private_key(KeyType::Rsa, 1024).error().message, "2048"));
   BOOST_TEST(says(make_revocation_list({{"xyz", kNow}}, 1, kNow, kNow, ca.certificate, ca.key.view()).error().message, "serial number"));
+}
+
+// RFC 5216 5.3
+BOOST_AUTO_TEST_CASE(what_tls_wants_of_a_certificate) {
+  const Bytes ours = issued(request("C=CH, O=Example, CN=gw"), root("Root")).certificate;
+  BOOST_TEST(tls_hindrance(ours, TlsEnd::Server) == "");
+  BOOST_TEST(tls_hindrance(ours, TlsEnd::Client) == "");
+  const Bytes client = changed(ours, NID_ext_key_usage, "clientAuth");
+  BOOST_TEST(tls_hindrance(client, TlsEnd::Client) == "");
+  BOOST_TEST(tls_hindrance(client, TlsEnd::Server) == "its extended key usage does not allow serverAuth");
+  const Bytes server = changed(ours, NID_ext_key_usage, "serverAuth");
+  BOOST_TEST(tls_hindrance(server, TlsEnd::Server) == "");
+  BOOST_TEST(tls_hindrance(server, TlsEnd::Client) == "its extended key usage does not allow clientAuth");
+  BOOST_TEST(tls_hindrance(changed(ours, NID_ext_key_usage, "anyExtendedKeyUsage"), TlsEnd::Client) == "");
+  BOOST_TEST(tls_hindrance(changed(ours, NID_ext_key_usage, "emailProtection"), TlsEnd::Client) ==
+             "its extended key usage does not allow clientAuth");
+  BOOST_TEST(tls_hindrance(changed(ours, NID_key_usage, "nonRepudiation"), TlsEnd::Client) ==
+             "its key usage does not allow digitalSignature");
+  BOOST_TEST(tls_hindrance(changed(changed(ours, NID_key_usage, nullptr), NID_ext_key_usage, nullptr), TlsEnd::Server) == "");
+  BOOST_TEST(tls_hindrance(Bytes{0x30}, TlsEnd::Client) == "it is not an X.509 certificate");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
