@@ -566,7 +566,8 @@ class VpnResolver {
     const Node* local_eap_id = node_->child("local-eap-id");
     const Node* remote_eap_id = node_->child("remote-eap-id");
     if (local_eap_id && !is_eap(how.local)) warning(local_eap_id, "has no effect with local-auth-method " + local);
-    if (remote_eap_id && !is_eap(how.remote) && !how.uses_eap_tls()) warning(remote_eap_id, "has no effect with remote-auth-method " + remote);
+    if (remote_eap_id && !is_eap(how.remote) && !how.uses_eap_tls())
+      warning(remote_eap_id, "has no effect with remote-auth-method " + remote);
     if (!is_eap(how.local) && !is_eap(how.remote)) return;
     if (out_.ike.ppk_id) error(at(is_eap(how.local) ? local_leaf : remote_leaf), "EAP together with ppk-id is not supported yet");
     if (is_eap(how.local) && is_eap(how.remote) && !how.uses_eap_tls()) {

@@ -205,7 +205,8 @@ class Catalogue::Credentials {
         if (auto trusted = authority(one)) out.authorities.push_back(std::move(trusted));
       }
     }
-    if (round.cas.empty() && round.certificates.empty() && (out.uses_certificates() || out.uses_eap_tls())) out.authorities = all_authorities_;
+    if (round.cas.empty() && round.certificates.empty() && (out.uses_certificates() || out.uses_eap_tls()))
+      out.authorities = all_authorities_;
   }
 
   model::AuthorityPtr authority(const crypto::Certificate& certificate) {
