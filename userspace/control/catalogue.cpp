@@ -164,11 +164,20 @@ class Catalogue::Credentials {
 
   model::Authentication complete(const Connection& connection) {
     model::Authentication out = connection.vpn->authentication;
+    const bool tls = out.uses_eap_tls();  // in which both ends show certificates
+    std::size_t locals = 0, remotes = 0;
     for (const AuthRound& round : connection.rounds) {
-      if (round.local())
-        complete_local(round, out);
-      else
-        complete_remote(round, out);
+      if (round.local()) {
+        const std::size_t number = locals++;
+        model::FurtherRound* further = number == 0 ? nullptr : &out.further_local.at(number - 1);
+        const model::AuthMethod method = further == nullptr ? out.local : further->method;
+        if (method == model::AuthMethod::Certificate || method == model::AuthMethod::EapTls || (further == nullptr && tls))
+          complete_local(round, further == nullptr ? out.certificates : further->certificates);
+      } else {
+        const std::size_t number = remotes++;
+        model::FurtherRound* further = number == 0 ? nullptr : &out.further_remote.at(number - 1);
+        complete_remote(round, out.uses_certificates() || tls, further == nullptr ? out.authorities : further->authorities);
+      }
     }
     return out;
   }
@@ -186,10 +195,9 @@ class Catalogue::Credentials {
 
  private:
   // Those that the connection names, else all that have a key.
-  void complete_local(const AuthRound& round, model::Authentication& out) {
-    if (out.local != model::AuthMethod::Certificate && !out.uses_eap_tls()) return;
+  void complete_local(const AuthRound& round, std::vector<model::LocalCertificatePtr>& out) {
     const auto add = [&](const crypto::Certificate& one) {
-      if (auto certificate = local(one)) out.certificates.push_back(std::move(certificate));
+      if (auto certificate = local(one)) out.push_back(std::move(certificate));
     };
     for (const crypto::Certificate& one : round.certificates) add(one);
     if (!round.certificates.empty()) return;
@@ -198,15 +206,14 @@ class Catalogue::Credentials {
     }
   }
 
-  // Those that the connection names (a peer's own certificate vouches for itself alone), else all that were loaded.
-  void complete_remote(const AuthRound& round, model::Authentication& out) {
+  // Those that the connection names (a peer's own certificate vouches for itself alone), else all that were loaded, when any is `needed`.
+  void complete_remote(const AuthRound& round, bool needed, std::vector<model::AuthorityPtr>& out) {
     for (const auto* list : {&round.cas, &round.certificates}) {
       for (const crypto::Certificate& one : *list) {
-        if (auto trusted = authority(one)) out.authorities.push_back(std::move(trusted));
+        if (auto trusted = authority(one)) out.push_back(std::move(trusted));
       }
     }
-    if (round.cas.empty() && round.certificates.empty() && (out.uses_certificates() || out.uses_eap_tls()))
-      out.authorities = all_authorities_;
+    if (round.cas.empty() && round.certificates.empty() && needed) out = all_authorities_;
   }
 
   model::AuthorityPtr authority(const crypto::Certificate& certificate) {

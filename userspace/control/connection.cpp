@@ -252,9 +252,10 @@ const std::vector<Option<ChildDraft>>& child_options() {
 
 // --- authentication ---------------------------------------------------------------------------------------------------------
 
+constexpr std::size_t kMaxRounds = 8;  // of each end
+
 struct AuthDraft {
   AuthRound round;
-  std::optional<model::Identity> identity;
 };
 
 Taken auth(AuthDraft& draft, const Values& values) {
@@ -291,7 +292,14 @@ Taken certificates(const Values& values, std::vector<crypto::Certificate>& out) 
 const std::vector<Option<AuthDraft>>& auth_options() {
   using Draft = AuthDraft;
   static const std::vector<Option<Draft>> kOptions = {
-      {"round", anything<Draft>},
+      {"round",
+       [](Draft& draft, const Values& values) {
+         const std::string text = as_text(values);
+         const auto number = parse_number(text, 0, 255);
+         if (!number) return Taken(invalid(number.error().message));
+         draft.round.order = static_cast<unsigned>(*number);
+         return Taken();
+       }},
       {"certs", [](Draft& draft, const Values& values) { return certificates(values, draft.round.certificates); }},
       {"cacerts", [](Draft& draft, const Values& values) { return certificates(values, draft.round.cas); }},
       {"pubkeys",
@@ -517,7 +525,7 @@ Status take_option(const vici::Entry& entry, const std::vector<Option<Draft>>& o
 
 bool is_section(const vici::Entry& entry) { return std::holds_alternative<vici::Section>(entry.content); }
 
-Result<AuthRound> parse_round(const vici::Entry& entry, std::optional<model::Identity>& identity) {
+Result<AuthRound> parse_round(const vici::Entry& entry) {
   AuthDraft draft;
   draft.round.section = entry.name;
   draft.round.auth_class = "public key";  // the protocol's default
@@ -535,7 +543,7 @@ Result<AuthRound> parse_round(const vici::Entry& entry, std::optional<model::Ide
   if (id.empty() || id == "%any") return draft.round;
   const auto parsed = parse_peer_identity(id);
   if (!parsed) return complain("id", invalid(parsed.error().message));
-  identity = *parsed;
+  draft.round.identity = *parsed;
   return draft.round;
 }
 
@@ -614,41 +622,52 @@ void never_begins(model::Vpn& vpn, std::string_view why, std::vector<std::string
   if (wanted) warnings.push_back(fmt::format("{}: start_action is treated as none", why));
 }
 
-// One round for each end.
+model::AuthMethod method_of(const AuthRound& round) {
+  return round.eap.value_or(round.auth_class == "pre-shared key" ? model::AuthMethod::PresharedKey : model::AuthMethod::Certificate);
+}
+
+// The first round of an end is the VPN's own, those after it are further ones (RFC 4739).
 Status settle_rounds(ConnectionDraft& draft, std::string& refusal) {
   for (const bool local : {true, false}) {
-    const std::string_view end = local ? "local" : "remote";
-    const auto count =
-        std::count_if(draft.rounds.begin(), draft.rounds.end(), [&](const AuthRound& round) { return round.local() == local; });
-    if (count > 1)
-      return config_error(fmt::format("not supported yet: several {} sections, config discarded (one round of authentication)", end));
-    if (count == 0) draft.rounds.push_back({fmt::format("{}-1", end), "public key", {}, {}, {}, {}, {}, {}, {}, {}, {}});
+    const bool none =
+        std::none_of(draft.rounds.begin(), draft.rounds.end(), [&](const AuthRound& round) { return round.local() == local; });
+    if (none) draft.rounds.push_back({local ? "local" : "remote", 0, "public key", {}, {}, {}, {}, {}, {}, {}, {}, {}, {}});
   }
-  for (const AuthRound& round : draft.rounds) {
+  std::stable_sort(draft.rounds.begin(), draft.rounds.end(), [](const AuthRound& a, const AuthRound& b) {
+    return std::make_tuple(!a.local(), a.order) < std::make_tuple(!b.local(), b.order);
+  });
+  model::Authentication& how = draft.vpn.authentication;
+  std::size_t locals = 0, remotes = 0;
+  for (AuthRound& round : draft.rounds) {
     if (round.auth_class == "any") refusal = "auth = any is not supported yet: expected psk, pubkey, eap-mschapv2, eap-md5 or eap-tls";
-    const auto method =
-        round.eap.value_or(round.auth_class == "pre-shared key" ? model::AuthMethod::PresharedKey : model::AuthMethod::Certificate);
-    model::Authentication& how = draft.vpn.authentication;
-    (round.local() ? how.local : how.remote) = method;
+    std::size_t& number = round.local() ? locals : remotes;
+    if (++number > kMaxRounds)
+      return config_error(fmt::format("more than {} {} sections, config discarded", kMaxRounds, round.local() ? "local" : "remote"));
+    round.section = fmt::format("{}-{}", round.local() ? "local" : "remote", number);
+    if (number > 1) {
+      if (round.aaa_id) return config_error("not supported yet: aaa_id after the first round, config discarded");
+      (round.local() ? how.further_local : how.further_remote)
+          .push_back({method_of(round), round.identity, round.eap ? round.eap_id : std::nullopt, {}, {}, round.revocation});
+      continue;
+    }
+    (round.local() ? draft.vpn.local_id : draft.vpn.remote_id) = round.identity;
+    (round.local() ? how.local : how.remote) = method_of(round);
     if (round.eap) (round.local() ? how.local_eap_id : how.remote_eap_id) = round.eap_id;
-    if (!round.local()) draft.vpn.authentication.revocation = round.revocation;
+    if (!round.local()) how.revocation = round.revocation;
   }
   for (const AuthRound& round : draft.rounds) {
-    model::Authentication& how = draft.vpn.authentication;
     if (!round.aaa_id) continue;
     // whom the gateway has to be within EAP, where it has proven itself by other means before
     if (!round.local() || how.local != model::AuthMethod::EapTls || is_eap(how.remote))
       return config_error("not supported yet: aaa_id without local auth eap-tls, or with EAP at both ends, config discarded");
     how.remote_eap_id = round.aaa_id;
   }
-  if (const std::string wrong = draft.vpn.authentication.hindrance(); !wrong.empty())
+  if (const std::string wrong = how.hindrance(); !wrong.empty())
     return config_error(fmt::format("invalid value for: auth, config discarded ({})", wrong));
-  const model::Authentication& how = draft.vpn.authentication;
   if (draft.vpn.ike.ppk_id && (is_eap(how.local) || is_eap(how.remote)))
     return config_error("not supported yet: ppk_id together with EAP, config discarded");
-  std::stable_sort(draft.rounds.begin(), draft.rounds.end(),
-                   [](const AuthRound& a, const AuthRound& b) { return a.local() && !b.local(); });
-  for (AuthRound& round : draft.rounds) round.section = round.local() ? "local-1" : "remote-1";
+  if (draft.vpn.ike.ppk_id && how.has_several_rounds())
+    return config_error("not supported yet: ppk_id together with several rounds of authentication, config discarded");
   return {};
 }
 
@@ -672,7 +691,7 @@ Result<Connection> parse_connection(const std::string& name, const vici::Section
         if (const Status taken = parse_child(child, draft); !taken) return fail(taken.error());
       }
     } else if (entry.name.starts_with("local") || entry.name.starts_with("remote")) {
-      auto round = parse_round(entry, entry.name.starts_with("local") ? draft.vpn.local_id : draft.vpn.remote_id);
+      auto round = parse_round(entry);
       if (!round) return fail(round.error());
       draft.rounds.push_back(std::move(*round));
     } else {

@@ -15,9 +15,11 @@ namespace svti::control {
 
 // One end's way to authenticate, as list-conns shows it.
 struct AuthRound {
-  std::string section;     // "local-1", "remote-1"
-  std::string auth_class;  // "pre-shared key", "public key", "EAP", "any"
-  std::string id;          // as it was given; empty: by address, or any
+  std::string section;                      // "local-1", "remote-1", "remote-2"
+  unsigned order = 0;                       // `round`: those of an end come in this order, and then as they stand
+  std::string auth_class;                   // "pre-shared key", "public key", "EAP", "any"
+  std::string id;                           // as it was given; empty: by address, or any
+  std::optional<model::Identity> identity;  // what that is; none: by address, or any
   std::vector<crypto::Certificate> certificates, cas;
   std::vector<std::string> groups, cert_policies;
   model::Revocation revocation = model::Revocation::Relaxed;

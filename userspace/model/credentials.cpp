@@ -18,7 +18,36 @@ bool LocalCertificate::proves(const Identity& id) const {
   return std::any_of(identities.begin(), identities.end(), [&](const Identity& one) { return one.match_rank(id) == 3; });
 }
 
+bool FurtherRound::operator==(const FurtherRound& other) const {
+  return method == other.method && id == other.id && eap_id == other.eap_id && same(certificates, other.certificates) &&
+         same(authorities, other.authorities) && revocation == other.revocation;
+}
+
+bool Authentication::may_initiate() const {
+  const bool asks_for_eap = std::any_of(further_remote.begin(), further_remote.end(), [](const auto& one) { return is_eap(one.method); });
+  return !asks_for_eap && (!is_eap(remote) || is_eap(local));
+}
+
+bool Authentication::uses_certificates() const {
+  const auto by_certificate = [](const auto& one) { return one.method == AuthMethod::Certificate; };
+  return local == AuthMethod::Certificate || remote == AuthMethod::Certificate ||
+         std::any_of(further_local.begin(), further_local.end(), by_certificate) ||
+         std::any_of(further_remote.begin(), further_remote.end(), by_certificate);
+}
+
 std::string Authentication::hindrance() const {
+  if (has_several_rounds()) {
+    const auto by_eap = [](const FurtherRound& one) { return is_eap(one.method); };
+    const bool ours = is_eap(local) || std::any_of(further_local.begin(), further_local.end(), by_eap);
+    const bool theirs = is_eap(remote) || std::any_of(further_remote.begin(), further_remote.end(), by_eap);
+    if (ours && theirs) return "EAP at both ends is for one round of authentication";
+    for (const auto* further : {&further_local, &further_remote}) {
+      for (const FurtherRound& one : *further) {
+        const Authentication alone{one.method, AuthMethod::PresharedKey, {}, {}, {}, {}, {}, {}, {}};
+        if (const std::string wrong = alone.hindrance(); !wrong.empty()) return wrong;
+      }
+    }
+  }
   for (const AuthMethod method : {local, remote}) {
     if (is_eap(method) && method != AuthMethod::EapMschapv2 && method != AuthMethod::EapMd5 && method != AuthMethod::EapTls)
       return std::string(name_of(method)) + " is not supported yet: expected pre-shared-key, certificate, eap-mschapv2, eap-md5 or eap-tls";
@@ -34,7 +63,8 @@ std::string Authentication::hindrance() const {
 
 bool Authentication::operator==(const Authentication& other) const {
   return local == other.local && remote == other.remote && same(certificates, other.certificates) && same(authorities, other.authorities) &&
-         revocation == other.revocation && local_eap_id == other.local_eap_id && remote_eap_id == other.remote_eap_id;
+         revocation == other.revocation && local_eap_id == other.local_eap_id && remote_eap_id == other.remote_eap_id &&
+         further_local == other.further_local && further_remote == other.further_remote;
 }
 
 }  // namespace svti::model

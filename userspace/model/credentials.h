@@ -65,6 +65,18 @@ struct Authority {
 };
 using AuthorityPtr = std::shared_ptr<const Authority>;
 
+// What one end proves after its first round of authentication (RFC 4739).
+struct FurtherRound {
+  AuthMethod method = AuthMethod::Certificate;
+  std::optional<Identity> id;                     // ours: none: that of a certificate, or the one before; the peer's: none: any
+  std::optional<Identity> eap_id;                 // as local_eap_id and remote_eap_id
+  std::vector<LocalCertificatePtr> certificates;  // of ours
+  std::vector<AuthorityPtr> authorities;          // for the peer's
+  Revocation revocation = Revocation::Relaxed;    // of the peer's
+
+  bool operator==(const FurtherRound& other) const;
+};
+
 // How the two ends of a VPN prove who they are.
 struct Authentication {
   AuthMethod local = AuthMethod::PresharedKey;
@@ -72,16 +84,17 @@ struct Authentication {
   std::vector<LocalCertificatePtr> certificates;  // candidates, in the order of preference
   std::vector<AuthorityPtr> authorities;          // the only ones that are trusted for this peer
   Revocation revocation = Revocation::Relaxed;
-  std::optional<Identity> local_eap_id;   // none: the IKE identity
-  std::optional<Identity> remote_eap_id;  // none: the IKE identity; %any: the peer is asked
+  std::optional<Identity> local_eap_id;                     // none: the IKE identity
+  std::optional<Identity> remote_eap_id;                    // none: the IKE identity; %any: the peer is asked
+  std::vector<FurtherRound> further_local, further_remote;  // in order; both empty: each end authenticates itself once
 
   // EAP proves who the initiator is: who asks it of the peer cannot begin, unless it does EAP as well, and EAP alone (RFC 5998).
-  bool may_initiate() const { return !is_eap(remote) || is_eap(local); }
+  bool may_initiate() const;
   // Why the two ends cannot prove who they are in this way, in a sentence without a final stop; empty: they can.
   std::string hindrance() const;
   bool uses_eap_tls() const { return local == AuthMethod::EapTls || remote == AuthMethod::EapTls; }  // in it both ends show certificates
-  // within AUTH, by either end
-  bool uses_certificates() const { return local == AuthMethod::Certificate || remote == AuthMethod::Certificate; }
+  bool uses_certificates() const;  // within AUTH, by either end, in any round
+  bool has_several_rounds() const { return !further_local.empty() || !further_remote.empty(); }
   bool operator==(const Authentication& other) const;
 };
 

@@ -255,6 +255,7 @@ void IkeSa::on_signature(std::uint64_t number, Result<crypto::Signature> signatu
 }
 
 void IkeSa::proven(const Proof& proof, TimePoint now, Effects& out) {
+  if (role_ == Role::Initiator && rounds_ && rounds_->ours + rounds_->theirs > 0) return send_round_request(proof, now, out);
   if (role_ == Role::Initiator) return send_auth_request(proof, now, out);
   if (auth_round() == AuthRound::Whole && eap_) return answer_with_eap(proof, now, out);
   answer_auth_request(proof, now, out);
@@ -273,6 +274,7 @@ void IkeSa::cannot_prove(Cause cause, std::string reason, const FillIn& fill_in,
 void IkeSa::check_peer(TimePoint now, Effects& out) {
   const model::Vpn& vpn = *auth_->vpn;
   const auto* auth = find_payload<wire::AuthPayload>(auth_->payloads);
+  learn_another_auth(auth_->payloads);
   const std::string wanted(name_of(vpn.authentication.remote));
   const bool eap = is_eap(vpn.authentication.remote);
   if (auth == nullptr && eap) return serve_eap(now, out);
@@ -384,12 +386,14 @@ void IkeSa::on_verified(std::uint64_t number, crypto::Verification chain, TimePo
 }
 
 void IkeSa::peer_accepted(TimePoint now, Effects& out) {
-  if (role_ == Role::Initiator && auth_round() == AuthRound::EapBegins) return begin_eap_method(now, out);
-  if (role_ == Role::Initiator) return accept_responder(now, out);
+  if (role_ == Role::Initiator && eap_ && eap_->stage == EapExchange::Stage::Asked) return begin_eap_method(now, out);
+  if (role_ == Role::Initiator) return end_round(now, out);
   // Time has passed, perhaps: what was configured when the peer began may not be any more.
   const auto configured = ctx_.config->vpns.find(auth_->vpn->name);
-  if (configured == ctx_.config->vpns.end() || *configured->second != *auth_->vpn)
+  if (configured == ctx_.config->vpns.end() || *configured->second != (rounds_ ? *rounds_->whole : *auth_->vpn))
     return refuse_peer(Cause::Closed, "the configuration of " + auth_->vpn->name + " changed meanwhile", {}, now, out);
+  if (!peer_keeps_to_rounds(now, out)) return;
+  if (!eap_ && !proof_due(true)) return answer_auth_request({}, now, out);
   if (eap_) return answer_auth_request({{wire::AuthMethod::SharedKeyMic, eap_auth_octets(true)}, nullptr}, now, out);
   prove_ourselves(now, out);
 }

@@ -74,10 +74,12 @@ const Identity& IkeSa::peer_identity() const { return remote_eap_id_ ? *remote_e
 bool IkeSa::eap_awaits_peer() const { return eap_ && eap_->stage != Stage::Asked && auth_ && auth_->awaited == 0; }
 
 AuthRound IkeSa::auth_round() const {
-  if (!eap_) return AuthRound::Whole;
+  const bool further = rounds_ && rounds_->ours + rounds_->theirs > 0;
+  if (!eap_) return further ? AuthRound::Further : AuthRound::Whole;
   switch (eap_->stage) {
     case Stage::Asked:
-      return role_ == Role::Initiator ? AuthRound::EapBegins : AuthRound::Whole;
+      if (role_ == Role::Responder) return AuthRound::Whole;
+      return further ? AuthRound::FurtherEap : AuthRound::EapBegins;
     case Stage::Method:
       return AuthRound::Eap;
     case Stage::Proof:
@@ -142,13 +144,13 @@ void IkeSa::ask_for_eap(TimePoint now, Effects& out) {
   local_eap_id_ = user;
   log(out, Subsystem::Ike, 1,
       "authenticating as " + local_id_.to_string() + " by " + std::string(name_of(how.local)) + ", EAP identity " + user.to_string());
-  send_auth_request({}, now, out);
+  proven({}, now, out);
 }
 
 void IkeSa::on_eap_response(AuthRequest& request, const Payloads& payloads, TimePoint now, Effects& out) {
   if (!auth_) {
     auth_.emplace();
-    auth_->vpn = vpn_;
+    auth_->vpn = vpn_of_round();
   }
   auth_->sent = std::move(request);
   const auto* eap = find_payload<wire::EapPayload>(payloads);
@@ -168,7 +170,8 @@ void IkeSa::on_eap_response(AuthRequest& request, const Payloads& payloads, Time
         out);
   }
   auth_->payloads = payloads;
-  accept_responder(now, out);
+  learn_another_auth(payloads);
+  end_round(now, out);
 }
 
 // the first answer: who the responder is, its AUTH, and the first EAP packet
@@ -187,12 +190,15 @@ void IkeSa::on_eap_begun(const Payloads& payloads, TimePoint now, Effects& out) 
                     (refused ? ": it knows no " + local_id_.to_string() + " who uses EAP (its log says more)" : std::string()),
                 {Side::Either, "vpn " + vpn_->name + " local-id", "the peer must ask for EAP from " + cell(local_id_.to_string())});
   }
-  if (id == nullptr || find_payload<wire::EapPayload>(payloads) == nullptr)
+  if ((proof_due(false) && id == nullptr) || find_payload<wire::EapPayload>(payloads) == nullptr)
     return fail(Cause::Malformed, "the peer's answer to our wish for EAP has no " + std::string(id == nullptr ? "IDr" : "EAP"), {});
-  remote_id_ = {id->id_type, id->data};
-  if (vpn_->remote_id && !vpn_->remote_id->matches(remote_id_))
-    return fail(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + vpn_->remote_id->to_string(), {});
+  if (!proof_due(false) && find_payload<wire::AuthPayload>(payloads) != nullptr)
+    return fail(Cause::Malformed, "it authenticates itself once more, unasked", {});
   auth_->payloads = payloads;
+  if (!proof_due(false)) return begin_eap_method(now, out);
+  remote_id_ = {id->id_type, id->data};
+  if (const auto& wanted = auth_->vpn->remote_id; wanted && !wanted->matches(remote_id_))
+    return fail(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + wanted->to_string(), {});
   // Without AUTH it is EAP that has to prove who the responder is, if that may be.
   if (find_payload<wire::AuthPayload>(payloads) == nullptr && eap_->only) return begin_eap_method(now, out);
   if (find_payload<wire::AuthPayload>(payloads) == nullptr) {
@@ -246,16 +252,18 @@ void IkeSa::serve_eap(TimePoint now, Effects& out) {
   log(out, Subsystem::Ike, 1,
       "the peer " + remote_id_.to_string() + " is to prove itself by " + std::string(name_of(how.remote)) +
           (ask ? ", and asked for its EAP identity" : std::string()));
-  if (eap_->only) return answer_with_eap({}, now, out);
+  if (eap_->only || !proof_due(true)) return answer_with_eap({}, now, out);
   prove_ourselves(now, out);
 }
 
 // our half is there: it goes out with the first EAP packet
 void IkeSa::answer_with_eap(const Proof& proof, TimePoint now, Effects& out) {
-  Payloads answer = {id_payload(true)};
+  Payloads answer;
+  if (proof_due(true)) answer.push_back(id_payload(true));
   if (proof.certificate) add_certificates(answer, *proof.certificate);
   auth_->certificate.reset();  // it has done its part
-  if (!eap_->only) answer.push_back(proof.auth);
+  if (!eap_->only && proof_due(true)) answer.push_back(proof.auth);
+  if (!eap_->only && proof_due(true)) add_another_auth(answer);
   eap_->stage = Stage::Method;
   eap_->beginning = std::move(answer);
   take_eap_step(eap_->server->begin(), now, out);
@@ -271,6 +279,7 @@ void IkeSa::on_eap_request(const wire::Header& header, const Payloads& payloads,
   if (!proves_eap(payloads))
     return refuse_peer(Cause::WrongKey, "its AUTH was not made with the key that EAP gave: somebody else did that EAP", {}, now, out);
   learn_crash_token(payloads);
+  learn_another_auth(payloads);
   peer_accepted(now, out);
 }
 
@@ -297,7 +306,13 @@ void IkeSa::refuse_eap(const eap::Step& step, TimePoint now, Effects& out) {
 }
 
 // the peer does not go on: why, as far as we know
-model::Explanation IkeSa::eap_abandoned(std::string reason, TimePoint now) const {
+model::Explanation IkeSa::auth_abandoned(std::string reason, TimePoint now) const {
+  if (!eap_) {
+    model::Explanation why = auth_refusal(
+        Cause::Authentication, std::move(reason) + " after " + std::to_string(rounds_->theirs) + " rounds of authentication", now);
+    why.vpn = rounds_->whole->name;
+    return why;
+  }
   const Bytes octets = eap_user();
   const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
   if (const std::string said = eap_->server->refusal(); !said.empty()) reason += ", having been told as " + user + " that " + said;
@@ -308,10 +323,10 @@ model::Explanation IkeSa::eap_abandoned(std::string reason, TimePoint now) const
 }
 
 // RFC 7296 2.21.2: an initiator that ends it says so in an INFORMATIONAL. Whatever is in there, nothing else comes of it.
-void IkeSa::on_eap_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
+void IkeSa::on_auth_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
   const auto* error = find_error(payloads);
-  model::Explanation why =
-      eap_abandoned("it broke off EAP" + (error == nullptr ? std::string() : " (" + wire::to_string(error->type) + ")"), now);
+  model::Explanation why = auth_abandoned(
+      (eap_ ? "it broke off EAP" : "it broke off") + (error == nullptr ? std::string() : " (" + wire::to_string(error->type) + ")"), now);
   const std::string reason = why.reason;
   out.emplace_back(Explained{std::move(why)});
   auth_.reset();
@@ -394,6 +409,7 @@ void IkeSa::take_eap_step(eap::Step step, TimePoint now, Effects& out) {
     log(out, Subsystem::Ike, 1,
         std::string(name_of(eap_->method)) + " succeeded with EAP identity " + (initiator ? *local_eap_id_ : *remote_eap_id_).to_string());
     if (initiator) payloads.push_back(wire::AuthPayload{wire::AuthMethod::SharedKeyMic, eap_auth_octets(true)});
+    if (initiator) add_another_auth(payloads);
     if (initiator) add_crash_token(payloads);
   }
   if (!initiator) {

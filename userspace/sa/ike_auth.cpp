@@ -29,7 +29,7 @@ void IkeSa::send_auth(TimePoint now, Effects& out) {
   auth_->vpn = vpn_;
   if (resuming_) return send_auth_request({{wire::AuthMethod::SharedKeyMic, resumed_auth(true)}, nullptr}, now, out);
   begin_ppk();
-  prove_ourselves(now, out);
+  if (begin_rounds(vpn_, now, out)) prove_ourselves(now, out);
 }
 
 void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
@@ -38,14 +38,12 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   Payloads payloads;
   payloads.push_back(id_payload(true));
   if (proof.certificate) add_certificates(payloads, *proof.certificate);
-  if (const auto& authorities = vpn_->authentication.authorities; !authorities.empty()) {
-    std::vector<Bytes> hashes;
-    for (const model::AuthorityPtr& one : authorities) hashes.push_back(one->hash);
-    payloads.push_back(certificate_request(hashes));
-  }
+  if (const auto hashes = hashes_of_authorities(vpn_->authentication); !hashes.empty()) payloads.push_back(certificate_request(hashes));
   if (vpn_->remote_id && !vpn_->remote_id->is_pattern())
     payloads.push_back(wire::IdPayload{PayloadType::IdResponder, vpn_->remote_id->type, vpn_->remote_id->data});
   if (!eap_) payloads.push_back(proof.auth);
+  if (!eap_) add_another_auth(payloads);
+  if (rounds_) payloads.push_back(wire::NotifyPayload{NotifyType::MultipleAuthSupported, wire::ProtocolId::None, {}, {}});
   if (eap_ && eap_->only) payloads.push_back(wire::NotifyPayload{NotifyType::EapOnlyAuthentication, wire::ProtocolId::None, {}, {}});
   add_ppk(payloads);
   if (!eap_) add_crash_token(payloads);  // RFC 6290 4.2: behind AUTH
@@ -87,6 +85,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
   established_at_ = now;
   give_up_at_.reset();
   eap_.reset();
+  rounds_.reset();
   ppk_ = init_->ppk.has_value();
   set_phase(IkeSaPhase::Established, out);
   begin_lifetime(now);
@@ -107,38 +106,43 @@ void IkeSa::on_auth_response(AuthRequest& request, const Payloads& payloads, Tim
   const auto* error = find_error(payloads);
   const auto* id = find_id(payloads, PayloadType::IdResponder);
   const auto* auth = find_payload<wire::AuthPayload>(payloads);
-  if (id == nullptr || auth == nullptr) {
+  const bool due = proof_due(false);
+  const bool refused = error != nullptr && error->type == NotifyType::AuthenticationFailed;
+  // Beside no AUTH, an error can be about the CHILD SA only where that is made.
+  const bool fatal = error != nullptr && (refused || error->type == NotifyType::InvalidSyntax ||
+                                          error->type == NotifyType::UnsupportedCriticalPayload || !last_round());
+  if (due ? id == nullptr || auth == nullptr : fatal) {
     give_back_spi();
     std::string reason = error == nullptr ? "the peer's answer has no AUTH" : "the peer answered " + wire::to_string(error->type);
-    if (error != nullptr && error->type == NotifyType::AuthenticationFailed) {
-      const bool shared = vpn_->authentication.local == model::AuthMethod::PresharedKey;
+    if (refused) {
+      const bool shared = vpn_of_round()->authentication.local == model::AuthMethod::PresharedKey;
       reason += ": it does not accept " + local_id_.to_string() + " or the " + (shared ? "pre-shared key" : "certificate") +
                 " (its log says which)";
       if (const std::string instead = announced_instead(); !instead.empty()) reason += "; it has said that " + instead;
     }
-    const Cause cause = error == nullptr                                  ? Cause::Malformed
-                        : error->type == NotifyType::AuthenticationFailed ? Cause::Authentication
-                                                                          : Cause::Refused;
+    const Cause cause = error == nullptr ? Cause::Malformed : refused ? Cause::Authentication : Cause::Refused;
     return fail_connect(connect_failure(cause, std::move(reason), now), now, out, false);
   }
-  remote_id_ = identity_of(*id);
   auth_.emplace();
-  auth_->vpn = vpn_;
+  auth_->vpn = vpn_of_round();
   auth_->payloads = payloads;
   auth_->sent = std::move(request);
-  if (vpn_->remote_id && !vpn_->remote_id->matches(remote_id_)) {
+  if (!due) return end_round(now, out);
+  remote_id_ = identity_of(*id);
+  if (const auto& wanted = auth_->vpn->remote_id; wanted && !wanted->matches(remote_id_)) {
     return refuse_responder(
-        connect_failure(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + vpn_->remote_id->to_string(), now),
-        now, out);
+        connect_failure(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + wanted->to_string(), now), now,
+        out);
   }
   if (resuming_) return on_resumed_auth_response(now, out);
-  if (settle_ppk(payloads, now, out)) check_peer(now, out);
+  if (rounds_ || settle_ppk(payloads, now, out)) check_peer(now, out);
 }
 
 // We do not accept the peer, which has accepted us: it is told.
 void IkeSa::refuse_responder(model::Explanation why, TimePoint now, Effects& out) {
-  // Before the end of EAP it has not accepted us, and listens to no other exchange.
-  if (eap_ && auth_round() != AuthRound::EapEnds) return fail_connect(std::move(why), now, out, false);
+  // Before the end of EAP, and of all rounds, it has not accepted us, and listens to no other exchange.
+  const bool goes_on = (eap_ && auth_round() != AuthRound::EapEnds) || (rounds_ && (rounds_->follows || another_follows(true)));
+  if (goes_on) return fail_connect(std::move(why), now, out, false);
   const std::string reason = why.reason;
   out.emplace_back(Explained{std::move(why)});
   abandon_request();
@@ -201,6 +205,7 @@ void IkeSa::refuse_authentication(const wire::Header& header, const std::string&
 
 void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
   if (eap_) return on_eap_request(header, payloads, now, out);
+  if (awaits_round()) return on_round_request(header, payloads, now, out);
   const auto* id = find_id(payloads, PayloadType::IdInitiator);
   const auto* demanded = find_id(payloads, PayloadType::IdResponder);
   remote_id_ = identity_of(*id);
@@ -225,13 +230,15 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
   auth_->vpn = vpn;
   auth_->payloads = payloads;
   auth_->request = header;
-  if (take_ppk(now, out)) check_peer(now, out);
+  if (take_ppk(now, out) && begin_rounds(vpn, now, out)) check_peer(now, out);
 }
 
 void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out) {
-  const VpnPtr vpn = auth_->vpn;
+  if (rounds_ && !last_round()) return answer_round(proof, now, out);
+  const bool due = proof_due(true);
+  const VpnPtr vpn = rounds_ ? rounds_->whole : auth_->vpn;
   const wire::Header header = auth_->request;
-  const Payloads payloads = std::move(auth_->payloads);
+  const Payloads payloads = std::move(rounds_ ? rounds_->opening : auth_->payloads);
   auth_.reset();
   const bool initial_contact = find_notify(payloads, NotifyType::InitialContact) != nullptr;
   // A peer that has lost the other one says so. One that came up while this one was on its way is no older one: both ends began at once.
@@ -251,9 +258,9 @@ void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out)
   }
   vpn_ = vpn;
   Payloads answer;
-  if (!eap_) answer.push_back(id_payload(true));  // with EAP the peer has it
+  if (!eap_ && due) answer.push_back(id_payload(true));  // with EAP the peer has it
   if (proof.certificate) add_certificates(answer, *proof.certificate);
-  answer.push_back(proof.auth);
+  if (eap_ || due) answer.push_back(proof.auth);
   add_ppk(answer);
   if (redirects_in_auth()) return redirect_in_auth(header, std::move(answer), now, out);
   add_crash_token(answer);

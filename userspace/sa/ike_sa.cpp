@@ -320,8 +320,8 @@ bool IkeSa::expects(const wire::Header& header) const {
 // IKE_AUTH response got lost.
 bool IkeSa::accepts_request(ExchangeType exchange) const {
   if (phase_ == IkeSaPhase::Connecting) {
-    if (role_ != Role::Responder || !init_ || (auth_ && !eap_awaits_peer())) return false;
-    if (eap_) return exchange == ExchangeType::IkeAuth || exchange == ExchangeType::Informational;  // by the latter it ends
+    if (role_ != Role::Responder || !init_ || (auth_ && !eap_awaits_peer() && !awaits_round())) return false;
+    if (auth_) return exchange == ExchangeType::IkeAuth || exchange == ExchangeType::Informational;  // by the latter it ends
     const Intermediate& intermediate = init_->intermediate;
     // RFC 9242 3.2: IKE_INTERMEDIATE when both have said that they do it; RFC 9370 2.2.2: all that was agreed on, and then IKE_AUTH
     if (exchange == ExchangeType::IkeIntermediate) return intermediate.supported && intermediate.exchanges < kMaxIntermediateExchanges;
@@ -337,7 +337,7 @@ void IkeSa::on_request(const wire::Header& header, const Payloads& payloads, Tim
     log(out, Subsystem::Ike, 1, "IKE_AUTH request refused: the peer is authenticated already");
     return refuse_as_malformed(header, "IKE_AUTH request of an authenticated peer", now, out);
   }
-  if (!authenticated && header.exchange == ExchangeType::Informational) return on_eap_broken_off(header, payloads, now, out);
+  if (!authenticated && header.exchange == ExchangeType::Informational) return on_auth_broken_off(header, payloads, now, out);
   if (const auto violation = check_message(header.exchange, false, payloads, auth_round())) {
     log(out, Subsystem::Ike, 1, wire::to_string(header.exchange) + " request refused: " + violation->reason);
     if (!authenticated) {
@@ -540,8 +540,8 @@ void IkeSa::on_deadline(TimePoint now, Effects& out) {
       model::Explanation why = auth_refusal(model::Cause::NoAnswer, "our IKE_SA_INIT response was not followed by IKE_AUTH", now);
       why.advice = {
           model::Side::Either, {}, "let UDP ports 500 and 4500 pass both ways, or look at the peer's log: it may have refused our answer"};
-      if (eap_ && auth_)
-        out.emplace_back(Explained{eap_abandoned("it did not go on with EAP", now)});
+      if (auth_ && (eap_ || rounds_))
+        out.emplace_back(Explained{auth_abandoned(eap_ ? "it did not go on with EAP" : "it did not go on", now)});
       else
         explain_to_address(ctx_, why, out);
     }

@@ -7,8 +7,8 @@
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
 // each, both roles), authentication.cpp and eap_auth.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
 // payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
-// reauthentication.cpp, ppk.cpp, intermediate.cpp and followup_ke.cpp (more key exchanges than one), crash_detection.cpp (when one end has
-// lost it), redirect.cpp, resumption.cpp.
+// reauthentication.cpp, rounds.cpp (more rounds of authentication than one), ppk.cpp, intermediate.cpp and followup_ke.cpp (more key
+// exchanges than one), crash_detection.cpp (when one end has lost it), redirect.cpp, resumption.cpp.
 #pragma once
 
 #include <deque>
@@ -259,6 +259,7 @@ class IkeSa {
     std::vector<Bytes> peer_authorities;             // CERTREQ: hashes of those it trusts
     std::vector<wire::AuthAnnouncement> peer_takes;  // SUPPORTED_AUTH_METHODS, RFC 9593; empty: it has not said
     bool peer_accepts_childless = false;             // CHILDLESS_IKEV2_SUPPORTED, RFC 6023
+    bool several_rounds = false;                     // the peer knows RFC 4739
     bool use_ppk = false;                            // both have said USE_PPK (RFC 8784)
     std::optional<PpkUse> ppk;                       // one is mixed into the keys
     Intermediate intermediate;
@@ -274,6 +275,14 @@ class IkeSa {
     model::LocalCertificatePtr certificate;  // ours, when it is one that proves who we are
     std::uint64_t awaited = 0;               // number of the question asked; 0: none
     TimePoint give_up_at{};                  // with `awaited`
+  };
+  // More than one round of authentication (RFC 4739), until the IKE SA is established.
+  struct Rounds {
+    VpnPtr whole;                      // as it is configured
+    std::size_t ours = 0, theirs = 0;  // rounds in which each end has proven who it is
+    bool follows = false;              // with its AUTH of this round the peer has said ANOTHER_AUTH_FOLLOWS
+    bool awaits_peer = false;          // responder: the peer begins the next round
+    Payloads opening;                  // responder: the peer's first request, which is answered after the last round
   };
   // our half of it: AUTH, and the certificate that goes with it
   struct Proof {
@@ -379,6 +388,22 @@ class IkeSa {
   Bytes auth_octets(const model::PresharedKey& key, bool ours, bool without_ppk = false) const;  // AUTH of a shared key
   Bytes signed_octets(bool ours, bool without_ppk = false) const;                                // what a signature in AUTH is over
 
+  // rounds.cpp
+  bool begin_rounds(const VpnPtr& vpn, TimePoint now, Effects& out);
+  VpnPtr vpn_of_round() const;
+  bool proof_due(bool ours) const;
+  bool another_follows(bool ours) const;
+  bool last_round() const { return !another_follows(true) && !another_follows(false); }
+  bool awaits_round() const { return rounds_ && rounds_->awaits_peer; }
+  void add_another_auth(Payloads& payloads) const;
+  void learn_another_auth(const Payloads& payloads);
+  bool peer_keeps_to_rounds(TimePoint now, Effects& out);
+  void close_round();
+  void end_round(TimePoint now, Effects& out);
+  void send_round_request(const Proof& proof, TimePoint now, Effects& out);
+  void answer_round(const Proof& proof, TimePoint now, Effects& out);
+  void on_round_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+
   // ppk.cpp
   bool offers_ppk() const;
   std::optional<model::Explanation> ppk_hindrance(bool peer_uses_ppk, TimePoint now) const;
@@ -398,8 +423,8 @@ class IkeSa {
   void answer_with_eap(const Proof& proof, TimePoint now, Effects& out);
   void on_eap_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void refuse_eap(const eap::Step& step, TimePoint now, Effects& out);
-  model::Explanation eap_abandoned(std::string reason, TimePoint now) const;
-  void on_eap_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
+  model::Explanation auth_abandoned(std::string reason, TimePoint now) const;
+  void on_auth_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void begin_eap_method(TimePoint now, Effects& out);
   void take_eap_step(eap::Step step, TimePoint now, Effects& out);
   // The next step comes by on_eap_step() with this ticket, of what the caller asks `whom` for by an effect. Until then, or `longest` is
@@ -649,6 +674,7 @@ class IkeSa {
   VirtualAddresses vips_;
   std::optional<InitExchange> init_;
   std::optional<AuthExchange> auth_;
+  std::optional<Rounds> rounds_;
   std::unique_ptr<EapExchange> eap_;  // from the wish for EAP to its end
   std::uint64_t questions_ = 0;       // asked so far
   bool ppk_ = false;                  // in the keys (RFC 8784)

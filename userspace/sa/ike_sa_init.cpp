@@ -70,8 +70,9 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   if (vpn_->authentication.uses_certificates()) add_auth_methods(payloads, {});
   if (offers_additional_groups(vpn_->ike.proposals)) payloads.push_back(status(NotifyType::IntermediateExchangeSupported, {}));
   if (offers_ppk()) payloads.push_back(status(NotifyType::UsePpk, {}));
-  // RFC 6023 asks for it in the response alone. Here it makes room for that: no answer is larger than what it answers.
+  // RFC 6023 and RFC 4739 ask for these in the response alone. Here they make room for that: no answer is larger than what it answers.
   if (wants_childless(*vpn_)) payloads.push_back(status(NotifyType::ChildlessIkev2Supported, {}));
+  if (vpn_->authentication.has_several_rounds()) payloads.push_back(status(NotifyType::MultipleAuthSupported, {}));
   offer_redirect(payloads);
   window_.finish();
   next_request_id_ = 0;  // every IKE_SA_INIT request has message id 0 (RFC 7296 2.2)
@@ -181,6 +182,7 @@ void IkeSa::on_init_response(const wire::Message& message, const model::Datagram
   init_->use_ppk = offers_ppk() && find_notify(payloads, NotifyType::UsePpk) != nullptr;
   if (auto why = ppk_hindrance(init_->use_ppk, now)) return fail_connect(std::move(*why), now, out, false);
   init_->peer_accepts_childless = find_notify(payloads, NotifyType::ChildlessIkev2Supported) != nullptr;
+  init_->several_rounds = find_notify(payloads, NotifyType::MultipleAuthSupported) != nullptr;
   if (vpn_->ike.childless == model::Childless::Force && !init_->peer_accepts_childless) {
     model::Explanation why = connect_failure(Cause::Refused, "the peer does not know IKE SAs without CHILD SA (childless force)", now);
     why.advice = {model::Side::Either, "vpn " + vpn_->name + " ike-policy childless",
@@ -236,8 +238,7 @@ void IkeSa::fail_connect(model::Explanation why, TimePoint now, Effects& out, bo
     log(out, Subsystem::Ike, 0, "IKE SA not established: " + reason);
     notice(out, Notice::Kind::IkeFailed, reason);
   }
-  request_.reset();
-  window_.finish();
+  abandon_request();
   while (!children_.empty()) remove_child(*children_.back(), reason, false, now, out);
   die(out);
 }
@@ -285,6 +286,7 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   // RFC 9593: no reason for a cookie either
   const auto methods = ctx_.index.remote_methods(local_.address, remote_.address);
   const auto announcements = auth_announcements(methods.shared_keys, methods.certificates);
+  if (ctx_.index.has_several_rounds(local_.address, remote_.address)) payloads.push_back(status(NotifyType::MultipleAuthSupported, {}));
   const auto childless = ctx_.index.childless(local_.address, remote_.address);
   if (childless.accepted) payloads.push_back(status(NotifyType::ChildlessIkev2Supported, {}));
   init_->our_message = encoded();

@@ -57,6 +57,25 @@ constexpr std::array kAuthEapEndsResponse = {
     PayloadRule{PayloadType::SecurityAssociation, 0, 1}, PayloadRule{PayloadType::TsInitiator, 0, 1},
     PayloadRule{PayloadType::TsResponder, 0, 1},         PayloadRule{PayloadType::Configuration, 0, 1},
 };
+constexpr std::array kAuthFurtherRequest = {
+    PayloadRule{PayloadType::IdInitiator, 0, 1},
+    PayloadRule{PayloadType::IdResponder, 0, 1},
+    PayloadRule{PayloadType::Authentication, 0, 1},
+    PayloadRule{PayloadType::Certificate, 0, kMany},
+    PayloadRule{PayloadType::CertificateRequest, 0, kMany},
+};
+constexpr std::array kAuthFurtherResponse = {
+    PayloadRule{PayloadType::IdResponder, 0, 1},     PayloadRule{PayloadType::Authentication, 0, 1},
+    PayloadRule{PayloadType::Certificate, 0, kMany}, PayloadRule{PayloadType::SecurityAssociation, 0, 1},
+    PayloadRule{PayloadType::TsInitiator, 0, 1},     PayloadRule{PayloadType::TsResponder, 0, 1},
+    PayloadRule{PayloadType::Configuration, 0, 1},
+};
+constexpr std::array kAuthFurtherEap = {
+    PayloadRule{PayloadType::IdResponder, 0, 1},
+    PayloadRule{PayloadType::Authentication, 0, 1},
+    PayloadRule{PayloadType::Certificate, 0, kMany},
+    PayloadRule{PayloadType::Eap, 1, 1},
+};
 constexpr std::array kCreateChild = {
     PayloadRule{PayloadType::SecurityAssociation, 1, 1}, PayloadRule{PayloadType::Nonce, 1, 1},
     PayloadRule{PayloadType::KeyExchange, 0, 1},         PayloadRule{PayloadType::TsInitiator, 0, 1},
@@ -78,6 +97,10 @@ std::span<const PayloadRule> rules_of_auth(bool response, AuthRound round) {
       return kAuthEapBegins;
     case AuthRound::Eap:
       return kAuthEap;
+    case AuthRound::Further:
+      return response ? std::span<const PayloadRule>(kAuthFurtherResponse) : std::span<const PayloadRule>(kAuthFurtherRequest);
+    case AuthRound::FurtherEap:
+      return kAuthFurtherEap;
     case AuthRound::EapEnds:
       break;
   }

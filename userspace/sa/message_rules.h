@@ -17,7 +17,8 @@ struct RuleViolation {
 };
 
 // Which of the IKE_AUTH exchanges it is (RFC 7296 2.16): the only one, or with EAP the answer to the first, those in between, the last.
-enum class AuthRound : std::uint8_t { Whole, EapBegins, Eap, EapEnds };
+// Further: that with which a round after the first begins (RFC 4739), FurtherEap: the answer to it when we ask for EAP.
+enum class AuthRound : std::uint8_t { Whole, EapBegins, Eap, EapEnds, Further, FurtherEap };
 
 // Form is for `wire`; this says whether the payloads of a message, decrypted, may stand in it. A message that carries an error notification
 // needs none of the payloads that its success would have.

@@ -22,6 +22,18 @@ bool could_have_chosen(const Vpn& vpn, const wire::Proposal& choice) {
 
 }  // namespace
 
+std::vector<Bytes> hashes_of_authorities(const model::Authentication& authentication) {
+  std::vector<Bytes> out;
+  const auto add = [&](const std::vector<model::AuthorityPtr>& authorities) {
+    for (const model::AuthorityPtr& one : authorities) {
+      if (std::find(out.begin(), out.end(), one->hash) == out.end()) out.push_back(one->hash);
+    }
+  };
+  add(authentication.authorities);
+  for (const model::FurtherRound& round : authentication.further_remote) add(round.authorities);
+  return out;
+}
+
 std::size_t VpnIndex::IdHash::operator()(const Identity& id) const {
   return std::hash<std::string_view>{}(as_text(id.data)) ^ static_cast<std::size_t>(id.type);
 }
@@ -40,12 +52,14 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
     const bool known = std::any_of(open_proposals_.begin(), open_proposals_.end(), [&vpn = vpn](const VpnPtr& other) {
       return other->local_address == vpn->local_address && other->version == vpn->version && other->ike.proposals == vpn->ike.proposals &&
              other->ike.udp_encap == vpn->ike.udp_encap && other->ike.childless == vpn->ike.childless &&
-             other->ike.redirect_to == vpn->ike.redirect_to && other->authentication.remote == vpn->authentication.remote;
+             other->ike.redirect_to == vpn->ike.redirect_to && other->authentication.remote == vpn->authentication.remote &&
+             other->authentication.has_several_rounds() == vpn->authentication.has_several_rounds();
     });
     if (!known) open_proposals_.push_back(vpn);
     if (!vpn->authentication.uses_certificates()) continue;
     const bool same = std::any_of(open_certificates_.begin(), open_certificates_.end(), [&vpn = vpn](const VpnPtr& other) {
-      return other->local_address == vpn->local_address && other->authentication.authorities == vpn->authentication.authorities;
+      return other->local_address == vpn->local_address &&
+             hashes_of_authorities(other->authentication) == hashes_of_authorities(vpn->authentication);
     });
     if (!same) open_certificates_.push_back(vpn);
   }
@@ -110,15 +124,24 @@ VpnIndex::Certificates VpnIndex::certificates(const IpAddress& local, const IpAd
     for (const VpnPtr& vpn : list) {
       if (!serves(*vpn, local) || !vpn->authentication.uses_certificates()) continue;
       out.used = true;
-      for (const model::AuthorityPtr& one : vpn->authentication.authorities) {
-        const bool known = std::find(out.authorities.begin(), out.authorities.end(), one->hash) != out.authorities.end();
-        if (!known && out.authorities.size() < kMaxAuthorities) out.authorities.push_back(one->hash);
+      for (const Bytes& hash : hashes_of_authorities(vpn->authentication)) {
+        const bool known = std::find(out.authorities.begin(), out.authorities.end(), hash) != out.authorities.end();
+        if (!known && out.authorities.size() < kMaxAuthorities) out.authorities.push_back(hash);
       }
     }
   };
   if (const auto found = by_address_.find(remote); found != by_address_.end()) add(found->second);
   add(open_certificates_);
   return out;
+}
+
+bool VpnIndex::has_several_rounds(const IpAddress& local, const IpAddress& remote) const {
+  const auto any = [&](const List& list) {
+    return std::any_of(list.begin(), list.end(),
+                       [&](const VpnPtr& vpn) { return vpn->authentication.has_several_rounds() && serves(*vpn, local); });
+  };
+  const auto found = by_address_.find(remote);
+  return (found != by_address_.end() && any(found->second)) || any(open_proposals_);
 }
 
 VpnIndex::RemoteMethods VpnIndex::remote_methods(const IpAddress& local, const IpAddress& remote) const {

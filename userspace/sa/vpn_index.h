@@ -14,6 +14,9 @@ namespace svti::sa {
 using VpnPtr = std::shared_ptr<const model::Vpn>;
 
 // Built once for a configuration, then only read.
+// what a CERTREQ says of all authorities that the peer may come from, whatever its round
+std::vector<Bytes> hashes_of_authorities(const model::Authentication& authentication);
+
 class VpnIndex {
  public:
   VpnIndex() = default;
@@ -45,6 +48,8 @@ class VpnIndex {
     bool shared_keys = false, certificates = false;
   };
   RemoteMethods remote_methods(const IpAddress& local, const IpAddress& remote) const;
+  // one of these VPNs has more than one round of authentication (RFC 4739)
+  bool has_several_rounds(const IpAddress& local, const IpAddress& remote) const;
   static constexpr std::size_t kMaxAuthorities = 16;
   Certificates certificates(const IpAddress& local, const IpAddress& remote) const;
 

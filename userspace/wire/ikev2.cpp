@@ -85,6 +85,8 @@ constexpr Name<NotifyType> kNotifyNames[] = {
     {NotifyType::Cookie2, "COOKIE2"},
     {NotifyType::NoNatsAllowed, "NO_NATS_ALLOWED"},
     {NotifyType::AuthLifetime, "AUTH_LIFETIME"},
+    {NotifyType::MultipleAuthSupported, "MULTIPLE_AUTH_SUPPORTED"},
+    {NotifyType::AnotherAuthFollows, "ANOTHER_AUTH_FOLLOWS"},
     {NotifyType::RedirectSupported, "REDIRECT_SUPPORTED"},
     {NotifyType::Redirect, "REDIRECT"},
     {NotifyType::RedirectedFrom, "REDIRECTED_FROM"},

@@ -85,6 +85,8 @@ enum class NotifyType : std::uint16_t {
   NoNatsAllowed = 16402,
   AuthLifetime = 16403,  // RFC 4478
   // RFC 5685
+  MultipleAuthSupported = 16404,  // RFC 4739
+  AnotherAuthFollows = 16405,
   RedirectSupported = 16406,
   Redirect = 16407,
   RedirectedFrom = 16408,

@@ -258,9 +258,16 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
              "not supported yet: hw_offload with this value, config discarded (expected no, auto or crypto)");
   BOOST_TEST(refused_child_option("hw_offload", "maybe") ==
              "invalid value for: hw_offload, config discarded (expected no, auto or crypto)");
-  vici::Section twice = site();
-  twice.add_section("local-2").add("auth", "psk");
-  BOOST_TEST(refusal(twice).starts_with("not supported yet: several local sections"));
+  vici::Section many = site();
+  for (int i = 2; i <= 9; ++i) many.add_section("local-" + std::to_string(i)).add("auth", "psk");
+  BOOST_TEST(refusal(many) == "more than 8 local sections, config discarded");
+  vici::Section users = site();
+  users.add_section("local-2").add("auth", "eap-mschapv2");
+  users.add_section("remote-2").add("auth", "eap-mschapv2");
+  BOOST_TEST(refusal(users).find("EAP at both ends is for one round of authentication") != std::string::npos);
+  vici::Section secret = site();
+  secret.add("ppk_id", "spare").add_section("remote-2").add("auth", "pubkey");
+  BOOST_TEST(refusal(secret).starts_with("not supported yet: ppk_id together with several rounds"));
   vici::Section eap = site();
   eap.add_section("remote-2").add("auth", "eap-ttls");
   BOOST_TEST(refusal(eap) ==
@@ -293,6 +300,27 @@ BOOST_AUTO_TEST_CASE(ends_may_authenticate_with_certificates) {
   BOOST_TEST_REQUIRE(local != nullptr);
   BOOST_TEST(local->text("class") == "public key");
   BOOST_TEST(local->text("id") == "C=CH, O=Example, CN=gw");
+}
+
+BOOST_AUTO_TEST_CASE(an_end_may_authenticate_itself_in_several_rounds) {
+  vici::Section section;
+  section.add_section("local").add("auth", "pubkey").add("id", "gw.example");
+  section.add_section("remote-user").add("auth", "eap-mschapv2").add("id", "laptop.example").add("eap_id", "%any").add("round", "2");
+  section.add_section("remote-host").add("auth", "pubkey").add("id", "*.example").add("round", "1").add("revocation", "strict");
+  const auto connection = control::parse_connection("site", section);
+  BOOST_TEST_REQUIRE(connection.has_value());
+  const model::Authentication& how = connection->vpn->authentication;
+  BOOST_TEST((how.remote == model::AuthMethod::Certificate && how.revocation == model::Revocation::Strict));
+  BOOST_TEST(connection->vpn->remote_id->to_string() == "*.example");
+  BOOST_TEST(how.further_local.empty());
+  BOOST_TEST_REQUIRE(how.further_remote.size() == 1U);
+  BOOST_TEST((how.further_remote[0].method == model::AuthMethod::EapMschapv2));
+  BOOST_TEST(how.further_remote[0].id->to_string() == "laptop.example");
+  BOOST_TEST(how.further_remote[0].eap_id->is_pattern());
+  BOOST_TEST(!how.may_initiate());
+  const vici::Message event = control::list_conn_event("site", *connection->vpn, connection->rounds);
+  BOOST_TEST(event.section("site")->section("remote-1")->text("id") == "*.example");
+  BOOST_TEST(event.section("site")->section("remote-2")->text("class") == "EAP");
 }
 
 BOOST_AUTO_TEST_CASE(a_user_of_eap_tls_may_name_the_server) {
