@@ -75,19 +75,27 @@ bool says(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-// adds name constraints, which the issuing side of this product does not write
-void constrain(Holder& holder, const char* constraints) {
-  const unsigned char* at = holder.certificate.data();
-  const Owned<X509, X509_free> certificate(d2i_X509(nullptr, &at, static_cast<long>(holder.certificate.size())));
-  at = holder.key.view().data();
-  const Owned<EVP_PKEY, EVP_PKEY_free> key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(holder.key.size())));
-  const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, nullptr, NID_name_constraints, constraints));
-  X509_add_ext(certificate.get(), extension.get(), -1);
-  BOOST_REQUIRE(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0);
+// the certificate signed anew by `by`, after `change`: what the issuing side of this product does not write
+template <typename Change>
+Bytes signed_anew(const Bytes& certificate_der, const Holder& by, const EVP_MD* hash, Change change) {
+  const unsigned char* at = certificate_der.data();
+  const Owned<X509, X509_free> certificate(d2i_X509(nullptr, &at, static_cast<long>(certificate_der.size())));
+  at = by.key.view().data();
+  const Owned<EVP_PKEY, EVP_PKEY_free> key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(by.key.size())));
+  change(certificate.get());
+  BOOST_REQUIRE(X509_sign(certificate.get(), key.get(), hash) > 0);
   unsigned char* der = nullptr;
   const int size = i2d_X509(certificate.get(), &der);
-  holder.certificate.assign(der, der + size);
+  Bytes out(der, der + size);
   OPENSSL_free(der);
+  return out;
+}
+
+void constrain(Holder& holder, const char* constraints) {
+  holder.certificate = signed_anew(holder.certificate, holder, EVP_sha256(), [&](X509* certificate) {
+    const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, nullptr, NID_name_constraints, constraints));
+    X509_add_ext(certificate, extension.get(), -1);
+  });
 }
 
 // the PEM block of that label in a file of the guide's configurations
@@ -216,6 +224,14 @@ BOOST_AUTO_TEST_CASE(name_constraints_bind_those_below) {
   BOOST_TEST(says(verdict(issued(what, ca).certificate, {{ca.certificate}}), "permitted subtree violation"));
 }
 
+BOOST_AUTO_TEST_CASE(signatures_with_a_weak_hash_are_refused) {
+  const Holder ca = root("ca", KeyType::Rsa);
+  const Bytes good = issued(request("CN=gw"), ca).certificate;
+  const auto with = [&](const EVP_MD* hash) { return verdict(signed_anew(good, ca, hash, [](X509*) {}), {{ca.certificate}}); };
+  BOOST_TEST(with(EVP_sha512()) == "ok");
+  for (const EVP_MD* hash : {EVP_md5(), EVP_sha1()}) BOOST_TEST(says(with(hash), "\"CN=gw\" is signed with a hash that is too weak (MD5 or SHA-1)"));
+}
+
 BOOST_AUTO_TEST_CASE(the_guides_example_certificates_are_refused) {
   const auto der = [](const std::string& file, CertificateKind kind, const std::string& label) {
     const auto parsed = parse_certificate(as_bytes(pem_in(file, label)), kind);
@@ -226,8 +242,11 @@ BOOST_AUTO_TEST_CASE(the_guides_example_certificates_are_refused) {
   const Bytes authority = der("certificate-authority.conf", CertificateKind::X509, "CERTIFICATE");
   const Bytes list = der("crl.conf", CertificateKind::Crl, "X509 CRL");
   BOOST_TEST(read_certificate(own).has_value());
-  // valid in time: refused for what it is made of
   const auto facts = read_certificate(own).value();
+  BOOST_TEST(facts.signed_with == "md5WithRSAEncryption");
+  BOOST_TEST(read_certificate(authority)->signed_with == "md5WithRSAEncryption");
+  BOOST_TEST((facts.not_after < kNow));
+  // valid in time: refused for what it is made of
   BOOST_TEST(says(verdict(own, {{authority}, {list}, {}, facts.not_before + 24h}), "too small"));
   BOOST_TEST(says(VerifyingKey::from_spki(facts.public_key).error().message, "1024 bits is too weak"));
 }
