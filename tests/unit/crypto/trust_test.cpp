@@ -91,11 +91,13 @@ Bytes signed_anew(const Bytes& certificate_der, const Holder& by, const EVP_MD* 
   return out;
 }
 
+void add_constraints(X509* certificate, const char* constraints) {
+  const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, nullptr, NID_name_constraints, constraints));
+  BOOST_REQUIRE(X509_add_ext(certificate, extension.get(), -1) == 1);
+}
+
 void constrain(Holder& holder, const char* constraints) {
-  holder.certificate = signed_anew(holder.certificate, holder, EVP_sha256(), [&](X509* certificate) {
-    const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, nullptr, NID_name_constraints, constraints));
-    X509_add_ext(certificate, extension.get(), -1);
-  });
+  holder.certificate = signed_anew(holder.certificate, holder, EVP_sha256(), [&](X509* certificate) { add_constraints(certificate, constraints); });
 }
 
 // the PEM block of that label in a file of the guide's configurations
@@ -214,14 +216,51 @@ BOOST_AUTO_TEST_CASE(who_is_revoked_is_refused_and_who_may_be_only_when_told_so)
   BOOST_TEST(says(verdict(gw, with({list(impostor, {})}, Strict)), "wrong signature"));
 }
 
+// CVE-2026-35331: each kind of name, what is permitted and what is excluded, and an authority in between
 BOOST_AUTO_TEST_CASE(name_constraints_bind_those_below) {
-  Holder ca = root("ca");
-  constrain(ca, "permitted;DNS:example.net");
-  CertificateRequest what = request("CN=gw");
-  what.alt_names = {{AltName::Kind::Dns, to_bytes(as_bytes("gw.example.net"))}};
-  BOOST_TEST(verdict(issued(what, ca).certificate, {{ca.certificate}}) == "ok");
-  what.alt_names = {{AltName::Kind::Dns, to_bytes(as_bytes("gw.example.org"))}};
-  BOOST_TEST(says(verdict(issued(what, ca).certificate, {{ca.certificate}}), "permitted subtree violation"));
+  const auto alt_name = [](AltName::Kind kind, Bytes data, std::string subject = "CN=gw") {
+    CertificateRequest out = request(std::move(subject));
+    out.alt_names = {{kind, std::move(data)}};
+    return out;
+  };
+  const auto dns = [&](std::string_view name) { return alt_name(AltName::Kind::Dns, to_bytes(as_bytes(name))); };
+  const auto email = [&](std::string_view name) { return alt_name(AltName::Kind::Email, to_bytes(as_bytes(name))); };
+  const auto ip = [&](const char* hex) { return alt_name(AltName::Kind::Ip, from_hex(hex).value()); };
+  const struct {
+    const char* constraints;
+    CertificateRequest what;
+    const char* verdict;
+  } cases[] = {
+      {"permitted;DNS:example.net", dns("gw.example.net"), "ok"},
+      {"permitted;DNS:example.net", dns("gw.example.org"), "permitted subtree violation"},
+      {"permitted;DNS:example.net", dns("gw.notexample.net"), "permitted subtree violation"},
+      {"excluded;DNS:example.net", dns("gw.example.net"), "excluded subtree violation"},
+      {"excluded;DNS:example.net", dns("GW.EXAMPLE.NET"), "excluded subtree violation"},
+      {"permitted;email:example.net", email("joe@example.net"), "ok"},
+      {"permitted;email:example.net", email("joe@example.org"), "permitted subtree violation"},
+      {"permitted;IP:192.0.2.0/255.255.255.0", ip("c0000207"), "ok"},
+      {"permitted;IP:192.0.2.0/255.255.255.0", ip("c6336401"), "permitted subtree violation"},
+      {"excluded;IP:192.0.2.0/255.255.255.0", ip("c0000207"), "excluded subtree violation"},
+      // constraints on other kinds of names do not bind these
+      {"permitted;email:example.net", dns("gw.example.org"), "ok"},
+      // without a subjectAltName, who has a host's name for its common name is bound by those on dNSNames
+      {"permitted;DNS:example.net", request("CN=gw.example.org"), "permitted subtree violation"},
+  };
+  for (const auto& [constraints, what, expected] : cases) {
+    Holder ca = root("ca");
+    constrain(ca, constraints);
+    BOOST_TEST_CONTEXT(constraints) {
+      BOOST_TEST(says(verdict(issued(what, ca).certificate, {{ca.certificate}}), expected));
+      const Holder below = issued(request("CN=below", true), ca);
+      BOOST_TEST(says(verdict(issued(what, below).certificate, {{ca.certificate}, {}, {below.certificate}}), expected));
+    }
+  }
+  // and those of an authority in between
+  const Holder ca = root("ca");
+  Holder below = issued(request("CN=below", true), ca);
+  below.certificate = signed_anew(below.certificate, ca, EVP_sha256(), [](X509* certificate) { add_constraints(certificate, "permitted;DNS:example.net"); });
+  BOOST_TEST(verdict(issued(dns("gw.example.net"), below).certificate, {{ca.certificate}, {}, {below.certificate}}) == "ok");
+  BOOST_TEST(says(verdict(issued(dns("gw.example.org"), below).certificate, {{ca.certificate}, {}, {below.certificate}}), "permitted subtree"));
 }
 
 BOOST_AUTO_TEST_CASE(signatures_with_a_weak_hash_are_refused) {
