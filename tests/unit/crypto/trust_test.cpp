@@ -97,7 +97,8 @@ void add_constraints(X509* certificate, const char* constraints) {
 }
 
 void constrain(Holder& holder, const char* constraints) {
-  holder.certificate = signed_anew(holder.certificate, holder, EVP_sha256(), [&](X509* certificate) { add_constraints(certificate, constraints); });
+  holder.certificate =
+      signed_anew(holder.certificate, holder, EVP_sha256(), [&](X509* certificate) { add_constraints(certificate, constraints); });
 }
 
 // the PEM block of that label in a file of the guide's configurations
@@ -258,9 +259,11 @@ BOOST_AUTO_TEST_CASE(name_constraints_bind_those_below) {
   // and those of an authority in between
   const Holder ca = root("ca");
   Holder below = issued(request("CN=below", true), ca);
-  below.certificate = signed_anew(below.certificate, ca, EVP_sha256(), [](X509* certificate) { add_constraints(certificate, "permitted;DNS:example.net"); });
+  below.certificate = signed_anew(below.certificate, ca, EVP_sha256(),
+                                  [](X509* certificate) { add_constraints(certificate, "permitted;DNS:example.net"); });
   BOOST_TEST(verdict(issued(dns("gw.example.net"), below).certificate, {{ca.certificate}, {}, {below.certificate}}) == "ok");
-  BOOST_TEST(says(verdict(issued(dns("gw.example.org"), below).certificate, {{ca.certificate}, {}, {below.certificate}}), "permitted subtree"));
+  BOOST_TEST(
+      says(verdict(issued(dns("gw.example.org"), below).certificate, {{ca.certificate}, {}, {below.certificate}}), "permitted subtree"));
 }
 
 BOOST_AUTO_TEST_CASE(signatures_with_a_weak_hash_are_refused) {
@@ -268,7 +271,8 @@ BOOST_AUTO_TEST_CASE(signatures_with_a_weak_hash_are_refused) {
   const Bytes good = issued(request("CN=gw"), ca).certificate;
   const auto with = [&](const EVP_MD* hash) { return verdict(signed_anew(good, ca, hash, [](X509*) {}), {{ca.certificate}}); };
   BOOST_TEST(with(EVP_sha512()) == "ok");
-  for (const EVP_MD* hash : {EVP_md5(), EVP_sha1()}) BOOST_TEST(says(with(hash), "\"CN=gw\" is signed with a hash that is too weak (MD5 or SHA-1)"));
+  for (const EVP_MD* hash : {EVP_md5(), EVP_sha1()})
+    BOOST_TEST(says(with(hash), "\"CN=gw\" is signed with a hash that is too weak (MD5 or SHA-1)"));
 }
 
 BOOST_AUTO_TEST_CASE(the_guides_example_certificates_are_refused) {
