@@ -53,6 +53,15 @@ class Libreswan:
         status = self.whack("--status", check=False).stdout
         return all(f'"{name}"' in status or f'"{name}/' in status for name in self.connections)
 
+    def import_certificate(self, name, folder):
+        """Takes NAME.pem, NAME.key and ca.pem of `folder` into the NSS database, as `name` and its authority, before start()."""
+        self.nss.mkdir(exist_ok=True)
+        self.host.run(["certutil", "-N", "-d", f"sql:{self.nss}", "--empty-password"])
+        self.host.run(["certutil", "-A", "-d", f"sql:{self.nss}", "-n", "ca", "-t", "CT,,", "-a", "-i", folder / "ca.pem"])
+        bundle = self.folder / f"{name}.p12"
+        self.host.run(["openssl", "pkcs12", "-export", "-in", folder / f"{name}.pem", "-inkey", folder / f"{name}.key", "-name", name, "-passout", "pass:", "-out", bundle])
+        self.host.run(["pk12util", "-i", bundle, "-d", f"sql:{self.nss}", "-W", ""])
+
     def stop(self):
         """Ends pluto in good order; it deletes its SAs with the peer."""
         self.whack("--shutdown")
@@ -95,9 +104,9 @@ class Libreswan:
         wait_until(lambda: not self.states(), f"no SA of pluto on {self.host.name}", timeout, interval=0.5)
 
 
-def conn(name, *lines, left="198.51.100.1", right="192.0.2.1", ids=("secgwb.example", "secgwa.example"), ike="aes_gcm128-sha2_256;curve25519", esp="aes_gcm128", give_up=30):
-    """ipsec.conf text of one IKEv2 connection with a pre-shared key; left is pluto. `lines`: more of it; `give_up`: seconds without an answer."""
-    common = (f"left={left}", f"right={right}", f"leftid=@{ids[0]}", f"rightid=@{ids[1]}", f"ike={ike}", f"phase2alg={esp}", "ikev2=yes", "authby=secret")
+def conn(name, *lines, left="198.51.100.1", right="192.0.2.1", ids=("secgwb.example", "secgwa.example"), ike="aes_gcm128-sha2_256;curve25519", esp="aes_gcm128", give_up=30, authby="secret"):
+    """ipsec.conf text of one IKEv2 connection; left is pluto. `lines`: more of it; `give_up`: seconds without an answer."""
+    common = (f"left={left}", f"right={right}", f"leftid=@{ids[0]}", f"rightid=@{ids[1]}", f"ike={ike}", f"phase2alg={esp}", "ikev2=yes", f"authby={authby}")
     return "\n\t".join([f"conn {name}", *common, "leftupdown=%disabled", "auto=add", f"retransmit-timeout={give_up}s", *lines]) + "\n"
 
 

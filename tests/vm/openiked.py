@@ -4,14 +4,22 @@
 It speaks PF_KEY to the kernel of its host's namespace. Its control tool is called ikectl like ours, and knows of no rekey of one SA: those
 come by lifetimes. It begins on its own what its configuration calls active, or waits with `passive` until initiate().
 """
+import shlex
+
 from lab import LabError, wait_until
 
 
 class OpenIked:
     """iked on `host`, with `config`, the text of an iked.conf."""
 
-    def __init__(self, host, config):
+    def __init__(self, host, config, files=None):
+        """`files`: {"certs/gwb.crt": path} are what it finds in /etc/iked."""
         self.host = host
+        self.etc = host.dir / "etc-iked"
+        for folder in ("ca", "certs", "crls", "private", "pubkeys/fqdn"):
+            (self.etc / folder).mkdir(parents=True, exist_ok=True)
+        for name, source in (files or {}).items():
+            (self.etc / name).write_bytes(source.read_bytes())
         self.config = host.dir / "iked.conf"
         self.config.write_text(config)
         self.config.chmod(0o600)
@@ -20,7 +28,9 @@ class OpenIked:
 
     def start(self, passive=True):
         self.host.run("modprobe af_key")
-        self.process = self.host.popen(["/usr/sbin/iked", "-d", "-v", *(["-S"] if passive else []), "-f", self.config, "-s", self.socket], name="openiked")
+        command = ["/usr/sbin/iked", "-d", "-v", *(["-S"] if passive else []), "-f", self.config, "-s", self.socket]
+        own_etc = f"mount --bind {self.etc} /etc/iked && exec {shlex.join(map(str, command))}"
+        self.process = self.host.popen(["unshare", "--mount", "sh", "-c", own_etc], name="openiked")
         wait_until(self._answers, f"OpenIKED on {self.host.name} answers")
         return self
 
@@ -58,13 +68,15 @@ def policy(
     ike="enc aes-128-gcm prf hmac-sha2-256 group curve25519",
     child="enc aes-128-gcm noesn",
     secret="",
+    auth="",
     lifetimes="",
     config="",
 ):
-    """iked.conf text of one policy with a pre-shared key. `flows`: ("192.168.99.0/24", "192.168.0.0/24") pairs, own side first;
+    """iked.conf text of one policy with a pre-shared key, or `auth` in its place. `flows`: ("192.168.99.0/24", "192.168.0.0/24") pairs, own side first;
     `config`: what is given or requested."""
+    auth = auth or f'psk "{secret}"'
     selectors = " ".join(f"from {here} to {there}" for here, there in flows)
     return (
         f'ikev2 "{name}" {mode} {encap} {selectors} local {local} peer {peer} ikesa {ike} childsa {child} '
-        f'srcid {ids[0]} dstid {ids[1]} {lifetimes} psk "{secret}" {config}\n'
+        f'srcid {ids[0]} dstid {ids[1]} {lifetimes} {auth} {config}\n'
     )

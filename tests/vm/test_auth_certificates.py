@@ -49,19 +49,19 @@ def configuration(*parts):
     return "\n".join(["ike", "global-options install-routes true", *parts, ".."]) + "\n"
 
 
-def our_vpn(ike_policy=("local-auth-method certificate", "remote-auth-method certificate"), leaves=()):
+def our_vpn(ike_policy=("local-auth-method certificate", "remote-auth-method certificate"), leaves=(), esp=GCM_ESP, certificate="certificate gwa"):
     """Lines of the VPN `site` on gwa."""
     return "\n".join(
         [
             block("ike-policy-template ike-site", block("ike-proposal 1", *GCM_IKE)),
-            block("ipsec-policy-template ipsec-site", "start-action none", "close-action none", "dpd-action clear", block("esp-proposal 1", *GCM_ESP)),
+            block("ipsec-policy-template ipsec-site", "start-action none", "close-action none", "dpd-action clear", block("esp-proposal 1", *esp)),
             block(
                 "vpn site",
                 block("ike-policy", "template ike-site", *ike_policy),
                 block("ipsec-policy", "template ipsec-site"),
                 "local-address 192.0.2.1",
                 "remote-address 198.51.100.1",
-                "certificate gwa",
+                certificate,
                 "remote-ca-certificate gwa-ca",
                 *leaves,
                 block("security-policy net", "local-ts subnet 192.168.0.0/24", "remote-ts subnet 192.168.99.0/24", "svti-id-in 100", "svti-id-out 100"),
@@ -132,6 +132,7 @@ KINDS = {
     "rsa-2048-pss": ("rsa_pss = yes", "RSA_EMSA_PSS_SHA2_256_SALT_32", "RSASSA-PSS with SHA-256"),
     "rsa-2048-method-1": ("signature_authentication = no", "RSA signature", "method 1"),
     "ecdsa-p256": ("", "ECDSA_WITH_SHA256_DER", "ECDSA with SHA-256"),
+    "ecdsa-p384": ("", "ECDSA_WITH_SHA384_DER", "ECDSA with SHA-384"),
     "ed25519": ("", "ED25519", "Ed25519"),
 }
 

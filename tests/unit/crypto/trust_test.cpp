@@ -75,19 +75,30 @@ bool says(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-// adds name constraints, which the issuing side of this product does not write
-void constrain(Holder& holder, const char* constraints) {
-  const unsigned char* at = holder.certificate.data();
-  const Owned<X509, X509_free> certificate(d2i_X509(nullptr, &at, static_cast<long>(holder.certificate.size())));
-  at = holder.key.view().data();
-  const Owned<EVP_PKEY, EVP_PKEY_free> key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(holder.key.size())));
-  const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, nullptr, NID_name_constraints, constraints));
-  X509_add_ext(certificate.get(), extension.get(), -1);
-  BOOST_REQUIRE(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0);
+// the certificate signed anew by `by`, after `change`: what the issuing side of this product does not write
+template <typename Change>
+Bytes signed_anew(const Bytes& certificate_der, const Holder& by, const EVP_MD* hash, Change change) {
+  const unsigned char* at = certificate_der.data();
+  const Owned<X509, X509_free> certificate(d2i_X509(nullptr, &at, static_cast<long>(certificate_der.size())));
+  at = by.key.view().data();
+  const Owned<EVP_PKEY, EVP_PKEY_free> key(d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(by.key.size())));
+  change(certificate.get());
+  BOOST_REQUIRE(X509_sign(certificate.get(), key.get(), hash) > 0);
   unsigned char* der = nullptr;
   const int size = i2d_X509(certificate.get(), &der);
-  holder.certificate.assign(der, der + size);
+  Bytes out(der, der + size);
   OPENSSL_free(der);
+  return out;
+}
+
+void add_constraints(X509* certificate, const char* constraints) {
+  const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, nullptr, NID_name_constraints, constraints));
+  BOOST_REQUIRE(X509_add_ext(certificate, extension.get(), -1) == 1);
+}
+
+void constrain(Holder& holder, const char* constraints) {
+  holder.certificate =
+      signed_anew(holder.certificate, holder, EVP_sha256(), [&](X509* certificate) { add_constraints(certificate, constraints); });
 }
 
 // one extension in place of what there is; the signature does not fit any more
@@ -226,14 +237,62 @@ BOOST_AUTO_TEST_CASE(who_is_revoked_is_refused_and_who_may_be_only_when_told_so)
   BOOST_TEST(says(verdict(gw, with({list(impostor, {})}, Strict)), "wrong signature"));
 }
 
+// CVE-2026-35331: each kind of name, what is permitted and what is excluded, and an authority in between
 BOOST_AUTO_TEST_CASE(name_constraints_bind_those_below) {
-  Holder ca = root("ca");
-  constrain(ca, "permitted;DNS:example.net");
-  CertificateRequest what = request("CN=gw");
-  what.alt_names = {{AltName::Kind::Dns, to_bytes(as_bytes("gw.example.net"))}};
-  BOOST_TEST(verdict(issued(what, ca).certificate, {{ca.certificate}}) == "ok");
-  what.alt_names = {{AltName::Kind::Dns, to_bytes(as_bytes("gw.example.org"))}};
-  BOOST_TEST(says(verdict(issued(what, ca).certificate, {{ca.certificate}}), "permitted subtree violation"));
+  const auto alt_name = [](AltName::Kind kind, Bytes data, std::string subject = "CN=gw") {
+    CertificateRequest out = request(std::move(subject));
+    out.alt_names = {{kind, std::move(data)}};
+    return out;
+  };
+  const auto dns = [&](std::string_view name) { return alt_name(AltName::Kind::Dns, to_bytes(as_bytes(name))); };
+  const auto email = [&](std::string_view name) { return alt_name(AltName::Kind::Email, to_bytes(as_bytes(name))); };
+  const auto ip = [&](const char* hex) { return alt_name(AltName::Kind::Ip, from_hex(hex).value()); };
+  const struct {
+    const char* constraints;
+    CertificateRequest what;
+    const char* verdict;
+  } cases[] = {
+      {"permitted;DNS:example.net", dns("gw.example.net"), "ok"},
+      {"permitted;DNS:example.net", dns("gw.example.org"), "permitted subtree violation"},
+      {"permitted;DNS:example.net", dns("gw.notexample.net"), "permitted subtree violation"},
+      {"excluded;DNS:example.net", dns("gw.example.net"), "excluded subtree violation"},
+      {"excluded;DNS:example.net", dns("GW.EXAMPLE.NET"), "excluded subtree violation"},
+      {"permitted;email:example.net", email("joe@example.net"), "ok"},
+      {"permitted;email:example.net", email("joe@example.org"), "permitted subtree violation"},
+      {"permitted;IP:192.0.2.0/255.255.255.0", ip("c0000207"), "ok"},
+      {"permitted;IP:192.0.2.0/255.255.255.0", ip("c6336401"), "permitted subtree violation"},
+      {"excluded;IP:192.0.2.0/255.255.255.0", ip("c0000207"), "excluded subtree violation"},
+      // constraints on other kinds of names do not bind these
+      {"permitted;email:example.net", dns("gw.example.org"), "ok"},
+      // without a subjectAltName, who has a host's name for its common name is bound by those on dNSNames
+      {"permitted;DNS:example.net", request("CN=gw.example.org"), "permitted subtree violation"},
+  };
+  for (const auto& [constraints, what, expected] : cases) {
+    Holder ca = root("ca");
+    constrain(ca, constraints);
+    BOOST_TEST_CONTEXT(constraints) {
+      BOOST_TEST(says(verdict(issued(what, ca).certificate, {{ca.certificate}}), expected));
+      const Holder below = issued(request("CN=below", true), ca);
+      BOOST_TEST(says(verdict(issued(what, below).certificate, {{ca.certificate}, {}, {below.certificate}}), expected));
+    }
+  }
+  // and those of an authority in between
+  const Holder ca = root("ca");
+  Holder below = issued(request("CN=below", true), ca);
+  below.certificate = signed_anew(below.certificate, ca, EVP_sha256(),
+                                  [](X509* certificate) { add_constraints(certificate, "permitted;DNS:example.net"); });
+  BOOST_TEST(verdict(issued(dns("gw.example.net"), below).certificate, {{ca.certificate}, {}, {below.certificate}}) == "ok");
+  BOOST_TEST(
+      says(verdict(issued(dns("gw.example.org"), below).certificate, {{ca.certificate}, {}, {below.certificate}}), "permitted subtree"));
+}
+
+BOOST_AUTO_TEST_CASE(signatures_with_a_weak_hash_are_refused) {
+  const Holder ca = root("ca", KeyType::Rsa);
+  const Bytes good = issued(request("CN=gw"), ca).certificate;
+  const auto with = [&](const EVP_MD* hash) { return verdict(signed_anew(good, ca, hash, [](X509*) {}), {{ca.certificate}}); };
+  BOOST_TEST(with(EVP_sha512()) == "ok");
+  for (const EVP_MD* hash : {EVP_md5(), EVP_sha1()})
+    BOOST_TEST(says(with(hash), "\"CN=gw\" is signed with a hash that is too weak (MD5 or SHA-1)"));
 }
 
 BOOST_AUTO_TEST_CASE(the_guides_example_certificates_are_refused) {
@@ -246,8 +305,11 @@ BOOST_AUTO_TEST_CASE(the_guides_example_certificates_are_refused) {
   const Bytes authority = der("certificate-authority.conf", CertificateKind::X509, "CERTIFICATE");
   const Bytes list = der("crl.conf", CertificateKind::Crl, "X509 CRL");
   BOOST_TEST(read_certificate(own).has_value());
-  // valid in time: refused for what it is made of
   const auto facts = read_certificate(own).value();
+  BOOST_TEST(facts.signed_with == "md5WithRSAEncryption");
+  BOOST_TEST(read_certificate(authority)->signed_with == "md5WithRSAEncryption");
+  BOOST_TEST((facts.not_after < kNow));
+  // valid in time: refused for what it is made of
   BOOST_TEST(says(verdict(own, {{authority}, {list}, {}, facts.not_before + 24h}), "too small"));
   BOOST_TEST(says(VerifyingKey::from_spki(facts.public_key).error().message, "1024 bits is too weak"));
 }
