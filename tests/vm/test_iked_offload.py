@@ -6,37 +6,22 @@
 """
 import contextlib
 import json
-import os
-import pathlib
-import subprocess
 
 import pytest
 
+import nic
 from iked import GCM_ESP, GCM_IKE, Iked, esp_sas, pair, wait_tunnel
 from lab import wait_until
+from nic import counted, fault
 
-PARAMETERS = pathlib.Path("/sys/module/espnic/parameters")
 DEVICES = {"nic0": "wan0", "nic1": "wan1"}
-
-
-def fault(name, value):
-    (PARAMETERS / name).write_text(str(value))
-
-
-def counted(name):
-    return int((PARAMETERS / name).read_text())
 
 
 @pytest.fixture
 def nics():
-    if not PARAMETERS.exists():
-        subprocess.run(["modprobe", "-a", "esp4_offload", "esp6_offload"], check=True)
-        subprocess.run(["insmod", f"{os.environ['SVTI_STAGE']}/espnic.ko"], check=True)
-    fault("refuse", 0)
-    fault("room", 1024)
+    nic.load()
     yield
-    fault("refuse", 0)
-    fault("room", 1024)
+    nic.load()
 
 
 @pytest.fixture
@@ -46,8 +31,8 @@ def v(lab, nics):
         lab.link(gwa, wan, gwb, wan)
         gwa.ip(f"link set {wan} up")
         gwb.ip(f"link set {wan} up")
-    for nic, wan in DEVICES.items():
-        gwa.ip(f"link add {nic} link {wan} type espnic", f"link set {nic} up")
+    for dev, wan in DEVICES.items():
+        gwa.ip(f"link add {dev} link {wan} type espnic", f"link set {dev} up")
     gwa.ip("addr add 192.0.2.1/24 dev nic0")
     gwb.addr("wan0", "192.0.2.2/24")
     for host, here, there in ((gwa, "192.168.0.1", "192.168.99.0/24"), (gwb, "192.168.99.1", "192.168.0.0/24")):

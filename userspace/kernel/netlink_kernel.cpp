@@ -429,7 +429,7 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_sa(const model::AddSa&
     return std::optional<Bytes>(std::move(*message));
   };
   if (request.offload == model::HwOffload::No) return in_software();
-  if (request.offload == model::HwOffload::Packet) return system_error("packet offload is not supported yet");
+  if (request.offload == model::HwOffload::Packet) return system_error("packet offload is refused: it may send in clear");
 
   drain_link_events(kDatagramsToCatchUp);
   Wished wished;
