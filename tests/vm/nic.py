@@ -10,7 +10,7 @@ PARAMETERS = pathlib.Path("/sys/module/espnic/parameters")
 def load():
     """Loads the module, and takes back the faults of the test before."""
     if not PARAMETERS.exists():
-        subprocess.run(["modprobe", "-a", "esp4_offload", "esp6_offload", "bonding"], check=True)
+        subprocess.run(["modprobe", "-a", "esp4_offload", "esp6_offload"], check=True)
         subprocess.run(["insmod", f"{os.environ['SVTI_STAGE']}/espnic.ko"], check=True)
     fault("refuse", 0)
     fault("room", 1024)

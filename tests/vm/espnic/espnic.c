@@ -462,11 +462,21 @@ static void espnic_policy_free(struct xfrm_policy *pol)
 }
 #endif
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+/* It counts nothing by itself; without this a bond complains. */
+static void espnic_state_update_stats(struct xfrm_state *x)
+{
+}
+#endif
+
 static const struct xfrmdev_ops espnic_xfrmdev_ops = {
 	.xdo_dev_state_add = espnic_state_add,
 	.xdo_dev_state_delete = espnic_state_delete,
 	.xdo_dev_state_free = espnic_state_free,
 	.xdo_dev_offload_ok = espnic_offload_ok,
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	.xdo_dev_state_update_stats = espnic_state_update_stats,
+#endif
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 	.xdo_dev_policy_add = espnic_policy_add,
 	.xdo_dev_policy_delete = espnic_policy_delete,
