@@ -74,11 +74,31 @@ static inline u32 svti_compat_state_cpu(const struct xfrm_state *x)
 #endif
 }
 
-/* The policy is carried out by a network card, or wants a state for each CPU. */
+/* The policy wants a state for each CPU. */
 static inline bool svti_compat_policy_is_special(const struct xfrm_policy *pol)
 {
 #if SVTI_KERNEL_6_12
-	return pol->xdo.type == XFRM_DEV_OFFLOAD_PACKET || pol->flags & XFRM_POLICY_CPU_ACQUIRE;
+	return pol->flags & XFRM_POLICY_CPU_ACQUIRE;
+#else
+	return false;
+#endif
+}
+
+/* The policy is carried out by a network card: packet offload, which 6.1 has not. */
+static inline bool svti_compat_policy_is_in_device(const struct xfrm_policy *pol)
+{
+#if SVTI_KERNEL_6_12
+	return pol->xdo.type == XFRM_DEV_OFFLOAD_PACKET;
+#else
+	return false;
+#endif
+}
+
+/* So is the state. */
+static inline bool svti_compat_state_is_in_device(const struct xfrm_state *x)
+{
+#if SVTI_KERNEL_6_12
+	return x->xso.type == XFRM_DEV_OFFLOAD_PACKET;
 #else
 	return false;
 #endif

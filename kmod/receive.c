@@ -138,12 +138,9 @@ static int verdict(struct svti_dev *svti, const struct sk_buff *skb, struct svti
 	if (!policy)
 		return SVTI_XSTATS_RX_NO_POLICY;
 	svti_sp_touch(policy);
-	if (policy->pol->action != XFRM_POLICY_ALLOW)
+	if (policy->pol->action != XFRM_POLICY_ALLOW ||
+	    svti_policy_is_refused(svti, policy->pol))
 		return SVTI_XSTATS_RX_BLOCKED;
-	if (unlikely(policy->pol->security)) {
-		svti_refuse_label(svti, policy->pol);
-		return SVTI_XSTATS_RX_BLOCKED;
-	}
 	if (!selectors_fit(sp, &fl, family) || !path_fits(sp, policy->pol, svti->id))
 		return SVTI_XSTATS_RX_TEMPLATE;
 	*met = policy;
@@ -159,7 +156,8 @@ void svti_receive_trace(struct svti_dev *svti, struct flowi *fl, u16 family,
 	trace->sp = svti_spd_lookup_visit(svti->dom, SVTI_SPD_IN, fl, family, &trace->visit);
 	if (!trace->sp)
 		trace->verdict = SVTI_XSTATS_RX_NO_POLICY;
-	else if (trace->sp->pol->action != XFRM_POLICY_ALLOW)
+	else if (trace->sp->pol->action != XFRM_POLICY_ALLOW ||
+		 svti_policy_is_refused(svti, trace->sp->pol))
 		trace->verdict = SVTI_XSTATS_RX_BLOCKED;
 }
 

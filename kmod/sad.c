@@ -259,14 +259,15 @@ void svti_sad_address_changed(struct svti_net *sn, const xfrm_address_t *addr, u
  * @x: the state, referenced by the caller; in whatever condition
  * @walk: found by a walk through the SAD and not told of by an event
  *
- * Idempotent. Moves the state when its if_id has changed. svti_net.lock is held, and x->lock may
- * be.
+ * Idempotent. Moves the state when its if_id has changed. One with packet offload is not for an
+ * SVTI (svti_policy_is_refused()), and not in its SAD. svti_net.lock is held, and x->lock may be.
  *
  * Return: 0, or a negative error if the state could not be indexed.
  */
 int svti_sad_sync(struct svti_net *sn, struct xfrm_state *x, bool walk)
 {
-	bool wanted = READ_ONCE(x->km.state) == XFRM_STATE_VALID && READ_ONCE(x->if_id);
+	bool wanted = READ_ONCE(x->km.state) == XFRM_STATE_VALID && READ_ONCE(x->if_id) &&
+		      !svti_compat_state_is_in_device(x);
 	struct svti_sa_key key;
 	struct svti_sa *sa;
 

@@ -8,7 +8,7 @@
  * family and kept there; the kernel's dst_check() says whether it still holds. Whatever the short
  * way does not cover goes to xfrm_lookup_with_ifid(), which does: no state (it raises the acquire),
  * several templates, sub policies, states with a selector of their own, marks that are mixed into
- * the route, security labels, packet offload.
+ * the route, security labels of states.
  *
  * A packet leaves through a bundle or not at all. All of this runs under RCU with BH disabled.
  */
@@ -102,11 +102,34 @@ static void tell_too_big(struct sk_buff *skb, u32 mtu)
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
 }
 
-/* Nothing here knows the security label of a packet, so none fits that of a policy. */
-void svti_refuse_label(const struct svti_dev *svti, const struct xfrm_policy *pol)
+/**
+ * svti_policy_is_refused() - the policy asks for what an SVTI does not do
+ * @svti: the interface
+ * @pol: the policy; it blocks then, and the kernel's log says so
+ *
+ * Nothing here knows the security label of a packet, so none fits that of a policy. With packet
+ * offload the device would be handed what is to be encrypted, and nothing with it that says so: if
+ * it has no policy for it any more, that leaves in clear.
+ */
+bool svti_policy_is_refused(const struct svti_dev *svti, const struct xfrm_policy *pol)
 {
-	net_warn_ratelimited("%s: policy %u has a security label, which an SVTI does not support: its packets are dropped\n",
-			     svti->dev->name, pol->index);
+	bool in_device = svti_compat_policy_is_in_device(pol);
+
+	if (likely(!pol->security && !in_device))
+		return false;
+	net_warn_ratelimited("%s: policy %u has %s, which an SVTI does not support: its packets are dropped\n",
+			     svti->dev->name, pol->index,
+			     in_device ? "packet offload" : "a security label");
+	return true;
+}
+
+/* A state with packet offload has a part in the transformation. */
+static bool bundle_is_in_device(struct dst_entry *dst)
+{
+	for (; dst && dst->xfrm; dst = xfrm_dst_child(dst))
+		if (svti_compat_state_is_in_device(dst->xfrm))
+			return true;
+	return false;
 }
 
 static void put_bundle(struct dst_entry *bundle, bool borrowed)
@@ -197,7 +220,7 @@ static bool policy_is_plain(const struct xfrm_policy *pol)
 /*
  * The short way knows this state: nothing of the packet but its family has a part in choosing it or
  * its route. With crypto offload XFRM's output asks the device if the route leads by it, and
- * encrypts by itself if not. With packet offload the device matches policies of its own.
+ * encrypts by itself if not.
  */
 static bool state_is_plain(const struct xfrm_state *x)
 {
@@ -206,7 +229,6 @@ static bool state_is_plain(const struct xfrm_state *x)
 	return svti_selector_is_wide(&x->sel) && !x->security &&
 	       !(x->props.flags & XFRM_STATE_WILDRECV) &&
 	       (!(smark->v | smark->m) || smark->m == ~0U) &&
-	       x->xso.type != XFRM_DEV_OFFLOAD_PACKET &&
 	       !(x->type->flags &
 		 (XFRM_TYPE_NON_FRAGMENT | XFRM_TYPE_LOCAL_COADDR | XFRM_TYPE_REMOTE_COADDR));
 }
@@ -428,7 +450,8 @@ static struct dst_entry *ask_kernel(struct svti_dev *svti, struct flowi *fl, u16
 	dst = xfrm_lookup_with_ifid(svti->net, route, fl, NULL, 0, svti->id);
 	if (IS_ERR(dst))
 		return dst;
-	if (!dst->xfrm || dst->xfrm->if_id != svti->id) {
+	/* A policy with packet offload may have taken the place of the one that was looked at. */
+	if (!dst->xfrm || dst->xfrm->if_id != svti->id || bundle_is_in_device(dst)) {
 		dst_release(dst);
 		return ERR_PTR(-EPERM);
 	}
@@ -543,8 +566,7 @@ static noinline void transmit(struct svti_dev *svti, struct sk_buff *skb, unsign
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_BLOCKED);
 		return;
 	}
-	if (unlikely(pol->security)) {
-		svti_refuse_label(svti, pol);
+	if (unlikely(svti_policy_is_refused(svti, pol))) {
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_BLOCKED);
 		return;
 	}
@@ -614,7 +636,7 @@ void svti_xmit_trace(struct svti_dev *svti, struct flowi *fl, u16 family, struct
 		trace->verdict = SVTI_XSTATS_TX_NO_POLICY;
 		return;
 	}
-	if (sp && (!policy_encrypts(sp->pol) || sp->pol->security)) {
+	if (sp && (!policy_encrypts(sp->pol) || svti_policy_is_refused(svti, sp->pol))) {
 		trace->verdict = SVTI_XSTATS_TX_BLOCKED;
 		return;
 	}

@@ -27,7 +27,7 @@ void svti_xmit_init(struct svti_dev *svti);
 netdev_tx_t svti_xmit(struct sk_buff *skb, struct net_device *dev);
 void svti_xmit_again(struct svti_dev *svti, struct sk_buff *skb, unsigned long expires);
 void svti_xmit_drop(struct svti_dev *svti, struct sk_buff *skb, int reason);
-void svti_refuse_label(const struct svti_dev *svti, const struct xfrm_policy *pol);
+bool svti_policy_is_refused(const struct svti_dev *svti, const struct xfrm_policy *pol);
 void svti_xmit_trace(struct svti_dev *svti, struct flowi *fl, u16 family, struct svti_trace *trace);
 struct dst_entry *svti_outer_route(const struct svti_dev *svti, const struct xfrm_state *x);
 u8 svti_state_way(const struct xfrm_state *x);

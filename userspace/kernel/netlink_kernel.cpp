@@ -429,7 +429,7 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_sa(const model::AddSa&
     return std::optional<Bytes>(std::move(*message));
   };
   if (request.offload == model::HwOffload::No) return in_software();
-  if (request.offload == model::HwOffload::Packet) return system_error("packet offload is not supported yet");
+  if (request.offload == model::HwOffload::Packet) return system_error("packet offload is refused: it may send in clear");
 
   drain_link_events(kDatagramsToCatchUp);
   Wished wished;
@@ -438,6 +438,10 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_sa(const model::AddSa&
     wished.reason = device.error().message;
   } else if (!can_offload(*device)) {
     wished.reason = name_of(*device) + " has no esp-hw-offload";
+  } else if (request.direction == model::Direction::In && request.encapsulation) {
+    // What the device has decrypted comes to the socket of IKE with its SA on it, and the policy that exempts the socket demands that there is none.
+    wished.tried = *device;
+    wished.reason = "of ESP in UDP Linux lets nothing through that a device has decrypted";
   } else {
     const auto refused = offload_to(request, *device, wished);
     if (!refused) return fail(refused.error());

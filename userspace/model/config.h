@@ -27,8 +27,8 @@ enum class StartAction : std::uint8_t { None, Trap, Start };  // start-action an
 enum class DpdAction : std::uint8_t { Clear, Trap, Restart };
 enum class PolicyAction : std::uint8_t { Esp, Ah, Pass, Drop };
 enum class Mode : std::uint8_t { Tunnel, Transport };
-// Who encrypts and decrypts ESP: the kernel; the device where it will, else the kernel; the device or nobody. Packet is not supported yet:
-// resolving refuses it.
+// Who encrypts and decrypts ESP: the kernel; the device where it will, else the kernel; the device or nobody. Packet is
+// refused by resolving (ADR 0021).
 enum class HwOffload : std::uint8_t { No, Auto, Crypto, Packet };
 enum class UniqueSa : std::uint8_t { No, Never, Keep, Replace };
 // IKE SAs without a CHILD SA of their IKE_AUTH (RFC 6023): accepted, begun where the peer can, nothing else, not accepted

@@ -51,6 +51,7 @@ def parse(argv):
     parser.add_argument("--list", action="store_true", help="print the groups with their rows and stop")
     parser.add_argument("--json", metavar="FILE", help="write all figures there; - for the standard output")
     parser.add_argument("--write", action="store_true", help="write the table into docs/benchmarks.md also after a selection of rows")
+    parser.add_argument("--add", action="append", default=[], metavar="FILE", help="figures that --json wrote before, taken along as if they were of this run, but for rows that are measured anew; may be repeated")
     parser.add_argument("--no-build", action="store_true", help="use the modules that build/ holds")
     parser.add_argument("--serial", action="store_true", help="one kernel after the other, not at the same time")
     parser.add_argument("--profile", action="store_true", help="where the instructions go, function by function, one packet a row")
@@ -101,6 +102,18 @@ def build(kv):
     for name in ("Kbuild", "svti_bench.c"):
         run("cp", "-u", HERE / name, out / name)
     run("make", "-s", "-C", f"/lib/modules/{kv}/build", f"M={out}", "W=1", "modules")
+
+
+def with_earlier(figures, files):
+    """`figures` and those of earlier runs; the last word about a row counts."""
+    found = {}
+    for earlier in [*(json.loads(pathlib.Path(file).read_text())["figures"] for file in files), figures]:
+        for kv, recorded in earlier.items():
+            rows_of = found.setdefault(kv, {})
+            for one in {one["row"] for one in recorded}:
+                rows_of[one] = [record for record in recorded if record["row"] == one]
+    order = [row for group in rows.groups() for row in group.rows(rows.PATHS)]
+    return {kv: [one for row in sorted(by_row, key=order.index) for one in by_row[row]] for kv, by_row in sorted(found.items(), key=lambda item: [int(part) for part in item[0].split("-")[0].split("+")[0].split(".")])}
 
 
 def build_plugin():
@@ -176,6 +189,7 @@ def main(argv):
         print(f"bench: FAILED: {error}", file=sys.stderr)
         return EXIT_FAILED
 
+    figures = with_earlier(figures, args.add)
     judged = report.judge(figures)
     if args.json:
         text = json.dumps({"figures": figures, "judged": judged}, indent=1) + "\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A network device that does ESP crypto offload, for tests: it sits on another Ethernet device
+ * A network device that does ESP offload, for tests: it sits on another Ethernet device
  * (ip link add nic0 link eth0 type espnic), encrypts what it sends and decrypts what it receives for
  * the SAs that it was given, and passes all else on. What leaves below it is real ESP.
  *
@@ -8,8 +8,13 @@
  * (EOPNOTSUPP, 95: the kernel then goes on in software and says nothing), and @room, the number of
  * SAs that a device takes. It vanishes by ip link del. @encrypted and @decrypted count packets.
  *
- * ESP without UDP encapsulation and extended sequence numbers, AES-GCM with an ICV of 16 octets, IPv4
- * and IPv6 without extension headers outside.
+ * ESP without extended sequence numbers, AES-GCM with an ICV of 16 octets, IPv4 and IPv6 without
+ * extension headers outside; in UDP (RFC 3948) over IPv4, on 6.12. Under a bond on 6.12: older ones
+ * add SAs where nothing may sleep.
+ *
+ * In packet mode (6.12) it has no engine. Like a real one it is given nothing with a packet that names
+ * an SA, so it goes by the policies that it was given: what they match it swallows, and counts as
+ * @swallowed; what they do not match leaves as it came. Its faults are the same.
  */
 #include <crypto/aead.h>
 #include <linux/etherdevice.h>
@@ -19,7 +24,9 @@
 #include <linux/netdevice.h>
 #include <linux/scatterlist.h>
 #include <linux/version.h>
+#include <linux/udp.h>
 #include <linux/workqueue.h>
+#include <net/bonding.h>
 #include <net/esp.h>
 #include <net/gro_cells.h>
 #include <net/rtnetlink.h>
@@ -41,20 +48,33 @@ static ulong encrypted;
 module_param(encrypted, ulong, 0444);
 static ulong decrypted;
 module_param(decrypted, ulong, 0444);
+static ulong swallowed;
+module_param(swallowed, ulong, 0444);
 
 struct espnic {
 	struct net_device *dev;
 	struct net_device *lower;
 	struct gro_cells cells;
 	atomic_t sas;
+	spinlock_t lock;		/* of the list */
+	struct list_head policies;	/* for sending, in packet mode; read under RCU */
 };
 
 /* What the device knows of an SA; in xso.offload_handle, read under RCU. */
 struct espnic_sa {
-	struct crypto_aead *aead;
+	struct espnic *nic;
+	struct crypto_aead *aead;	/* not in packet mode */
 	struct rcu_work free_work;
 };
 
+/* What it knows of a policy; in xdo.offload_handle. */
+struct espnic_policy {
+	struct list_head list;
+	struct xfrm_selector sel;
+	struct rcu_head rcu;
+};
+
+static const struct net_device_ops espnic_netdev_ops;
 static struct workqueue_struct *wq;
 
 /* The work on one packet, in place: @esp to the end of a linear packet. */
@@ -85,6 +105,37 @@ static int transform(const struct espnic_sa *sa, struct sk_buff *skb, u8 *esp, b
 	return err;
 }
 
+/* Of the header between IP and ESP. */
+static int udp_len(const struct xfrm_state *x)
+{
+	return x->encap ? sizeof(struct udphdr) : 0;
+}
+
+/* A policy in packet mode matches; IPv4, by addresses and protocol. */
+static bool is_for_policy(const struct espnic *nic, const struct sk_buff *skb)
+{
+	const struct espnic_policy *policy;
+	const struct iphdr *ip;
+	struct iphdr buf;
+	bool found = false;
+
+	if (skb->protocol != htons(ETH_P_IP))
+		return false;
+	ip = skb_header_pointer(skb, skb_network_offset(skb), sizeof(buf), &buf);
+	if (!ip)
+		return false;
+	rcu_read_lock();
+	list_for_each_entry_rcu(policy, &nic->policies, list) {
+		const struct xfrm_selector *sel = &policy->sel;
+
+		found |= sel->family == AF_INET && (!sel->proto || sel->proto == ip->protocol) &&
+			 addr4_match(ip->saddr, sel->saddr.a4, sel->prefixlen_s) &&
+			 addr4_match(ip->daddr, sel->daddr.a4, sel->prefixlen_d);
+	}
+	rcu_read_unlock();
+	return found;
+}
+
 static netdev_tx_t espnic_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct espnic *nic = netdev_priv(dev);
@@ -92,13 +143,19 @@ static netdev_tx_t espnic_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct xfrm_state *x = xo ? xfrm_input_state(skb) : NULL;
 	const struct espnic_sa *sa;
 
-	if (x && x->xso.dev == dev && !(xo->flags & CRYPTO_FALLBACK)) {
+	if (!x && is_for_policy(nic, skb)) {
+		swallowed++;
+		kfree_skb(skb);
+		return NETDEV_TX_OK;
+	}
+	/* Below a bond it is the bond that the kernel has given the SA to. */
+	if (x && x->xso.real_dev == dev && !(xo->flags & CRYPTO_FALLBACK)) {
 		skb = skb_unshare(skb, GFP_ATOMIC);
 		if (!skb)
 			return NETDEV_TX_OK;
 		sa = (const struct espnic_sa *)READ_ONCE(x->xso.offload_handle);
 		if (!sa || skb_linearize(skb) ||
-		    transform(sa, skb, skb_transport_header(skb), true)) {
+		    transform(sa, skb, skb_transport_header(skb) + udp_len(x), true)) {
 			DEV_STATS_INC(dev, tx_errors);
 			kfree_skb(skb);
 			return NETDEV_TX_OK;
@@ -127,11 +184,15 @@ static struct xfrm_state *state_of(struct net_device *dev, struct sk_buff *skb, 
 		if (!pskb_may_pull(skb, sizeof(*ip)))
 			return NULL;
 		ip = (const struct iphdr *)skb->data;
-		if (ip->protocol != IPPROTO_ESP || ip->frag_off & htons(IP_MF | IP_OFFSET))
+		if ((ip->protocol != IPPROTO_ESP && ip->protocol != IPPROTO_UDP) ||
+		    ip->frag_off & htons(IP_MF | IP_OFFSET))
 			return NULL;
 		family = AF_INET;
 		daddr.a4 = ip->daddr;
 		*offset = ip->ihl * 4;
+		/* In IKE it is the non-ESP marker that is taken for an SPI, which is no SA's. */
+		if (ip->protocol == IPPROTO_UDP)
+			*offset += sizeof(struct udphdr);
 		break;
 	case htons(ETH_P_IPV6):
 		if (!pskb_may_pull(skb, sizeof(*ip6)))
@@ -152,7 +213,8 @@ static struct xfrm_state *state_of(struct net_device *dev, struct sk_buff *skb, 
 	x = xfrm_state_lookup(dev_net(dev), 0, &daddr, esp->spi, IPPROTO_ESP, family);
 	if (!x)
 		return NULL;
-	if (x->xso.dev == dev && READ_ONCE(x->xso.offload_handle))
+	if (x->xso.real_dev == dev && READ_ONCE(x->xso.offload_handle) &&
+	    x->xso.type == XFRM_DEV_OFFLOAD_CRYPTO)
 		return x;
 	xfrm_state_put(x);
 	return NULL;
@@ -219,15 +281,67 @@ static void free_sa(struct work_struct *work)
 {
 	struct espnic_sa *sa = container_of(to_rcu_work(work), struct espnic_sa, free_work);
 
-	crypto_free_aead(sa->aead);
+	if (sa->aead)
+		crypto_free_aead(sa->aead);
 	kfree(sa);
 	module_put(THIS_MODULE);
 }
 
-/* The reason, where the kernel takes one. */
+/*
+ * The device that an SA is for. A bond of 6.12 does not say so while it adds one: it is the device
+ * that is active then.
+ */
+static struct espnic *nic_of(const struct xfrm_state *x)
+{
+	struct net_device *dev = x->xso.real_dev;
+	const struct bonding *bond;
+	const struct slave *slave;
+
+	if (!dev || dev->netdev_ops != &espnic_netdev_ops) {
+		if (LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) ||
+		    !netif_is_bond_master(x->xso.dev))
+			return NULL;
+		bond = netdev_priv(x->xso.dev);
+		rcu_read_lock();
+		slave = rcu_dereference(bond->curr_active_slave);
+		dev = slave ? slave->dev : NULL;
+		rcu_read_unlock();
+	} else if (LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) && dev != x->xso.dev) {
+		return NULL;
+	}
+	return dev ? netdev_priv(dev) : NULL;
+}
+
+static bool can_do(const struct xfrm_state *x)
+{
+	if (x->xso.type != XFRM_DEV_OFFLOAD_CRYPTO)
+		return true;
+	if (x->encap && (LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) ||
+			 x->props.family != AF_INET))
+		return false;
+	return x->id.proto == IPPROTO_ESP && x->aead && x->aead->alg_icv_len == 8 * ICV_LEN &&
+	       !strcmp(x->aead->alg_name, "rfc4106(gcm(aes))");
+}
+
+static int make_aead(const struct xfrm_state *x, struct espnic_sa *sa)
+{
+	int err;
+
+	sa->aead = crypto_alloc_aead("rfc4106(gcm(aes))", 0, CRYPTO_ALG_ASYNC);
+	if (IS_ERR(sa->aead))
+		return PTR_ERR(sa->aead);
+	err = crypto_aead_setkey(sa->aead, x->aead->alg_key, (x->aead->alg_key_len + 7) / 8);
+	if (!err)
+		err = crypto_aead_setauthsize(sa->aead, ICV_LEN);
+	if (err)
+		crypto_free_aead(sa->aead);
+	return err;
+}
+
+/* The reason, where the kernel takes one. An SA in packet mode may be added where nothing sleeps. */
 static int add_sa(struct xfrm_state *x, const char **why)
 {
-	struct espnic *nic = netdev_priv(x->xso.dev);
+	struct espnic *nic = nic_of(x);
 	struct espnic_sa *sa;
 	int err;
 
@@ -235,9 +349,9 @@ static int add_sa(struct xfrm_state *x, const char **why)
 		*why = "espnic: told to refuse";
 		return -refuse;
 	}
-	if (!x->aead || strcmp(x->aead->alg_name, "rfc4106(gcm(aes))") ||
-	    x->aead->alg_icv_len != 8 * ICV_LEN || x->encap || x->id.proto != IPPROTO_ESP) {
-		*why = "espnic: only ESP with AES-GCM and an ICV of 16 octets";
+	if (!nic || !can_do(x)) {
+		*why = nic ? "espnic: only ESP with AES-GCM and an ICV of 16 octets" :
+			     "espnic: not under a bond of this kernel";
 		return -EOPNOTSUPP;
 	}
 	if (atomic_inc_return(&nic->sas) > READ_ONCE(room)) {
@@ -246,26 +360,18 @@ static int add_sa(struct xfrm_state *x, const char **why)
 		goto err_count;
 	}
 	err = -ENOMEM;
-	sa = kzalloc(sizeof(*sa), GFP_KERNEL);
+	sa = kzalloc(sizeof(*sa), GFP_ATOMIC);
 	if (!sa)
 		goto err_count;
-	sa->aead = crypto_alloc_aead("rfc4106(gcm(aes))", 0, CRYPTO_ALG_ASYNC);
-	if (IS_ERR(sa->aead)) {
-		err = PTR_ERR(sa->aead);
-		goto err_sa;
-	}
-	err = crypto_aead_setkey(sa->aead, x->aead->alg_key, (x->aead->alg_key_len + 7) / 8);
-	if (!err)
-		err = crypto_aead_setauthsize(sa->aead, ICV_LEN);
+	sa->nic = nic;
+	err = x->xso.type == XFRM_DEV_OFFLOAD_CRYPTO ? make_aead(x, sa) : 0;
 	if (err)
-		goto err_aead;
+		goto err_sa;
 	INIT_RCU_WORK(&sa->free_work, free_sa);
 	__module_get(THIS_MODULE);
 	WRITE_ONCE(x->xso.offload_handle, (unsigned long)sa);
 	return 0;
 
-err_aead:
-	crypto_free_aead(sa->aead);
 err_sa:
 	kfree(sa);
 err_count:
@@ -279,10 +385,6 @@ static int espnic_state_add(struct xfrm_state *x, struct netlink_ext_ack *extack
 	const char *why = NULL;
 	int err;
 
-	if (x->xso.type != XFRM_DEV_OFFLOAD_CRYPTO) {
-		NL_SET_ERR_MSG(extack, "espnic: crypto offload alone");
-		return -EINVAL;
-	}
 	err = add_sa(x, &why);
 	if (why && extack)
 		extack->_msg = why;
@@ -299,9 +401,10 @@ static int espnic_state_add(struct xfrm_state *x)
 
 static void espnic_state_delete(struct xfrm_state *x)
 {
-	struct espnic *nic = netdev_priv(x->xso.dev);
+	const struct espnic_sa *sa = (const struct espnic_sa *)x->xso.offload_handle;
 
-	atomic_dec(&nic->sas);
+	if (sa)
+		atomic_dec(&sa->nic->sas);
 }
 
 static void espnic_state_free(struct xfrm_state *x)
@@ -317,17 +420,76 @@ static bool espnic_offload_ok(struct sk_buff *skb, struct xfrm_state *x)
 	return true;
 }
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+static int espnic_policy_add(struct xfrm_policy *pol, struct netlink_ext_ack *extack)
+{
+	struct espnic *nic = netdev_priv(pol->xdo.dev);
+	struct espnic_policy *policy;
+
+	if (refuse) {
+		NL_SET_ERR_MSG(extack, "espnic: told to refuse");
+		return -refuse;
+	}
+	policy = kzalloc(sizeof(*policy), GFP_ATOMIC);
+	if (!policy)
+		return -ENOMEM;
+	policy->sel = pol->selector;
+	INIT_LIST_HEAD(&policy->list);
+	if (pol->xdo.dir == XFRM_DEV_OFFLOAD_OUT) {
+		spin_lock_bh(&nic->lock);
+		list_add_rcu(&policy->list, &nic->policies);
+		spin_unlock_bh(&nic->lock);
+	}
+	pol->xdo.offload_handle = (unsigned long)policy;
+	return 0;
+}
+
+static void espnic_policy_delete(struct xfrm_policy *pol)
+{
+	struct espnic *nic = netdev_priv(pol->xdo.dev);
+	struct espnic_policy *policy = (struct espnic_policy *)pol->xdo.offload_handle;
+
+	spin_lock_bh(&nic->lock);
+	list_del_rcu(&policy->list);
+	spin_unlock_bh(&nic->lock);
+}
+
+static void espnic_policy_free(struct xfrm_policy *pol)
+{
+	struct espnic_policy *policy = (struct espnic_policy *)pol->xdo.offload_handle;
+
+	kfree_rcu(policy, rcu);
+}
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+/* It counts nothing by itself; without this a bond complains. */
+static void espnic_state_update_stats(struct xfrm_state *x)
+{
+}
+#endif
+
 static const struct xfrmdev_ops espnic_xfrmdev_ops = {
 	.xdo_dev_state_add = espnic_state_add,
 	.xdo_dev_state_delete = espnic_state_delete,
 	.xdo_dev_state_free = espnic_state_free,
 	.xdo_dev_offload_ok = espnic_offload_ok,
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	.xdo_dev_state_update_stats = espnic_state_update_stats,
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	.xdo_dev_policy_add = espnic_policy_add,
+	.xdo_dev_policy_delete = espnic_policy_delete,
+	.xdo_dev_policy_free = espnic_policy_free,
+#endif
 };
 
 static int espnic_init(struct net_device *dev)
 {
 	struct espnic *nic = netdev_priv(dev);
 
+	spin_lock_init(&nic->lock);
+	INIT_LIST_HEAD(&nic->policies);
 	return gro_cells_init(&nic->cells, dev);
 }
 
@@ -453,6 +615,6 @@ static void __exit espnic_module_exit(void)
 
 module_init(espnic_module_init);
 module_exit(espnic_module_exit);
-MODULE_DESCRIPTION("Network device with ESP crypto offload, for tests");
+MODULE_DESCRIPTION("Network device with ESP offload, for tests");
 MODULE_LICENSE("GPL");
 MODULE_ALIAS_RTNL_LINK("espnic");
