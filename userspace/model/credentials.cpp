@@ -32,6 +32,12 @@ std::string Authentication::hindrance() const {
   return {};
 }
 
+bool Authentication::wants_ocsp() const {
+  if (remote != AuthMethod::Certificate) return false;
+  const bool responders = std::any_of(authorities.begin(), authorities.end(), [](const auto& one) { return !one->ocsp_uris.empty(); });
+  return responders || revocation != Revocation::Relaxed;
+}
+
 bool Authentication::operator==(const Authentication& other) const {
   return local == other.local && remote == other.remote && same(certificates, other.certificates) && same(authorities, other.authorities) &&
          revocation == other.revocation && local_eap_id == other.local_eap_id && remote_eap_id == other.remote_eap_id;

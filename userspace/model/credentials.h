@@ -79,6 +79,8 @@ struct Authentication {
   bool may_initiate() const { return !is_eap(remote) || is_eap(local); }
   // Why the two ends cannot prove who they are in this way, in a sentence without a final stop; empty: they can.
   std::string hindrance() const;
+  // the peer is asked for what an OCSP responder says about its certificate (RFC 4806)
+  bool wants_ocsp() const;
   // by either end
   bool uses_certificates() const { return local == AuthMethod::Certificate || remote == AuthMethod::Certificate; }
   bool operator==(const Authentication& other) const;

@@ -596,6 +596,10 @@ void Core::on_verified(const Ticket& ticket, crypto::Verification chain, TimePoi
   touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_verified(ticket.number, std::move(chain), now, out); });
 }
 
+void Core::on_stapled(const Ticket& ticket, Bytes response, TimePoint now, Effects& out) {
+  touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_stapled(ticket.number, std::move(response), now, out); });
+}
+
 void Core::resync(const std::set<model::SaId>& present, TimePoint now, Effects& out) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> lost;
   for (const auto& [id, sa] : sas_) {

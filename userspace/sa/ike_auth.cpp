@@ -43,6 +43,7 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
     for (const model::AuthorityPtr& one : authorities) hashes.push_back(one->hash);
     payloads.push_back(certificate_request(hashes));
   }
+  if (vpn_->authentication.wants_ocsp()) payloads.push_back(wire::CertReqPayload{kOcspContent, {}});
   if (vpn_->remote_id && !vpn_->remote_id->is_pattern())
     payloads.push_back(wire::IdPayload{PayloadType::IdResponder, vpn_->remote_id->type, vpn_->remote_id->data});
   if (!eap_) payloads.push_back(proof.auth);

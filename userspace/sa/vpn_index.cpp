@@ -110,6 +110,7 @@ VpnIndex::Certificates VpnIndex::certificates(const IpAddress& local, const IpAd
     for (const VpnPtr& vpn : list) {
       if (!serves(*vpn, local) || !vpn->authentication.uses_certificates()) continue;
       out.used = true;
+      out.ocsp = out.ocsp || vpn->authentication.wants_ocsp();
       for (const model::AuthorityPtr& one : vpn->authentication.authorities) {
         const bool known = std::find(out.authorities.begin(), out.authorities.end(), one->hash) != out.authorities.end();
         if (!known && out.authorities.size() < kMaxAuthorities) out.authorities.push_back(one->hash);
