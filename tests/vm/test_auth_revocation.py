@@ -220,7 +220,15 @@ def test_auth_revocation_list_outlives_daemon_and_server(g):
     pki.issue("gwb", "--key", "ecdsa-p256", "--crl-uri", f"http://{SERVER}:8080/ca.crl", "--force")
     iked = Iked(g.gwa, configuration(pki.text, revocation("strict"))).start()
     swan = swan_of(g, pki)
+    # CVE-2022-40617: an authority that is not trusted sends us nowhere
+    other = Pki(g.gwa.dir / "other", "ecdsa-p256")
+    own = pki.text[pki.text.index("certificate gwa\n") :]
+    iked.load(configuration(other.text[: other.text.index("certificate gwa\n")], own, revocation("strict")))
+    refused(iked, swan, "neither trusted nor among")
+    assert "GET" not in files.output(), files.output()
+    iked.load(configuration(pki.text, revocation("strict")))
     accepted(g, iked, swan)
+    assert files.output().count("GET /ca.crl") == 1, files.output()
     files.stop()
     iked.kill9()
     iked.start()

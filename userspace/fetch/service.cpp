@@ -20,6 +20,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/log.h"
 #include "fetch/packet.h"
@@ -39,6 +40,9 @@ std::string reason() { return std::strerror(errno); }
 
 Status give_up_user() {
   if (geteuid() != 0) return {};
+  // libldap looks up the address of the host's name when it begins, and would wait for name servers that do not answer
+  static constexpr std::string_view kName = "localhost";
+  if (unshare(CLONE_NEWUTS) == 0) (void)sethostname(kName.data(), kName.size());
   if (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 || setresuid(kNobody, kNobody, kNobody) != 0)
     return system_error("the fetcher cannot give up its user: " + reason());
   return {};
