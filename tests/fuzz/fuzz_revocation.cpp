@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)list->entries();
     // nobody but the authority makes a list that speaks
     if (list->signed_by(known().ca)) std::abort();
-    if (crypto::ask_lists(known().gw, known().ca, std::vector<crypto::Crl>{*list, *list}, now).standing != crypto::Standing::Unknown) std::abort();
+    if (crypto::ask_lists(known().gw, known().ca, std::vector<crypto::Crl>{*list, *list}, now).standing != crypto::Standing::Unknown)
+      std::abort();
     if (!crypto::Crl::read(list->der())) std::abort();
   }
   if (crypto::ask_ocsp(octets, known().request, known().gw, known().ca, now).standing != crypto::Standing::Unknown) std::abort();

@@ -134,7 +134,7 @@ class FakeService : public engine::Service {
   std::vector<engine::EventSink> event_sinks;  // the same
   std::size_t sas_asked = 0;
   std::map<std::string, std::set<std::string>> traps;  // policies by VPN
-  std::string flushed;  // what flush_revocation() was called with
+  std::string flushed;                                 // what flush_revocation() was called with
   std::vector<std::string> resets;
   std::vector<std::string> redirections;
 

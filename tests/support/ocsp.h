@@ -32,7 +32,8 @@ inline TimePtr time(std::chrono::sys_seconds when) { return TimePtr(ASN1_GENERAL
 }  // namespace detail
 
 // DER of an OCSPResponse about `certificate`; the nonce is that of `request`, unless that is empty.
-inline Bytes ocsp_response(const OcspSays& says, ByteView request, ByteView certificate, ByteView issuer, ByteView responder, const Secret& key) {
+inline Bytes ocsp_response(const OcspSays& says, ByteView request, ByteView certificate, ByteView issuer, ByteView responder,
+                           const Secret& key) {
   const auto subject = detail::x509(certificate), authority = detail::x509(issuer), signer = detail::x509(responder);
   const crypto::Owned<OCSP_BASICRESP, OCSP_BASICRESP_free> basic(OCSP_BASICRESP_new());
   const crypto::Owned<OCSP_CERTID, OCSP_CERTID_free> id(OCSP_cert_to_id(EVP_sha1(), subject.get(), authority.get()));

@@ -211,13 +211,15 @@ Reply load_authority(const Call& call) {
     } else if (entry.name == "crl_uris") {
       for (const std::string& uri : items) {
         if (!uri.starts_with("http://") && !uri.starts_with("ldap://"))
-          return failure(fmt::format("invalid value for: crl_uris, config discarded ({} is not an http:// or ldap:// URI)", printable(uri, 200)));
+          return failure(
+              fmt::format("invalid value for: crl_uris, config discarded ({} is not an http:// or ldap:// URI)", printable(uri, 200)));
       }
       authority.crl_uris = items;
     } else if (entry.name == "ocsp_uris") {
       for (const std::string& uri : items) {
         if (!uri.starts_with("http://") && !uri.starts_with("https://"))
-          return failure(fmt::format("invalid value for: ocsp_uris, config discarded ({} is not an http:// or https:// URI)", printable(uri, 200)));
+          return failure(
+              fmt::format("invalid value for: ocsp_uris, config discarded ({} is not an http:// or https:// URI)", printable(uri, 200)));
       }
       authority.ocsp_uris = items;
     } else if (entry.name == "cert_uri_base") {

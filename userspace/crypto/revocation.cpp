@@ -34,7 +34,7 @@ using IdPtr = Owned<OCSP_CERTID, OCSP_CERTID_free>;
 void free_strings(STACK_OF(OPENSSL_STRING) * stack) { X509_email_free(stack); }
 void free_certificates(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
 
-constexpr std::chrono::minutes kClockSkew{5};     // between a responder and us
+constexpr std::chrono::minutes kClockSkew{5};      // between a responder and us
 constexpr std::chrono::seconds kUnlimitedFor{60};  // how long an answer serves that does not say until when it holds
 constexpr int kNonceSize = 16;
 constexpr int kSecurityLevel = 2;   // OpenSSL's: 112 bits
@@ -101,15 +101,15 @@ struct Crl::Impl {
   sys_seconds this_update;
   std::optional<sys_seconds> next_update;
   Bytes number;
-  std::optional<Bytes> base;           // of a delta: the number of the list that it can be added to
+  std::optional<Bytes> base;  // of a delta: the number of the list that it can be added to
   Owned<ISSUING_DIST_POINT, ISSUING_DIST_POINT_free> scope;
   bool scope_unreadable = false;
   bool unknown_critical = false;
   std::vector<std::string> delta_uris;
 
   std::string name() const {
-    return std::string(base ? "the delta revocation list " : "the revocation list ") + (number.empty() ? "" : to_hex(number) + " ") + "of \"" +
-           text_of(X509_CRL_get_issuer(list.get())) + "\"";
+    return std::string(base ? "the delta revocation list " : "the revocation list ") + (number.empty() ? "" : to_hex(number) + " ") +
+           "of \"" + text_of(X509_CRL_get_issuer(list.get())) + "\"";
   }
   // RFC 5280 6.3.3 (b)(2): what the list does not speak about; empty: it speaks about this certificate
   std::string not_covered(X509* certificate) const {
@@ -125,7 +125,8 @@ struct Crl::Impl {
     std::vector<std::string> ours;
     take_uris(scope->distpoint->name.fullname, ours);
     const auto theirs = uris_of(points_of(certificate, NID_crl_distribution_points));
-    const bool named = std::any_of(ours.begin(), ours.end(), [&](const auto& uri) { return std::find(theirs.begin(), theirs.end(), uri) != theirs.end(); });
+    const bool named = std::any_of(ours.begin(), ours.end(),
+                                   [&](const auto& uri) { return std::find(theirs.begin(), theirs.end(), uri) != theirs.end(); });
     return named ? "" : "is about another part of the certificates";
   }
 };
@@ -355,7 +356,8 @@ Finding ask_ocsp(ByteView response, ByteView request, ByteView certificate, Byte
   if (!request.empty()) {
     const unsigned char* from = request.data();
     const Owned<OCSP_REQUEST, OCSP_REQUEST_free> asked(d2i_OCSP_REQUEST(nullptr, &from, static_cast<long>(request.size())));
-    if (!asked || OCSP_check_nonce(asked.get(), basic.get()) == 0) return unknown("the answer of " + who + " has another nonce than the request");
+    if (!asked || OCSP_check_nonce(asked.get(), basic.get()) == 0)
+      return unknown("the answer of " + who + " has another nonce than the request");
   }
   if (const std::string wrong = wrong_signer(basic.get(), authority.get(), at); !wrong.empty())
     return unknown("the answer of " + who + " " + wrong);
@@ -384,7 +386,8 @@ std::string directory_name(ByteView certificate) {
   const X509Ptr subject = parse_x509(certificate);
   if (!subject) return {};
   const auto bio = owned<BioPtr>(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(bio.get(), X509_get_subject_name(subject.get()), 0, XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB));
+  X509_NAME_print_ex(bio.get(), X509_get_subject_name(subject.get()), 0,
+                     XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB));
   char* text = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &text);
   std::string out;

@@ -19,7 +19,7 @@ namespace svti::crypto {
 enum class Standing : std::uint8_t { Good, Revoked, Unknown };
 struct Finding {
   Standing standing = Standing::Unknown;
-  std::string why;                                 // not Good: a sentence without a final stop
+  std::string why;                                  // not Good: a sentence without a final stop
   std::optional<std::chrono::sys_seconds> until{};  // of Good: when what said so has to be asked for again
 };
 
@@ -35,7 +35,7 @@ class Crl {
   std::chrono::sys_seconds this_update() const;
   std::optional<std::chrono::sys_seconds> next_update() const;  // none: it does not say
   std::size_t entries() const;
-  bool is_delta() const;                            // RFC 5280 5.2.4
+  bool is_delta() const;                               // RFC 5280 5.2.4
   const std::vector<std::string>& delta_uris() const;  // its Freshest CRL (5.2.6)
   Bytes der() const;
   // in the name of `issuer` (DER) and with its key, by a hash that is good enough; else why not
@@ -49,8 +49,8 @@ class Crl {
   std::shared_ptr<const Impl> impl_;
 };
 
-// What lists say about `certificate`, which `issuer` signed (DER both). A list speaks when the issuer signed it and it covers the certificate;
-// it clears when it is not out of date either. A delta counts together with a base that it fits (5.2.4).
+// What lists say about `certificate`, which `issuer` signed (DER both). A list speaks when the issuer signed it and it covers the
+// certificate; it clears when it is not out of date either. A delta counts together with a base that it fits (5.2.4).
 Finding ask_lists(ByteView certificate, ByteView issuer, std::span<const Crl> lists, std::chrono::sys_seconds at);
 
 // What is at hand besides the configuration's lists.

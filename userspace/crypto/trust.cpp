@@ -222,8 +222,8 @@ Result<TrustedAuthorities> TrustedAuthorities::make(std::span<const Bytes> autho
   return TrustedAuthorities(std::move(impl));
 }
 
-Verification TrustedAuthorities::verify(ByteView certificate, std::span<const Bytes> intermediates, sys_seconds at,
-                                        RevocationPolicy policy, const Evidence& more) const {
+Verification TrustedAuthorities::verify(ByteView certificate, std::span<const Bytes> intermediates, sys_seconds at, RevocationPolicy policy,
+                                        const Evidence& more) const {
   const ErrorQueue queue;
   const X509Ptr leaf = parse_x509(certificate);
   if (!leaf) return refused(ChainDefect::Unreadable, "the peer's certificate cannot be read");
@@ -269,8 +269,9 @@ Verification judge(VerifiedChain chain, RevocationPolicy policy) {
     chain.revocation_gap = gap.finding.why;
     if (policy == RevocationPolicy::Relaxed || (policy == RevocationPolicy::IfPossible && !gap.names_where)) continue;
     const auto facts = read_certificate(gap.certificate);
-    return refused(ChainDefect::RevocationUnknown, "whether certificate \"" + (facts ? facts->subject_text : std::string()) + "\" (serial " +
-                                                       (facts ? facts->serial : std::string()) + ") is revoked is not known: " + gap.finding.why);
+    return refused(ChainDefect::RevocationUnknown, "whether certificate \"" + (facts ? facts->subject_text : std::string()) +
+                                                       "\" (serial " + (facts ? facts->serial : std::string()) +
+                                                       ") is revoked is not known: " + gap.finding.why);
   }
   return chain;
 }

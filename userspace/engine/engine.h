@@ -31,7 +31,7 @@ class Engine final : private model::KernelEvents {
     EventSink* events = nullptr;     // asked at each event; an empty one listens to none
     auth::Signer* signer = nullptr;  // outlives the engine; null: nothing can be signed
     const Secret* host_secret =
-        nullptr;                // the same in every life of the daemon; null or empty: there is none. Read when the engine is made
+        nullptr;                       // the same in every life of the daemon; null or empty: there is none. Read when the engine is made
     sa::KeySink key_sink = {};         // told of the keys of each IKE SA
     Revocation* revocation = nullptr;  // outlives the engine; null: no server is asked
   };

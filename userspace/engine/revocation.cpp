@@ -25,7 +25,7 @@ struct Revocation::Inquiry {
   Inquiry(boost::asio::io_context& loop, Question asked) : question(std::move(asked)), timer(loop) {}
   Question question;
   Answer answer;
-  bool for_staple = false;  // responders are asked, lists are not
+  bool for_staple = false;                             // responders are asked, lists are not
   std::vector<std::string> responders, lists, deltas;  // not yet tried
   std::vector<std::string> all_lists;
   std::set<std::string> tried_deltas;
@@ -57,6 +57,20 @@ void add_once(std::vector<std::string>& out, const std::string& uri) {
 }
 
 bool current(const crypto::Crl& list, sys_seconds now) { return !list.next_update() || *list.next_update() >= now; }
+
+constexpr std::size_t kMostPlaces = 256;  // URIs that something is known of; what an authority names in its certificates is up to it
+
+// The one that was of use the longest time ago makes room for a new one: a list of it is still on disk.
+template <typename Places>
+auto& place_in(Places& places, const std::string& uri) {
+  const auto found = places.find(uri);
+  if (found != places.end()) return found->second;
+  if (places.size() >= kMostPlaces) {
+    places.erase(std::min_element(places.begin(), places.end(),
+                                  [](const auto& a, const auto& b) { return a.second.last_success < b.second.last_success; }));
+  }
+  return places[uri];
+}
 
 Result<Bytes> read_list_file(const std::string& path) {
   const File file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
@@ -109,7 +123,8 @@ void Revocation::staple(Question question, std::function<void(Bytes)> done) {
   inquiry->configured.insert(inquiry->responders.begin(), inquiry->responders.end());
   for (const std::string& uri : crypto::revocation_sources(inquiry->question.certificate).ocsp_uris) add_once(inquiry->responders, uri);
   std::erase_if(inquiry->responders, [](const auto& uri) { return !has_scheme(uri, {"http://", "https://"}); });
-  inquiry->answer = [this, done = std::move(done), alive = std::weak_ptr(alive_), certificate = inquiry->question.certificate](const Finding& finding) {
+  inquiry->answer = [this, done = std::move(done), alive = std::weak_ptr(alive_),
+                     certificate = inquiry->question.certificate](const Finding& finding) {
     if (alive.expired()) return;
     const auto kept = answers_.find(certificate);
     if (finding.standing != Standing::Unknown && kept != answers_.end()) return done(kept->second.response);
@@ -188,7 +203,7 @@ bool Revocation::next_responder(const InquiryPtr& inquiry) {
   while (!inquiry->responders.empty()) {
     const std::string uri = inquiry->responders.front();
     inquiry->responders.erase(inquiry->responders.begin());
-    Place& place = places_[uri];
+    Place& place = place_in(places_, uri);
     place.issuer = inquiry->question.issuer;
     place.responder = true;
     if (resting(place)) {
@@ -254,7 +269,7 @@ void Revocation::note_failure(const std::string& uri, Place& place, std::string 
 }
 
 std::string Revocation::keep_answer(const std::string& uri, const Question& question, ByteView request, Result<Bytes> fetched) {
-  Place& place = places_[uri];
+  Place& place = place_in(places_, uri);
   if (!fetched) {
     note_failure(uri, place, fetched.error().message);
     return place.failure;
@@ -296,12 +311,13 @@ std::string Revocation::keep_list(const std::string& uri, ByteView issuer, Resul
   if (cache_.empty()) return {};
   thin_out();
   const Bytes der = list->der();
-  if (const Status kept = replace_file(cache_, file_of(uri), as_text(der)); !kept && log_) log_({Subsystem::Daemon, 1, {}, kept.error().message});
+  if (const Status kept = replace_file(cache_, file_of(uri), as_text(der)); !kept && log_)
+    log_({Subsystem::Daemon, 1, {}, kept.error().message});
   return {};
 }
 
 Revocation::Place& Revocation::list_place(const std::string& uri, ByteView issuer) {
-  Place& place = places_[uri];
+  Place& place = place_in(places_, uri);
   place.issuer = to_bytes(issuer);
   if (place.on_disk_read || cache_.empty()) return place;
   place.on_disk_read = true;

@@ -25,13 +25,13 @@ class Revocation {
   using Clock = std::function<std::chrono::sys_seconds()>;
 
   // how long, how much, how often
-  static constexpr std::chrono::seconds kFetchTime{6};     // for one URI
-  static constexpr std::chrono::seconds kAskTime{15};      // for all URIs of a certificate; below what an IKE SA waits
-  static constexpr std::chrono::seconds kStapleTime{5};    // for an answer about a certificate of ours
+  static constexpr std::chrono::seconds kFetchTime{6};      // for one URI
+  static constexpr std::chrono::seconds kAskTime{15};       // for all URIs of a certificate; below what an IKE SA waits
+  static constexpr std::chrono::seconds kStapleTime{5};     // for an answer about a certificate of ours
   static constexpr std::chrono::seconds kFailurePause{60};  // before a URI that failed is tried again
   static constexpr std::size_t kMaxList = std::size_t{8} << 20;
   static constexpr std::size_t kMaxResponse = std::size_t{16} << 10;
-  static constexpr std::size_t kMostUris = 8;       // of a certificate and its authority, of each kind
+  static constexpr std::size_t kMostUris = 8;        // of a certificate and its authority, of each kind
   static constexpr std::size_t kMostAnswers = 4096;  // of OCSP responders, kept in memory
   static constexpr std::size_t kMostFiles = 256;     // lists on disk
 
@@ -40,8 +40,8 @@ class Revocation {
   ~Revocation();
 
   struct Question {
-    Bytes certificate, issuer;           // DER; the issuer has signed it, and is trusted
-    std::vector<std::string> crl_uris;   // of the configuration: asked first
+    Bytes certificate, issuer;          // DER; the issuer has signed it, and is trusted
+    std::vector<std::string> crl_uris;  // of the configuration: asked first
     std::vector<std::string> ocsp_uris;
   };
   using Answer = std::function<void(crypto::Finding)>;
@@ -61,7 +61,7 @@ class Revocation {
   // a URI that lists come from, or that is asked
   struct Place {
     std::optional<crypto::Crl> list;
-    Bytes issuer;  // DER
+    Bytes issuer;            // DER
     bool responder = false;  // else lists come from there
     bool on_disk_read = false;
     std::chrono::sys_seconds last_success{}, last_failure{};

@@ -29,13 +29,13 @@ class Supervisor final : public Service {
   };
   struct Options {
     std::function<Result<Adapters>(const std::string& vrf, LogSink log)> open;
-    Interfaces::Open links;          // may be empty: interfaces are left alone
-    std::string state_dir;           // empty: the running configuration is not kept
-    std::string startup_file;        // empty: none
-    auth::Signer* signer = nullptr;  // outlives the supervisor; null: nothing can be signed
-    sa::KeySink key_sink = {};       // told of the keys of each IKE SA
+    Interfaces::Open links;             // may be empty: interfaces are left alone
+    std::string state_dir;              // empty: the running configuration is not kept
+    std::string startup_file;           // empty: none
+    auth::Signer* signer = nullptr;     // outlives the supervisor; null: nothing can be signed
+    sa::KeySink key_sink = {};          // told of the keys of each IKE SA
     model::Fetcher* fetcher = nullptr;  // outlives the supervisor; null: no server is asked about certificates
-    milliseconds retry_vrf{5000};    // for a VRF that could not be opened
+    milliseconds retry_vrf{5000};       // for a VRF that could not be opened
   };
 
   // loop and logger must outlive it; everything happens in the thread that runs `loop`

@@ -27,7 +27,8 @@ constexpr std::size_t kPiece = 64 * 1024;
 }  // namespace
 
 struct Client::Running {
-  Running(boost::asio::io_context& loop, const Started& of, Waiting job) : started(of), socket(loop, of.socket), timer(loop), of_job(std::move(job)) {}
+  Running(boost::asio::io_context& loop, const Started& of, Waiting job)
+      : started(of), socket(loop, of.socket), timer(loop), of_job(std::move(job)) {}
   Started started;
   boost::asio::posix::stream_descriptor socket;
   boost::asio::steady_timer timer;
@@ -86,15 +87,15 @@ void Client::begin_next() {
 }
 
 void Client::read(const std::shared_ptr<Running>& job) {
-  job->socket.async_read_some(
-      boost::asio::buffer(job->piece), [this, job, alive = std::weak_ptr(alive_)](const boost::system::error_code& error, std::size_t size) {
-        if (alive.expired() || error == boost::asio::error::operation_aborted) return;
-        if (error) return finish(job, decode_answer(job->answer));
-        job->answer.insert(job->answer.end(), job->piece.begin(), job->piece.begin() + static_cast<std::ptrdiff_t>(size));
-        if (job->answer.size() > job->of_job.what.most_octets + kMaxReason + 1)
-          return finish(job, system_error("the fetcher says more than it was asked"));
-        read(job);
-      });
+  job->socket.async_read_some(boost::asio::buffer(job->piece), [this, job, alive = std::weak_ptr(alive_)](
+                                                                   const boost::system::error_code& error, std::size_t size) {
+    if (alive.expired() || error == boost::asio::error::operation_aborted) return;
+    if (error) return finish(job, decode_answer(job->answer));
+    job->answer.insert(job->answer.end(), job->piece.begin(), job->piece.begin() + static_cast<std::ptrdiff_t>(size));
+    if (job->answer.size() > job->of_job.what.most_octets + kMaxReason + 1)
+      return finish(job, system_error("the fetcher says more than it was asked"));
+    read(job);
+  });
 }
 
 void Client::finish(const std::shared_ptr<Running>& job, Result<Bytes> answer) {

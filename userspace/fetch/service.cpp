@@ -54,20 +54,60 @@ Status filter_calls() {
   return {};  // the sanitizer has ways of its own
 #else
   static constexpr std::array kForbidden = {
-      SCMP_SYS(execve),        SCMP_SYS(execveat),     SCMP_SYS(fork),        SCMP_SYS(vfork),
-      SCMP_SYS(ptrace),        SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_open),
-      SCMP_SYS(pidfd_getfd),   SCMP_SYS(pidfd_send_signal), SCMP_SYS(kill),   SCMP_SYS(tkill),
-      SCMP_SYS(bpf),           SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(io_uring_setup),
-      SCMP_SYS(mount),         SCMP_SYS(umount2),      SCMP_SYS(move_mount),  SCMP_SYS(pivot_root),
-      SCMP_SYS(chroot),        SCMP_SYS(unshare),      SCMP_SYS(setns),       SCMP_SYS(keyctl),
-      SCMP_SYS(add_key),       SCMP_SYS(request_key),  SCMP_SYS(open_by_handle_at), SCMP_SYS(listen),
-      SCMP_SYS(accept),        SCMP_SYS(accept4),      SCMP_SYS(unlink),      SCMP_SYS(unlinkat),
-      SCMP_SYS(rename),        SCMP_SYS(renameat),     SCMP_SYS(renameat2),   SCMP_SYS(link),
-      SCMP_SYS(linkat),        SCMP_SYS(symlink),      SCMP_SYS(symlinkat),   SCMP_SYS(mkdir),
-      SCMP_SYS(mkdirat),       SCMP_SYS(mknod),        SCMP_SYS(mknodat),     SCMP_SYS(chmod),
-      SCMP_SYS(fchmod),        SCMP_SYS(fchmodat),     SCMP_SYS(creat),       SCMP_SYS(truncate),
-      SCMP_SYS(memfd_create),  SCMP_SYS(init_module),  SCMP_SYS(finit_module), SCMP_SYS(kexec_load),
-      SCMP_SYS(add_key),       SCMP_SYS(personality),
+      SCMP_SYS(execve),
+      SCMP_SYS(execveat),
+      SCMP_SYS(fork),
+      SCMP_SYS(vfork),
+      SCMP_SYS(ptrace),
+      SCMP_SYS(process_vm_readv),
+      SCMP_SYS(process_vm_writev),
+      SCMP_SYS(pidfd_open),
+      SCMP_SYS(pidfd_getfd),
+      SCMP_SYS(pidfd_send_signal),
+      SCMP_SYS(kill),
+      SCMP_SYS(tkill),
+      SCMP_SYS(bpf),
+      SCMP_SYS(perf_event_open),
+      SCMP_SYS(userfaultfd),
+      SCMP_SYS(io_uring_setup),
+      SCMP_SYS(mount),
+      SCMP_SYS(umount2),
+      SCMP_SYS(move_mount),
+      SCMP_SYS(pivot_root),
+      SCMP_SYS(chroot),
+      SCMP_SYS(unshare),
+      SCMP_SYS(setns),
+      SCMP_SYS(keyctl),
+      SCMP_SYS(add_key),
+      SCMP_SYS(request_key),
+      SCMP_SYS(open_by_handle_at),
+      SCMP_SYS(listen),
+      SCMP_SYS(accept),
+      SCMP_SYS(accept4),
+      SCMP_SYS(unlink),
+      SCMP_SYS(unlinkat),
+      SCMP_SYS(rename),
+      SCMP_SYS(renameat),
+      SCMP_SYS(renameat2),
+      SCMP_SYS(link),
+      SCMP_SYS(linkat),
+      SCMP_SYS(symlink),
+      SCMP_SYS(symlinkat),
+      SCMP_SYS(mkdir),
+      SCMP_SYS(mkdirat),
+      SCMP_SYS(mknod),
+      SCMP_SYS(mknodat),
+      SCMP_SYS(chmod),
+      SCMP_SYS(fchmod),
+      SCMP_SYS(fchmodat),
+      SCMP_SYS(creat),
+      SCMP_SYS(truncate),
+      SCMP_SYS(memfd_create),
+      SCMP_SYS(init_module),
+      SCMP_SYS(finit_module),
+      SCMP_SYS(kexec_load),
+      SCMP_SYS(add_key),
+      SCMP_SYS(personality),
   };
   const std::unique_ptr<void, void (*)(void*)> filter(seccomp_init(SCMP_ACT_ALLOW), [](void* one) { seccomp_release(one); });
   bool right = filter != nullptr;
@@ -77,12 +117,15 @@ Status filter_calls() {
   }
   // processes are made by clone; threads too. glibc goes back to it when there is no clone3, whose arguments a filter cannot see.
   right = right && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
-  right = right && seccomp_rule_add(filter.get(), SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) == 0;
+  right =
+      right && seccomp_rule_add(filter.get(), SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) == 0;
   // files are read
   for (const int mode : {O_WRONLY, O_RDWR}) {
     const auto wanted = static_cast<scmp_datum_t>(mode);
-    right = right && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, wanted)) == 0;
-    right = right && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EACCES), SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE, wanted)) == 0;
+    right = right && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 1,
+                                      SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, wanted)) == 0;
+    right = right &&
+            seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EACCES), SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE, wanted)) == 0;
   }
   right = right && seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) == 0;
   // no packets of its own making
@@ -92,17 +135,22 @@ Status filter_calls() {
 #endif
 }
 
+bool near_v4(std::uint32_t host) { return host >> 24 == 127 || host >> 16 == 0xa9fe || host >> 24 == 0; }
+
 // An address of this host or of its link: where a certificate has no business to send us.
 bool near(const sockaddr* address) {
   if (address->sa_family == AF_INET) {
     sockaddr_in v4{};
     std::memcpy(&v4, address, sizeof v4);
-    const std::uint32_t host = ntohl(v4.sin_addr.s_addr);
-    return host >> 24 == 127 || host >> 16 == 0xa9fe || host >> 24 == 0;
+    return near_v4(ntohl(v4.sin_addr.s_addr));
   }
   sockaddr_in6 v6{};
   std::memcpy(&v6, address, sizeof v6);
-  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) return v6.sin6_addr.s6_addr[12] == 127 || v6.sin6_addr.s6_addr[12] == 0 || v6.sin6_addr.s6_addr[12] == 169;
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    std::uint32_t host = 0;
+    std::memcpy(&host, &v6.sin6_addr.s6_addr[12], sizeof host);
+    return near_v4(ntohl(host));
+  }
   return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) || IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr);
 }
 

@@ -9,8 +9,8 @@
 
 namespace svti::fetch {
 
-// Reads a request from `socket`, answers it, and ends. Gives up first what fetching does not need: the user root, capabilities, descriptors,
-// writing files, other programs (enter_sandbox()). The exit status of the process.
+// Reads a request from `socket`, answers it, and ends. Gives up first what fetching does not need: the user root, capabilities,
+// descriptors, writing files, other programs (enter_sandbox()). The exit status of the process.
 int serve(int socket);
 Status enter_sandbox(int keep);
 

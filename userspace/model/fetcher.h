@@ -14,8 +14,8 @@
 namespace svti::model {
 
 struct Fetch {
-  std::string uri;             // http, https or ldap
-  Bytes body;                  // of an OCSP request, posted; empty: the URI is read
+  std::string uri;              // http, https or ldap
+  Bytes body;                   // of an OCSP request, posted; empty: the URI is read
   std::size_t most_octets = 0;  // a larger answer is an error
   std::chrono::seconds time{};  // the whole of it may take
   // The administrator has named the URI, not a certificate: it may lead to this host itself.
@@ -26,7 +26,8 @@ class Fetcher {
  public:
   using Done = std::function<void(Result<Bytes>)>;
   virtual ~Fetcher() = default;
-  // Calls `done` once, in a turn of its own, in the thread of the event loop. An error says in a sentence without a final stop what went wrong.
+  // Calls `done` once, in a turn of its own, in the thread of the event loop. An error says in a sentence without a final stop what went
+  // wrong.
   virtual void fetch(Fetch what, Done done) = 0;
 };
 

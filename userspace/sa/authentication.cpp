@@ -89,7 +89,8 @@ model::Advice advice_for(const model::Vpn& vpn, crypto::ChainDefect defect) {
     case crypto::ChainDefect::Revoked:
       return {Side::Theirs, "certificate", "its authority took it back: have another issued"};
     case crypto::ChainDefect::RevocationUnknown:
-      return {Side::Ours, "certificate-authority crl", "bring the revocation list up to date (crl), or make a server reachable that has it (crl-uri, ocsp-uri)"};
+      return {Side::Ours, "certificate-authority crl",
+              "bring the revocation list up to date (crl), or make a server reachable that has it (crl-uri, ocsp-uri)"};
     case crypto::ChainDefect::Unreadable:
     case crypto::ChainDefect::Other:
       break;
@@ -386,9 +387,14 @@ void IkeSa::check_signature(const wire::AuthPayload& auth, TimePoint now, Effect
   log(out, Subsystem::Ike, 1,
       "the peer signs as " + remote_id_.to_string() + " with certificate \"" + facts->subject_text + "\", " +
           crypto::VerifyingKey::describe(signature));
-  VerifyCertificate question{
-      await_answer(now), vpn.name, std::move(certificates.front()), {}, vpn.authentication.authorities, vpn.authentication.revocation,
-      sent_as(kCrl, auth_->payloads, kMaxOfPeer), sent_as(kOcspContent, auth_->payloads, kMaxOfPeer)};
+  VerifyCertificate question{await_answer(now),
+                             vpn.name,
+                             std::move(certificates.front()),
+                             {},
+                             vpn.authentication.authorities,
+                             vpn.authentication.revocation,
+                             sent_as(kCrl, auth_->payloads, kMaxOfPeer),
+                             sent_as(kOcspContent, auth_->payloads, kMaxOfPeer)};
   question.intermediates.assign(std::make_move_iterator(certificates.begin() + 1), std::make_move_iterator(certificates.end()));
   out.emplace_back(std::move(question));
 }

@@ -285,11 +285,10 @@ void World::answer(Node& node, sa::VerifyCertificate question) {
     lists.insert(lists.end(), one->crls.begin(), one->crls.end());
   }
   after(answer_after, [this, &node, authorities, lists, question = std::move(question)] {
-    const auto verified =
-        crypto::TrustedAuthorities::make(authorities, lists)
-            .value()
-            .verify(question.certificate, question.intermediates, wall, static_cast<crypto::RevocationPolicy>(question.revocation),
-                    {{}, question.ocsp_responses});
+    const auto verified = crypto::TrustedAuthorities::make(authorities, lists)
+                              .value()
+                              .verify(question.certificate, question.intermediates, wall,
+                                      static_cast<crypto::RevocationPolicy>(question.revocation), {{}, question.ocsp_responses});
     node.act([&](sa::Core& core, TimePoint now, Effects& out) { core.on_verified(question.ticket, verified, now, out); });
   });
 }

@@ -118,7 +118,8 @@ BOOST_AUTO_TEST_CASE(a_list_is_read_in_der_and_in_pem) {
 
 BOOST_AUTO_TEST_CASE(who_says_revoked_and_of_which_serial_number) {
   const Finding found = ask({list(ca, {{gw.certificate}, 3})});
-  BOOST_TEST(says(found, Standing::Revoked, "(serial " + read_certificate(gw.certificate)->serial + "), says the revocation list 03 of \"C=CH, O=Example, CN=ca\""));
+  BOOST_TEST(says(found, Standing::Revoked,
+                  "(serial " + read_certificate(gw.certificate)->serial + "), says the revocation list 03 of \"C=CH, O=Example, CN=ca\""));
 }
 
 BOOST_AUTO_TEST_CASE(a_delta_counts_with_the_base_that_it_fits) {
@@ -157,12 +158,11 @@ BOOST_AUTO_TEST_CASE(a_list_speaks_for_whom_it_covers) {
   CertificateRequest what = request("CN=parts");
   what.crl_uris = {"http://crl.example.net/2.crl"};
   const Holder parts = issued(what, ca);
-  const auto part = [&](const char* scope) {
-    return ask_lists(parts.certificate, ca.certificate, std::vector<Crl>{scoped(scope)}, kNow);
-  };
+  const auto part = [&](const char* scope) { return ask_lists(parts.certificate, ca.certificate, std::vector<Crl>{scoped(scope)}, kNow); };
   BOOST_TEST((part("critical,fullname:URI:http://crl.example.net/2.crl").standing == Standing::Good));
   BOOST_TEST(says(part("critical,fullname:URI:http://crl.example.net/1.crl"), Standing::Unknown, "another part"));
-  const auto unknown = Crl::read(with_extension(list_der(ca, {}), ca, NID_invalidity_date, "critical,DER:180f32303236303130313030303030305a"));
+  const auto unknown =
+      Crl::read(with_extension(list_der(ca, {}), ca, NID_invalidity_date, "critical,DER:180f32303236303130313030303030305a"));
   BOOST_TEST_REQUIRE(unknown.has_value());
   BOOST_TEST(says(ask({*unknown}), Standing::Unknown, "critical extension"));
 }
@@ -172,15 +172,16 @@ BOOST_AUTO_TEST_CASE(a_responder_is_believed_when_the_authority_vouches_for_it) 
   BOOST_TEST_REQUIRE(!question.empty());
   const OcspSays good{Standing::Good, kNow - 1h, kNow + 1h};
   const auto about = [&](const OcspSays& what, const Holder& responder, ByteView nonce_of) {
-    return ask_ocsp(ocsp_response(what, nonce_of, gw.certificate, ca.certificate, responder.certificate, responder.key), question, gw.certificate,
-                    ca.certificate, kNow);
+    return ask_ocsp(ocsp_response(what, nonce_of, gw.certificate, ca.certificate, responder.certificate, responder.key), question,
+                    gw.certificate, ca.certificate, kNow);
   };
   const Finding found = about(good, ca, question);
   BOOST_TEST((found.standing == Standing::Good));
   BOOST_TEST((found.until == kNow + 1h));
   BOOST_TEST(says(about({Standing::Revoked, kNow - 1h, kNow + 1h}, ca, question), Standing::Revoked,
                   "says the OCSP responder \"C=CH, O=Example, CN=ca\""));
-  BOOST_TEST(says(about({Standing::Unknown, kNow - 1h, kNow + 1h}, ca, question), Standing::Unknown, "does not know certificate \"CN=gw\" (serial"));
+  BOOST_TEST(says(about({Standing::Unknown, kNow - 1h, kNow + 1h}, ca, question), Standing::Unknown,
+                  "does not know certificate \"CN=gw\" (serial"));
   // RFC 6960 4.2.2.2: whom the authority has certified for that, and nobody else
   CertificateRequest what = request("CN=responder");
   what.ocsp_signing = true;
@@ -220,7 +221,8 @@ BOOST_AUTO_TEST_CASE(an_answer_about_another_certificate_is_none) {
   const Bytes about_other = ocsp_response(good, {}, other.certificate, ca.certificate, ca.certificate, ca.key);
   BOOST_TEST(says(ask_ocsp(about_other, {}, gw.certificate, ca.certificate, kNow), Standing::Unknown, "about another certificate"));
   BOOST_TEST(says(ask_ocsp(from_hex("30030a0106").value(), {}, gw.certificate, ca.certificate, kNow), Standing::Unknown, "unauthorized"));
-  BOOST_TEST(says(ask_ocsp(from_hex("30030a0100").value(), {}, gw.certificate, ca.certificate, kNow), Standing::Unknown, "kind that is not known"));
+  BOOST_TEST(says(ask_ocsp(from_hex("30030a0100").value(), {}, gw.certificate, ca.certificate, kNow), Standing::Unknown,
+                  "kind that is not known"));
   BOOST_TEST(says(ask_ocsp({}, {}, gw.certificate, ca.certificate, kNow), Standing::Unknown, "not an OCSP response"));
 }
 

@@ -55,7 +55,8 @@ struct Fixture {
   Fixture() = default;
   ~Fixture() { std::filesystem::remove_all(dir); }
   std::unique_ptr<Revocation> make() {
-    return std::make_unique<Revocation>(loop, servers, dir.string(), [](const LogLine&) {}, [this] { return now; });
+    return std::make_unique<Revocation>(
+        loop, servers, dir.string(), [](const LogLine&) {}, [this] { return now; });
   }
 
   Holder certificate(const std::string& name, bool crl = true, bool ocsp = false) const {
@@ -114,7 +115,8 @@ BOOST_AUTO_TEST_CASE(many_who_ask_the_same_cost_one_fetch) {
   std::size_t answered = 0;
   for (int i = 0; i < 20; ++i) {
     const Holder one = certificate("gw" + std::to_string(i));
-    revocation->ask({one.certificate, ca.certificate, {}, {}}, [&](const Finding& found) { answered += found.standing == Standing::Good ? 1 : 0; });
+    revocation->ask({one.certificate, ca.certificate, {}, {}},
+                    [&](const Finding& found) { answered += found.standing == Standing::Good ? 1 : 0; });
   }
   BOOST_TEST(answered == 0U);
   servers.answer_all();
@@ -140,7 +142,8 @@ BOOST_AUTO_TEST_CASE(the_cache_survives_and_a_broken_file_of_it_is_thrown_away) 
       const Holder impostor = test::new_root("C=CH, O=Example, CN=ca");
       content = crypto::make_revocation_list({}, 9, kToday - 1h, kToday + 24h, impostor.certificate, impostor.key.view()).value();
     }
-    std::ofstream(files[0], std::ios::binary | std::ios::trunc).write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
+    std::ofstream(files[0], std::ios::binary | std::ios::trunc)
+        .write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
     revocation = make();
     BOOST_TEST(has(ask(bad.certificate).why, "connection refused"));
     BOOST_TEST(!std::filesystem::exists(files[0]));
