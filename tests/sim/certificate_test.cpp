@@ -8,6 +8,7 @@
 
 #include "sim/pair.h"
 #include "sim/world/scripted_peer.h"
+#include "support/ocsp.h"
 #include "support/pki.h"
 
 using namespace svti;
@@ -220,7 +221,42 @@ BOOST_AUTO_TEST_CASE(a_revoked_peer_is_refused) {
   right.trusts = {std::make_shared<const model::Authority>(authority)};
   const Outcome out = outcome(left, right);
   BOOST_TEST((out.right == Cause::Certificate));
-  BOOST_TEST(out.right_reason == "certificate \"CN=left\" was revoked on 2026-10-31 23:00 UTC");
+  BOOST_TEST(out.right_reason == "certificate \"CN=left\" was revoked on 2026-10-31 23:00 UTC (serial " + serial +
+                                     "), says the revocation list 01 of \"C=CH, O=Example, CN=Root\"");
+}
+
+// RFC 4806. IKE_SA_INIT --> <-- { ..., CERTREQ, CERTREQ(OCSP) }   { IDi, CERT, CERT(OCSP), CERTREQ, CERTREQ(OCSP), AUTH, ... } -->
+BOOST_AUTO_TEST_CASE(an_ocsp_response_goes_with_the_certificate_to_whom_asks_for_it) {
+  const auto said = [](crypto::Standing standing, const End& of) {
+    return test::ocsp_response({standing, test::kToday - 1h, test::kToday + 1h}, {}, of.certificates.front()->der, root().certificate,
+                               root().certificate, root().key);
+  };
+  const End left = left_end(), right = right_end();
+  model::Vpn left_wants = left_vpn(), right_wants = right_vpn();
+  left_wants.authentication.revocation = right_wants.authentication.revocation = model::Revocation::Strict;
+  {
+    Pair pair(left.parts(left_wants), right.parts(right_wants));
+    pair.left.staple = said(crypto::Standing::Good, left);
+    pair.right.staple = said(crypto::Standing::Good, right);
+    BOOST_TEST(connect(pair).up);
+    BOOST_TEST(pair.right.logged("received IKE_AUTH request 1 { IDi CERT CERT CERTREQ CERTREQ AUTH"));
+  }
+  {  // revoked, of another certificate, none
+    Pair pair(left.parts(left_wants), right.parts(right_wants));
+    pair.left.staple = said(crypto::Standing::Revoked, left);
+    BOOST_TEST(connect(pair).right_reason.find("says the OCSP responder") != std::string::npos);
+    pair.left.staple = said(crypto::Standing::Good, right);
+    BOOST_TEST(connect(pair).right_reason.find("is not known") != std::string::npos);
+    pair.left.staple = from_hex("3003").value();
+    BOOST_TEST(connect(pair).right_reason.find("is not known") != std::string::npos);
+    pair.left.staple.clear();
+    BOOST_TEST(connect(pair).right_reason.find("is not known") != std::string::npos);
+  }
+  // who does not ask gets none
+  Pair pair(left.parts(left_vpn()), right.parts(right_vpn()));
+  pair.left.staple = said(crypto::Standing::Revoked, left);
+  pair.connect();
+  BOOST_TEST(pair.right.logged("received IKE_AUTH request 1 { IDi CERT CERTREQ AUTH"));
 }
 
 BOOST_AUTO_TEST_CASE(intermediate_authorities_are_sent) {

@@ -134,6 +134,7 @@ class FakeService : public engine::Service {
   std::vector<engine::EventSink> event_sinks;  // the same
   std::size_t sas_asked = 0;
   std::map<std::string, std::set<std::string>> traps;  // policies by VPN
+  std::string flushed;                                 // what flush_revocation() was called with
   std::vector<std::string> resets;
   std::vector<std::string> redirections;
 
@@ -296,6 +297,9 @@ class FakeService : public engine::Service {
   Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) override {
     resets.push_back(vrf + " " + vpn + (all ? " all" : ""));
     return {};
+  }
+  void flush_revocation(bool lists, bool responses) override {
+    flushed += (lists ? "lists " : "") + std::string(responses ? "responses " : "");
   }
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override {
     log_levels.push_back(level);

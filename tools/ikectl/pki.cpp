@@ -54,7 +54,7 @@ constexpr std::array<KeyKind, 9> kKeyKinds = {{{"ecdsa-p256", KeyType::EcdsaP256
 
 struct Options {
   std::string subject, out, kind = "ecdsa-p256", authority, authority_key, public_key, list, policy = "relaxed";
-  std::vector<std::string> files, alt_names, crl_uris, authorities, lists;
+  std::vector<std::string> files, alt_names, crl_uris, ocsp_uris, authorities, lists;
   unsigned days = 0;
   bool force = false;
 };
@@ -169,6 +169,7 @@ Result<crypto::CertificateRequest> request_of(const Options& options) {
   out.not_before = now() - kSkew;
   out.not_after = now() + std::chrono::days(options.days);
   out.crl_uris = options.crl_uris;
+  out.ocsp_uris = options.ocsp_uris;
   for (const std::string& text : options.alt_names) {
     auto name = alt_name_of(text);
     if (!name) return fail(name.error());
@@ -512,6 +513,7 @@ void add_pki(CLI::App& app, Context& context) {
   add_authority(*verb, given);
   verb->add_option("--san", given->alt_names, "Alternative name: address, host name or user@host; repeat for more");
   verb->add_option("--crl-uri", given->crl_uris, "Where the authority's revocation list is to be had");
+  verb->add_option("--ocsp-uri", given->ocsp_uris, "Where the authority's OCSP responder is");
   verb->add_option("--public-key", given->public_key, "Certify this public key (PEM); no key is made");
 
   given = options();

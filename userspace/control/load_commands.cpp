@@ -179,8 +179,13 @@ Reply clear_creds(const Call& call) {
   return success();
 }
 
-// what was fetched is meant, not what was loaded; nothing is fetched yet
-Reply flush_certs(const Call&) { return success(); }
+// what was fetched is meant, not what was loaded
+Reply flush_certs(const Call& call) {
+  const std::string type = upper(call.parameters.text("type", "ANY"));
+  const bool any = type == "ANY";
+  call.service.flush_revocation(any || type == "X509_CRL", any || type == "OCSP_RESPONSE");
+  return success();
+}
 
 // --- authorities ------------------------------------------------------------------------------------------------------------
 
@@ -204,8 +209,18 @@ Reply load_authority(const Call& call) {
       if (!ca->ca) return failure("invalid value for: cacert, config discarded (the certificate is not one of a CA)");
       authority.ca = std::move(*ca);
     } else if (entry.name == "crl_uris") {
+      for (const std::string& uri : items) {
+        if (!uri.starts_with("http://") && !uri.starts_with("ldap://"))
+          return failure(
+              fmt::format("invalid value for: crl_uris, config discarded ({} is not an http:// or ldap:// URI)", printable(uri, 200)));
+      }
       authority.crl_uris = items;
     } else if (entry.name == "ocsp_uris") {
+      for (const std::string& uri : items) {
+        if (!uri.starts_with("http://") && !uri.starts_with("https://"))
+          return failure(
+              fmt::format("invalid value for: ocsp_uris, config discarded ({} is not an http:// or https:// URI)", printable(uri, 200)));
+      }
       authority.ocsp_uris = items;
     } else if (entry.name == "cert_uri_base") {
       authority.cert_uri_base = items.empty() ? "" : items.front();

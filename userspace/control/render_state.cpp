@@ -203,6 +203,22 @@ Tree ike_sas_tree(const model::RuntimeState& state) { return Tree{{"total", stat
 // RFC 6991 date-and-time, UTC
 std::string time_text(std::chrono::sys_seconds time) { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", time); }
 
+Tree revocation_tree(const model::RevocationState& state) {
+  Tree tree{{"uri", state.uri}, {"kind", state.ocsp ? "ocsp" : state.delta ? "delta-crl" : "crl"}};
+  if (state.held) {
+    if (!state.number.empty()) tree["number"] = state.number;
+    tree["this-update"] = time_text(state.this_update);
+    if (state.next_update) tree["next-update"] = time_text(*state.next_update);
+    tree["revoked"] = state.entries;
+  }
+  if (state.last_answer) tree["last-answer"] = time_text(*state.last_answer);
+  if (state.last_failure) {
+    tree["last-failure"] = time_text(*state.last_failure);
+    tree["failure"] = state.failure;
+  }
+  return tree;
+}
+
 // name of the list, and its entries: of certificates or of authorities
 std::pair<std::string, Tree> certificates_tree(const model::RuntimeState& state, bool authorities) {
   Tree entries = Tree::array();
@@ -213,6 +229,7 @@ std::pair<std::string, Tree> certificates_tree(const model::RuntimeState& state,
                            {"validity", model::kValidityNames.at(static_cast<std::size_t>(one.validity))},
                            {"not-before", time_text(one.not_before)},
                            {"not-after", time_text(one.not_after)}});
+    for (const model::RevocationState& source : one.revocation) entries.back()["revocation"].push_back(revocation_tree(source));
   }
   return {authorities ? "certificate-authority-state" : "certificate-state", std::move(entries)};
 }

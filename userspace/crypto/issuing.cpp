@@ -123,12 +123,21 @@ void add_crl_uris(X509* certificate, X509* issuer, const std::vector<std::string
   add_extension(certificate, issuer, NID_crl_distribution_points, value.c_str());
 }
 
+void add_ocsp_uris(X509* certificate, X509* issuer, const std::vector<std::string>& uris) {
+  if (uris.empty()) return;
+  std::string value;
+  for (const std::string& uri : uris) value += (value.empty() ? "OCSP;URI:" : ",OCSP;URI:") + uri;
+  add_extension(certificate, issuer, NID_info_access, value.c_str());
+}
+
 // `issuer` null: it signs itself
 Result<Bytes> make_certificate(const CertificateRequest& request, EVP_PKEY* public_key, X509* issuer, EVP_PKEY* signer) {
   auto name = name_of(request.subject);
   if (!name) return fail(name.error());
-  for (const std::string& uri : request.crl_uris) {
-    if (uri.find_first_of(", ") != std::string::npos) return config_error("\"" + uri + "\" is not a URI");
+  for (const auto* uris : {&request.crl_uris, &request.ocsp_uris}) {
+    for (const std::string& uri : *uris) {
+      if (uri.find_first_of(", ") != std::string::npos) return config_error("\"" + uri + "\" is not a URI");
+    }
   }
   const auto made = owned<X509Ptr>(X509_new());
   X509* certificate = made.get();
@@ -150,12 +159,14 @@ Result<Bytes> make_certificate(const CertificateRequest& request, EVP_PKEY* publ
   } else {
     add_extension(certificate, by, NID_basic_constraints, "critical,CA:FALSE");
     add_extension(certificate, by, NID_key_usage, "critical,digitalSignature");
-    add_extension(certificate, by, NID_ext_key_usage, "serverAuth,clientAuth,1.3.6.1.5.5.7.3.17");  // the last: id-kp-ipsecIKE
+    add_extension(certificate, by, NID_ext_key_usage,
+                  request.ocsp_signing ? "OCSPSigning" : "serverAuth,clientAuth,1.3.6.1.5.5.7.3.17");  // the last: id-kp-ipsecIKE
   }
   add_extension(certificate, by, NID_subject_key_identifier, "hash");
   add_extension(certificate, by, NID_authority_key_identifier, "keyid");
   add_alt_names(certificate, request.alt_names);
   add_crl_uris(certificate, by, request.crl_uris);
+  add_ocsp_uris(certificate, by, request.ocsp_uris);
   require(X509_sign(certificate, signer, digest_for(signer)) > 0);
   return encoded(certificate, i2d_X509);
 }
@@ -226,7 +237,7 @@ Result<Bytes> issue(const CertificateRequest& request, ByteView public_key, Byte
 }
 
 Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoked, std::uint64_t number, sys_seconds this_update,
-                                   sys_seconds next_update, ByteView authority, ByteView authority_key) {
+                                   sys_seconds next_update, ByteView authority, ByteView authority_key, std::optional<std::uint64_t> base) {
   const ErrorQueue queue;
   const auto issuer = read_authority(authority, authority_key);
   if (!issuer) return fail(issuer.error());
@@ -252,6 +263,10 @@ Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoke
   const auto list_number = owned<NumberPtr>(ASN1_INTEGER_new());
   require(ASN1_INTEGER_set_uint64(list_number.get(), number) == 1 &&
           X509_CRL_add1_ext_i2d(list.get(), NID_crl_number, list_number.get(), 0, X509V3_ADD_DEFAULT) == 1);
+  if (base) {
+    require(ASN1_INTEGER_set_uint64(list_number.get(), *base) == 1 &&
+            X509_CRL_add1_ext_i2d(list.get(), NID_delta_crl, list_number.get(), 1, X509V3_ADD_DEFAULT) == 1);
+  }
   require(X509_CRL_sort(list.get()) == 1 && X509_CRL_sign(list.get(), issuer->key.get(), digest_for(issuer->key.get())) > 0);
   return encoded(list.get(), i2d_X509_CRL);
 }

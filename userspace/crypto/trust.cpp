@@ -24,13 +24,11 @@ namespace {
 using std::chrono::sys_seconds;
 
 using X509Ptr = Owned<X509, X509_free>;
-using CrlPtr = Owned<X509_CRL, X509_CRL_free>;
 using StorePtr = Owned<X509_STORE, X509_STORE_free>;
 using BioPtr = Owned<BIO, BIO_free_all>;
 
 void free_certificates(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
 using CertificateStack = Owned<STACK_OF(X509), free_certificates>;
-void free_strings(STACK_OF(OPENSSL_STRING) * stack) { X509_email_free(stack); }
 
 constexpr int kSecurityLevel = 2;  // OpenSSL's: 112 bits
 
@@ -52,22 +50,6 @@ void read_alt_names(const X509* certificate, std::vector<AltName>& out) {
     if (name->type == GEN_EMAIL) out.push_back({AltName::Kind::Email, octets_of(name->d.rfc822Name)});
     if (name->type == GEN_IPADD) out.push_back({AltName::Kind::Ip, octets_of(name->d.iPAddress)});
   }
-}
-
-void read_uris(X509* certificate, CertificateFacts& out) {
-  const Owned<CRL_DIST_POINTS, CRL_DIST_POINTS_free> points(
-      static_cast<CRL_DIST_POINTS*>(X509_get_ext_d2i(certificate, NID_crl_distribution_points, nullptr, nullptr)));
-  for (int i = 0; i < sk_DIST_POINT_num(points.get()); ++i) {
-    const DIST_POINT_NAME* where = sk_DIST_POINT_value(points.get(), i)->distpoint;
-    if (where == nullptr || where->type != 0) continue;
-    for (int k = 0; k < sk_GENERAL_NAME_num(where->name.fullname); ++k) {
-      const GENERAL_NAME* name = sk_GENERAL_NAME_value(where->name.fullname, k);
-      if (name->type == GEN_URI) out.crl_uris.emplace_back(as_text(octets_of(name->d.uniformResourceIdentifier)));
-    }
-  }
-  const Owned<STACK_OF(OPENSSL_STRING), free_strings> responders(X509_get1_ocsp(certificate));
-  for (int i = 0; i < sk_OPENSSL_STRING_num(responders.get()); ++i)
-    out.ocsp_uris.emplace_back(sk_OPENSSL_STRING_value(responders.get(), i));
 }
 
 bool is_authority(X509* certificate) { return X509_check_ca(certificate) == 1; }
@@ -112,7 +94,9 @@ Result<CertificateFacts> facts_of(X509* certificate) {
   if (const ASN1_OCTET_STRING* id = X509_get0_subject_key_id(certificate)) out.subject_key_id = octets_of(id);
   out.is_authority = is_authority(certificate);
   read_alt_names(certificate, out.alt_names);
-  read_uris(certificate, out);
+  RevocationSources sources = revocation_sources(encoded(certificate, i2d_X509));
+  out.crl_uris = std::move(sources.crl_uris);
+  out.ocsp_uris = std::move(sources.ocsp_uris);
   return out;
 }
 
@@ -218,38 +202,17 @@ std::string tls_hindrance(ByteView der, TlsEnd end) {
 
 struct TrustedAuthorities::Impl {
   StorePtr store;
-  std::vector<CrlPtr> lists;
+  std::vector<Crl> lists;
 
-  // what the lists say about `certificate`, which `issuer` signed
-  enum class Standing { Good, Revoked, Unknown };
-  struct Finding {
-    Standing standing = Standing::Unknown;
-    std::string why;
-  };
-  Finding ask_lists(X509* certificate, X509* issuer, sys_seconds at) const {
-    Finding out{Standing::Unknown, "there is no revocation list of \"" + text_of(X509_get_subject_name(issuer)) + "\""};
-    for (const CrlPtr& list : lists) {
-      if (X509_NAME_cmp(X509_CRL_get_issuer(list.get()), X509_get_subject_name(issuer)) != 0) continue;
-      if (X509_CRL_verify(list.get(), X509_get0_pubkey(issuer)) != 1) {
-        if (out.standing == Standing::Unknown)
-          out.why = "the revocation list of \"" + text_of(X509_get_subject_name(issuer)) + "\" has a wrong signature";
-        continue;
-      }
-      X509_REVOKED* entry = nullptr;
-      // an entry holds even when the list is out of date: nobody is taken back but by a newer list, which would be asked too
-      if (X509_CRL_get0_by_cert(list.get(), &entry, certificate) == 1) {
-        const auto when = time_of(X509_REVOKED_get0_revocationDate(entry));
-        return {Standing::Revoked, "certificate \"" + text_of(X509_get_subject_name(certificate)) + "\" was revoked" +
-                                       (when ? " on " + date_text(*when) : std::string())};
-      }
-      const ASN1_TIME* next = X509_CRL_get0_nextUpdate(list.get());
-      const auto until = time_of(next);
-      if (until && *until < at) {
-        if (out.standing == Standing::Unknown)
-          out.why = "the revocation list of \"" + text_of(X509_get_subject_name(issuer)) + "\" is out of date since " + date_text(*until);
-        continue;
-      }
-      out = {Standing::Good, {}};
+  // who knows says it: a staple was made for this very certificate
+  Finding ask(ByteView certificate, ByteView issuer, sys_seconds at, const Evidence& more) const {
+    std::vector<Crl> all = lists;
+    all.insert(all.end(), more.lists.begin(), more.lists.end());
+    Finding out = ask_lists(certificate, issuer, all, at);
+    for (const Bytes& response : more.responses) {
+      if (out.standing == Standing::Revoked) return out;
+      Finding stapled = ask_ocsp(response, {}, certificate, issuer, at);
+      if (stapled.standing != Standing::Unknown) out = std::move(stapled);
     }
     return out;
   }
@@ -265,17 +228,15 @@ Result<TrustedAuthorities> TrustedAuthorities::make(std::span<const Bytes> autho
     if (X509_STORE_add_cert(impl->store.get(), authority.get()) != 1) throw std::bad_alloc();
   }
   for (std::size_t i = 0; i < revocation_lists.size(); ++i) {
-    const unsigned char* at = revocation_lists[i].data();
-    CrlPtr list(d2i_X509_CRL(nullptr, &at, static_cast<long>(revocation_lists[i].size())));
-    if (!list || at != revocation_lists[i].data() + revocation_lists[i].size())
-      return config_error("revocation list " + std::to_string(i + 1) + " cannot be read");
-    impl->lists.push_back(std::move(list));
+    auto list = Crl::read(revocation_lists[i]);
+    if (!list) return config_error("revocation list " + std::to_string(i + 1) + " " + list.error().message);
+    impl->lists.push_back(std::move(*list));
   }
   return TrustedAuthorities(std::move(impl));
 }
 
-Verification TrustedAuthorities::verify(ByteView certificate, std::span<const Bytes> intermediates, sys_seconds at,
-                                        RevocationPolicy policy) const {
+Verification TrustedAuthorities::verify(ByteView certificate, std::span<const Bytes> intermediates, sys_seconds at, RevocationPolicy policy,
+                                        const Evidence& more) const {
   const ErrorQueue queue;
   const X509Ptr leaf = parse_x509(certificate);
   if (!leaf) return refused(ChainDefect::Unreadable, "the peer's certificate cannot be read");
@@ -298,23 +259,34 @@ Verification TrustedAuthorities::verify(ByteView certificate, std::span<const By
     return refused(ChainDefect::Purpose, "certificate \"" + text_of(X509_get_subject_name(leaf.get())) + "\": " + *wrong);
 
   VerifiedChain out;
-  out.revocation_known = true;
   STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(context.get());
-  for (int i = 0; i < sk_X509_num(chain); ++i) {
-    X509* one = sk_X509_value(chain, i);
-    out.certificates.push_back(encoded(one, i2d_X509));
-    if (i + 1 == sk_X509_num(chain)) break;  // trusted as it is
-    const Impl::Finding finding = impl_->ask_lists(one, sk_X509_value(chain, i + 1), at);
-    if (finding.standing == Impl::Standing::Revoked) return refused(ChainDefect::Revoked, finding.why);
-    if (finding.standing == Impl::Standing::Good) continue;
-    const bool names_where = X509_get_ext_by_NID(one, NID_crl_distribution_points, -1) >= 0;
-    if (policy == RevocationPolicy::Strict || (policy == RevocationPolicy::IfPossible && names_where))
-      return refused(ChainDefect::RevocationUnknown,
-                     "whether certificate \"" + text_of(X509_get_subject_name(one)) + "\" is revoked is not known: " + finding.why);
-    out.revocation_known = false;
-    out.revocation_gap = finding.why;
+  for (int i = 0; i < sk_X509_num(chain); ++i) out.certificates.push_back(encoded(sk_X509_value(chain, i), i2d_X509));
+  // the last is trusted as it is
+  for (std::size_t i = 0; i + 1 < out.certificates.size(); ++i) {
+    Finding finding = impl_->ask(out.certificates[i], out.certificates[i + 1], at, more);
+    if (finding.standing == Standing::Good) continue;
+    const RevocationSources sources = revocation_sources(out.certificates[i]);
+    const bool names_where = !sources.crl_uris.empty() || !sources.ocsp_uris.empty();
+    out.gaps.push_back({out.certificates[i], out.certificates[i + 1], names_where, std::move(finding)});
   }
-  return out;
+  return judge(std::move(out), policy);
+}
+
+Verification judge(VerifiedChain chain, RevocationPolicy policy) {
+  std::erase_if(chain.gaps, [](const RevocationGap& gap) { return gap.finding.standing == Standing::Good; });
+  for (const RevocationGap& gap : chain.gaps) {
+    if (gap.finding.standing == Standing::Revoked) return refused(ChainDefect::Revoked, gap.finding.why);
+  }
+  chain.revocation_known = chain.gaps.empty();
+  for (const RevocationGap& gap : chain.gaps) {
+    chain.revocation_gap = gap.finding.why;
+    if (policy == RevocationPolicy::Relaxed || (policy == RevocationPolicy::IfPossible && !gap.names_where)) continue;
+    const auto facts = read_certificate(gap.certificate);
+    return refused(ChainDefect::RevocationUnknown, "whether certificate \"" + (facts ? facts->subject_text : std::string()) +
+                                                       "\" (serial " + (facts ? facts->serial : std::string()) +
+                                                       ") is revoked is not known: " + gap.finding.why);
+  }
+  return chain;
 }
 
 }  // namespace svti::crypto

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "crypto/revocation.h"
 
 namespace svti::crypto {
 
@@ -80,13 +81,24 @@ struct ChainFailure {
   std::string message;  // which certificate, and why: a sentence without a final stop
 };
 
+// A certificate of a chain of which it is not known whether it is revoked.
+struct RevocationGap {
+  Bytes certificate, issuer;  // DER
+  bool names_where = false;   // the certificate says where to ask
+  Finding finding;            // Unknown; who has asked elsewhere puts the answer here, before judge()
+};
+
 // A chain that was verified.
 struct VerifiedChain {
   std::vector<Bytes> certificates;  // DER, the end entity first, the trusted authority last
-  bool revocation_known = false;    // a valid list spoke for each certificate below the trusted one
+  bool revocation_known = false;    // a valid answer spoke for each certificate below the trusted one
   std::string revocation_gap;       // whose list is missing or out of date, when it is not known
+  std::vector<RevocationGap> gaps;  // empty when it is known
 };
 using Verification = tl::expected<VerifiedChain, ChainFailure>;
+
+// What the policy makes of the gaps: those that are filled by now go, the rest is refused or stays.
+Verification judge(VerifiedChain chain, RevocationPolicy policy);
 
 // Authorities that are trusted, and the revocation lists at hand. Immutable; copies share it; may be used from several threads.
 class TrustedAuthorities {
@@ -96,9 +108,9 @@ class TrustedAuthorities {
 
   // Verifies `certificate` at time `at`, with intermediates from the peer (at most kMaxIntermediates are looked at): signatures of at
   // least 112 bits of strength (no MD5, no SHA-1, RSA of 2048 bits), validity, basic constraints, path length, name constraints, key usage,
-  // revocation. An authority that is trusted need not be a root.
-  Verification verify(ByteView certificate, std::span<const Bytes> intermediates, std::chrono::sys_seconds at,
-                      RevocationPolicy policy) const;
+  // revocation, by the lists at hand and by what else there is. An authority that is trusted need not be a root.
+  Verification verify(ByteView certificate, std::span<const Bytes> intermediates, std::chrono::sys_seconds at, RevocationPolicy policy,
+                      const Evidence& more = {}) const;
 
   static constexpr std::size_t kMaxIntermediates = 16;
   static constexpr int kMaxDepth = 8;  // certificates between the end entity and the trusted authority

@@ -20,6 +20,7 @@
 #include "control/server.h"
 #include "engine/key_log.h"
 #include "engine/supervisor.h"
+#include "fetch/client.h"
 #include "kernel/netlink_kernel.h"
 #include "kernel/netlink_links.h"
 #include "kernel/null_kernel.h"
@@ -114,12 +115,16 @@ int run(const Options& options) {
   // Private keys live in a process of their own, apart from the one that parses what comes over the network.
   signer::Client signer(loop, signer::start_process, logger.sink());
 
+  // So does who speaks with the servers of authorities, for each of them.
+  fetch::Client fetcher(loop, fetch::start_process);
+
   const bool has_config = std::filesystem::exists(options.config);
   if (!has_config && options.config_given) return complain(options.config + " does not exist");
   engine::Supervisor::Options where;
   const bool null_kernel = options.kernel == "null";
   where.open = [&loop, null_kernel](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, null_kernel, log); };
   where.signer = &signer;
+  where.fetcher = &fetcher;
   if (!options.key_log.empty()) {
     auto key_log = engine::open_key_log(options.key_log);
     if (!key_log) return complain(key_log.error().message);
@@ -179,6 +184,7 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "--signer") return signer::serve(signer::kSocket);
+  if (argc == 2 && std::string_view(argv[1]) == "--fetcher") return fetch::serve(fetch::kSocket);
   Options options;
   CLI::App app{
       "IKEv2 daemon for route-based VPNs over SVTI interfaces.\n\n"

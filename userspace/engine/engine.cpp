@@ -162,6 +162,8 @@ void Engine::perform(sa::Effects effects) {
       perform(std::move(*sign));
     } else if (auto* verify = std::get_if<sa::VerifyCertificate>(&effect)) {
       perform(std::move(*verify));
+    } else if (const auto* staple = std::get_if<sa::Staple>(&effect)) {
+      perform(*staple);
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
       write(std::move(*line));
     }
@@ -188,14 +190,68 @@ void Engine::perform(sa::Sign question) {
   place_.signer->sign(std::move(question.request), std::move(done));
 }
 
+// First the chain, by what is at hand. Only then servers are asked about what is not known: a stranger's certificate sends us nowhere.
 void Engine::perform(sa::VerifyCertificate question) {
   boost::asio::post(loop_, [this, question = std::move(question), alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
     const auto wall = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    sa::Effects effects;
-    core_.on_verified(question.ticket, verifier_.verify(question, wall), now(), effects);
-    perform(std::move(effects));
+    auto chain = verifier_.verify(question, wall);
+    if (!chain) return verified(question.ticket, std::move(chain));
+    struct Asked {
+      sa::Ticket ticket;
+      crypto::VerifiedChain chain;
+      crypto::RevocationPolicy policy;
+      std::size_t open;
+    };
+    const auto asked = std::make_shared<Asked>(Asked{question.ticket, std::move(*chain), policy_of(question.revocation), 1});
+    const auto answered = [this, asked, alive] {
+      if (--asked->open == 0 && !alive.expired()) verified(asked->ticket, crypto::judge(std::move(asked->chain), asked->policy));
+    };
+    for (std::size_t i = 0; place_.revocation != nullptr && i < asked->chain.gaps.size(); ++i) {
+      crypto::RevocationGap& gap = asked->chain.gaps[i];
+      Revocation::Question about{gap.certificate, gap.issuer, {}, {}};
+      for (const model::AuthorityPtr& one : question.authorities) {
+        if (one->der != gap.issuer) continue;
+        about.crl_uris = one->crl_uris;
+        about.ocsp_uris = one->ocsp_uris;
+      }
+      const bool configured = !about.crl_uris.empty() || !about.ocsp_uris.empty();
+      if (!configured && !gap.names_where) continue;
+      gap.names_where = true;
+      ++asked->open;
+      place_.revocation->ask(std::move(about), [asked, answered, i](crypto::Finding finding) {
+        asked->chain.gaps[i].finding = std::move(finding);
+        answered();
+      });
+    }
+    answered();
   });
+}
+
+void Engine::verified(const sa::Ticket& ticket, crypto::Verification chain) {
+  sa::Effects effects;
+  core_.on_verified(ticket, std::move(chain), now(), effects);
+  perform(std::move(effects));
+}
+
+void Engine::perform(const sa::Staple& question) {
+  auto done = [this, ticket = question.ticket, alive = std::weak_ptr(alive_)](Bytes response) {
+    if (alive.expired()) return;
+    boost::asio::post(loop_, [this, ticket, alive, response = std::move(response)] {
+      if (alive.expired()) return;
+      sa::Effects effects;
+      core_.on_stapled(ticket, response, now(), effects);
+      perform(std::move(effects));
+    });
+  };
+  std::vector<Bytes> known = question.certificate->chain;
+  for (const model::AuthorityPtr& one : core_.configuration()->authorities) known.push_back(one->der);
+  Revocation::Question about{question.certificate->der, crypto::issuer_among(question.certificate->der, known), {}, {}};
+  if (place_.revocation == nullptr || about.issuer.empty()) return done({});
+  for (const model::AuthorityPtr& one : core_.configuration()->authorities) {
+    if (one->der == about.issuer) about.ocsp_uris = one->ocsp_uris;
+  }
+  place_.revocation->staple(std::move(about), std::move(done));
 }
 
 void Engine::arm_timer() {
@@ -473,7 +529,13 @@ model::RuntimeState Engine::summary() {
   out.tasks.workers.medium = 1;
   out.tasks.scheduled = core_.scheduled() + leaving_.size();
   for (const Waiter& waiter : waiters_) out.tasks.scheduled += waiter.timer ? 1 : 0;
-  out.certificates = certificate_states(*core_.configuration(), std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+  const model::Configuration& configuration = *core_.configuration();
+  out.certificates = certificate_states(configuration, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+  for (model::CertificateState& state : out.certificates) {
+    for (const model::AuthorityPtr& one : configuration.authorities) {
+      if (state.authority && one->name == state.name && place_.revocation != nullptr) state.revocation = place_.revocation->states(*one);
+    }
+  }
   return out;
 }
 

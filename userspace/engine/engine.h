@@ -13,6 +13,7 @@
 #include "engine/explanations.h"
 #include "engine/logger.h"
 #include "engine/policy_table.h"
+#include "engine/revocation.h"
 #include "engine/service.h"
 #include "engine/verifier.h"
 #include "model/kernel.h"
@@ -30,8 +31,9 @@ class Engine final : private model::KernelEvents {
     EventSink* events = nullptr;     // asked at each event; an empty one listens to none
     auth::Signer* signer = nullptr;  // outlives the engine; null: nothing can be signed
     const Secret* host_secret =
-        nullptr;                // the same in every life of the daemon; null or empty: there is none. Read when the engine is made
-    sa::KeySink key_sink = {};  // told of the keys of each IKE SA
+        nullptr;                       // the same in every life of the daemon; null or empty: there is none. Read when the engine is made
+    sa::KeySink key_sink = {};         // told of the keys of each IKE SA
+    Revocation* revocation = nullptr;  // outlives the engine; null: no server is asked
   };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
   Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);
@@ -98,6 +100,8 @@ class Engine final : private model::KernelEvents {
   void submit_needed(model::KernelRequest request, std::uint32_t child);
   void perform(sa::Sign question);
   void perform(sa::VerifyCertificate question);
+  void perform(const sa::Staple& question);
+  void verified(const sa::Ticket& ticket, crypto::Verification chain);
   void submit(PolicyTable::Requests requests, std::uint64_t owner);
   void submit(model::KernelRequest request);
   void arm_timer();

@@ -48,7 +48,13 @@ Supervisor::Supervisor(boost::asio::io_context& loop, Logger& logger, Options op
       options_(std::move(options)),
       file_(options_.state_dir),
       interfaces_(options_.links, [this](const LogLine& line) { logger_.write(line); }),
-      retry_timer_(loop) {}
+      retry_timer_(loop) {
+  if (options_.fetcher == nullptr) return;
+  revocation_ = std::make_unique<Revocation>(
+      loop_, *options_.fetcher, options_.state_dir.empty() ? "" : options_.state_dir + "/crl",
+      [this](const LogLine& line) { logger_.write(line); },
+      [] { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); });
+}
 
 Supervisor::~Supervisor() = default;
 
@@ -315,8 +321,9 @@ Status Supervisor::open(const std::string& vrf) {
   if (!adapters) return fail(adapters.error());
   Place place;
   place.adapters = std::move(*adapters);
-  place.engine = std::make_unique<Engine>(loop_, *place.adapters.kernel, *place.adapters.transport, logger_,
-                                          Engine::Place{vrf, &ids_, &publish_, options_.signer, &host_secret_, options_.key_sink});
+  place.engine =
+      std::make_unique<Engine>(loop_, *place.adapters.kernel, *place.adapters.transport, logger_,
+                               Engine::Place{vrf, &ids_, &publish_, options_.signer, &host_secret_, options_.key_sink, revocation_.get()});
   if (Status started = place.engine->start(); !started) return started;
   places_.emplace(vrf, std::move(place));
   return {};
@@ -533,6 +540,10 @@ std::vector<std::string> Supervisor::trapped_policies(const std::string& vrf, co
 Status Supervisor::reset_counters(const std::string& vrf, const std::string& vpn, bool all) {
   Engine* engine = find(vrf);
   return engine == nullptr ? no_such_vrf({vrf, {}, {}}) : engine->reset_counters(vpn, all);
+}
+
+void Supervisor::flush_revocation(bool lists, bool responses) {
+  if (revocation_) revocation_->flush(lists, responses);
 }
 
 std::function<void()> Supervisor::subscribe_log(LogLevel level, LogSink sink) { return logger_.subscribe(level, std::move(sink)); }

@@ -29,12 +29,13 @@ class Supervisor final : public Service {
   };
   struct Options {
     std::function<Result<Adapters>(const std::string& vrf, LogSink log)> open;
-    Interfaces::Open links;          // may be empty: interfaces are left alone
-    std::string state_dir;           // empty: the running configuration is not kept
-    std::string startup_file;        // empty: none
-    auth::Signer* signer = nullptr;  // outlives the supervisor; null: nothing can be signed
-    sa::KeySink key_sink = {};       // told of the keys of each IKE SA
-    milliseconds retry_vrf{5000};    // for a VRF that could not be opened
+    Interfaces::Open links;             // may be empty: interfaces are left alone
+    std::string state_dir;              // empty: the running configuration is not kept
+    std::string startup_file;           // empty: none
+    auth::Signer* signer = nullptr;     // outlives the supervisor; null: nothing can be signed
+    sa::KeySink key_sink = {};          // told of the keys of each IKE SA
+    model::Fetcher* fetcher = nullptr;  // outlives the supervisor; null: no server is asked about certificates
+    milliseconds retry_vrf{5000};       // for a VRF that could not be opened
   };
 
   // loop and logger must outlive it; everything happens in the thread that runs `loop`
@@ -73,6 +74,7 @@ class Supervisor final : public Service {
   Status uninstall(const Target& target) override;
   std::vector<std::string> trapped_policies(const std::string& vrf, const std::string& vpn) override;
   Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) override;
+  void flush_revocation(bool lists, bool responses) override;
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override;
   std::function<void()> subscribe_events(EventSink sink) override;
   void shut_down() override;
@@ -124,6 +126,7 @@ class Supervisor final : public Service {
   model::ConfigurationPtr main_with_overlay_;  // null: made when it is needed
   std::string startup_digest_;
   std::unique_ptr<Trial> trial_;
+  std::unique_ptr<Revocation> revocation_;  // null: no server is asked
   std::map<std::string, Place> places_;
   Interfaces interfaces_;
   boost::asio::steady_timer retry_timer_;

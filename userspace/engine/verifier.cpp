@@ -7,6 +7,17 @@ namespace {
 
 constexpr std::size_t kMostKnown = 64;
 
+Result<crypto::TrustedAuthorities> read(const std::vector<model::AuthorityPtr>& authorities) {
+  std::vector<Bytes> certificates, lists;
+  for (const model::AuthorityPtr& one : authorities) {
+    certificates.push_back(one->der);
+    lists.insert(lists.end(), one->crls.begin(), one->crls.end());
+  }
+  return crypto::TrustedAuthorities::make(certificates, lists);
+}
+
+}  // namespace
+
 crypto::RevocationPolicy policy_of(model::Revocation revocation) {
   switch (revocation) {
     case model::Revocation::Relaxed:
@@ -19,17 +30,6 @@ crypto::RevocationPolicy policy_of(model::Revocation revocation) {
   return crypto::RevocationPolicy::Strict;
 }
 
-Result<crypto::TrustedAuthorities> read(const std::vector<model::AuthorityPtr>& authorities) {
-  std::vector<Bytes> certificates, lists;
-  for (const model::AuthorityPtr& one : authorities) {
-    certificates.push_back(one->der);
-    lists.insert(lists.end(), one->crls.begin(), one->crls.end());
-  }
-  return crypto::TrustedAuthorities::make(certificates, lists);
-}
-
-}  // namespace
-
 crypto::Verification Verifier::verify(const sa::VerifyCertificate& question, std::chrono::sys_seconds now) {
   std::vector<const model::Authority*> key;
   for (const model::AuthorityPtr& one : question.authorities) key.push_back(one.get());
@@ -39,7 +39,11 @@ crypto::Verification Verifier::verify(const sa::VerifyCertificate& question, std
   const auto& authorities = trust->second.authorities;
   if (!authorities)
     return tl::unexpected<crypto::ChainFailure>(crypto::ChainFailure{crypto::ChainDefect::Untrusted, authorities.error().message});
-  return authorities->verify(question.certificate, question.intermediates, now, policy_of(question.revocation));
+  crypto::Evidence more{{}, question.ocsp_responses};
+  for (const Bytes& der : question.crls) {
+    if (auto list = crypto::Crl::read(der)) more.lists.push_back(std::move(*list));
+  }
+  return authorities->verify(question.certificate, question.intermediates, now, crypto::RevocationPolicy::Relaxed, more);
 }
 
 }  // namespace svti::engine

@@ -11,8 +11,11 @@
 
 namespace svti::engine {
 
+crypto::RevocationPolicy policy_of(model::Revocation revocation);
+
 class Verifier {
  public:
+  // By what is at hand: the configuration, and what the peer sent. Gaps are left to crypto::judge().
   crypto::Verification verify(const sa::VerifyCertificate& question, std::chrono::sys_seconds now);
 
  private:

@@ -61,6 +61,16 @@ std::string Authentication::hindrance() const {
   return {};
 }
 
+bool Authentication::wants_ocsp() const {
+  const auto wanted = [](AuthMethod method, const std::vector<AuthorityPtr>& above, Revocation policy) {
+    const bool responders = std::any_of(above.begin(), above.end(), [](const auto& one) { return !one->ocsp_uris.empty(); });
+    return method == AuthMethod::Certificate && (responders || policy != Revocation::Relaxed);
+  };
+  return wanted(remote, authorities, revocation) ||
+         std::any_of(further_remote.begin(), further_remote.end(),
+                     [&](const FurtherRound& one) { return wanted(one.method, one.authorities, one.revocation); });
+}
+
 bool Authentication::operator==(const Authentication& other) const {
   return local == other.local && remote == other.remote && same(certificates, other.certificates) && same(authorities, other.authorities) &&
          revocation == other.revocation && local_eap_id == other.local_eap_id && remote_eap_id == other.remote_eap_id &&

@@ -94,6 +94,7 @@ struct Authentication {
   std::string hindrance() const;
   bool uses_eap_tls() const { return local == AuthMethod::EapTls || remote == AuthMethod::EapTls; }  // in it both ends show certificates
   bool uses_certificates() const;  // within AUTH, by either end, in any round
+  bool wants_ocsp() const;         // the peer is asked for what an OCSP responder says about its certificate (RFC 4806)
   bool has_several_rounds() const { return !further_local.empty() || !further_remote.empty(); }
   bool operator==(const Authentication& other) const;
 };

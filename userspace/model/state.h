@@ -127,12 +127,28 @@ struct SvtiState {
 enum class Validity : std::uint8_t { Valid, ExpiresSoon, Expired, NotYetValid };
 inline constexpr std::array<std::string_view, 4> kValidityNames = {"valid", "expires-soon", "expired", "not-yet-valid"};
 
+// what a server says about the certificates of an authority
+struct RevocationState {
+  std::string uri;
+  bool ocsp = false;  // else a revocation list
+  bool held = false;  // the list
+  std::string number;
+  bool delta = false;
+  std::chrono::sys_seconds this_update{};
+  std::optional<std::chrono::sys_seconds> next_update;
+  std::uint64_t entries = 0;                            // certificates in the list
+  std::optional<std::chrono::sys_seconds> last_answer;  // of the server
+  std::optional<std::chrono::sys_seconds> last_failure;
+  std::string failure;
+};
+
 // until when a certificate, or an authority's, may be used
 struct CertificateState {
   std::string name, subject;
   bool authority = false;
   std::chrono::sys_seconds not_before, not_after;
   Validity validity = Validity::Valid;
+  std::vector<RevocationState> revocation{};  // of an authority
 };
 
 struct RuntimeState {

@@ -23,6 +23,10 @@ namespace {
 
 // RFC 7296 3.6: X.509 Certificate - Signature
 constexpr std::uint8_t kX509Signature = 4;
+constexpr std::uint8_t kCrl = 7;
+constexpr std::uint8_t kHashAndUrl = 12;
+constexpr std::uint8_t kHashAndUrlOfBundle = 13;
+constexpr std::size_t kMaxOfPeer = 8;  // revocation lists, and OCSP responses, of a peer: more are not looked at
 constexpr std::size_t kAuthorityHashSize = 20;
 constexpr std::size_t kMaxAuthorities = 64;     // of a peer's CERTREQs: more are not looked at
 constexpr Duration kLongestWait = seconds(25);  // for an answer from outside; below the life of a half-open IKE SA
@@ -59,14 +63,15 @@ std::string names_of(const std::vector<model::AuthorityPtr>& authorities) {
   return out.empty() ? "none" : out;
 }
 
-std::vector<Bytes> certificates_of(const Payloads& payloads) {
+std::vector<Bytes> sent_as(std::uint8_t encoding, const Payloads& payloads, std::size_t most) {
   std::vector<Bytes> out;
   for (const wire::Payload& payload : payloads) {
     const auto* certificate = std::get_if<wire::CertPayload>(&payload);
-    if (certificate != nullptr && certificate->encoding == kX509Signature) out.push_back(certificate->data);
+    if (certificate != nullptr && certificate->encoding == encoding && out.size() < most) out.push_back(certificate->data);
   }
   return out;
 }
+std::vector<Bytes> certificates_of(const Payloads& payloads) { return sent_as(kX509Signature, payloads, payloads.size()); }
 
 }  // namespace
 
@@ -95,7 +100,8 @@ model::Advice certificate_advice(const model::Vpn& vpn, crypto::ChainDefect defe
     case crypto::ChainDefect::Revoked:
       return {Side::Theirs, "certificate", "its authority took it back: have another issued"};
     case crypto::ChainDefect::RevocationUnknown:
-      return {Side::Ours, "certificate-authority crl", "bring the revocation list up to date, or make its server reachable"};
+      return {Side::Ours, "certificate-authority crl",
+              "bring the revocation list up to date (crl), or make a server reachable that has it (crl-uri, ocsp-uri)"};
     case crypto::ChainDefect::Unreadable:
     case crypto::ChainDefect::Other:
       break;
@@ -112,17 +118,21 @@ void IkeSa::remember_peer_methods(const Payloads& payloads) {
   }
   for (const wire::Payload& payload : payloads) {
     const auto* request = std::get_if<wire::CertReqPayload>(&payload);
+    // RFC 4806 3.2: which responders it trusts is told, and ours may be another; it is free to look elsewhere then
+    if (request != nullptr && request->encoding == kOcspContent) init_->peer_wants_ocsp = true;
     if (request == nullptr || request->encoding != kX509Signature) continue;
     for (Reader reader(request->data); reader.remaining() >= kAuthorityHashSize && init_->peer_authorities.size() < kMaxAuthorities;)
       init_->peer_authorities.push_back(to_bytes(*reader.take(kAuthorityHashSize)));
   }
 }
 
-void IkeSa::add_auth_methods(Payloads& payloads, const std::vector<Bytes>& authorities) {
+void IkeSa::add_auth_methods(Payloads& payloads, const std::vector<Bytes>& authorities, bool ocsp) {
   Writer hashes;
   for (const crypto::SignatureHash hash : crypto::supported_signature_hashes()) hashes.u16(static_cast<std::uint16_t>(hash));
   payloads.push_back(wire::NotifyPayload{NotifyType::SignatureHashAlgorithms, wire::ProtocolId::None, {}, std::move(hashes).take()});
   if (!authorities.empty()) payloads.push_back(certificate_request(authorities));
+  // RFC 4806 3.1: no hashes: any responder will do that the authority vouches for
+  if (ocsp) payloads.push_back(wire::CertReqPayload{kOcspContent, {}});
 }
 
 wire::CertReqPayload IkeSa::certificate_request(const std::vector<Bytes>& authorities) {
@@ -131,10 +141,11 @@ wire::CertReqPayload IkeSa::certificate_request(const std::vector<Bytes>& author
   return out;
 }
 
-void IkeSa::add_certificates(Payloads& payloads, const model::LocalCertificate& certificate) {
+void IkeSa::add_certificates(Payloads& payloads, const model::LocalCertificate& certificate) const {
   // RFC 7296 3.6: the one that AUTH was made with comes first
   payloads.push_back(wire::CertPayload{kX509Signature, certificate.der});
   for (const Bytes& der : certificate.chain) payloads.push_back(wire::CertPayload{kX509Signature, der});
+  if (init_->staple && !init_->staple->empty()) payloads.push_back(wire::CertPayload{kOcspContent, *init_->staple});
 }
 
 // --- waiting ----------------------------------------------------------------------------------------------------------------
@@ -222,6 +233,23 @@ void IkeSa::prove_ourselves(TimePoint now, Effects& out) {
   }
   if (id == nullptr) local_id_ = certificate->identities.front();
   auth_->certificate = certificate;
+  if (init_->peer_wants_ocsp && !init_->staple) {
+    const Ticket ticket = await_answer(now);
+    out.emplace_back(Staple{ticket, certificate});
+    return;
+  }
+  sign(now, out);
+}
+
+void IkeSa::on_stapled(std::uint64_t number, Bytes response, TimePoint now, Effects& out) {
+  if (dead_ || !auth_ || auth_->awaited != number || !auth_->certificate || init_->staple) return;
+  auth_->awaited = 0;
+  init_->staple = std::move(response);
+  sign(now, out);
+}
+
+void IkeSa::sign(TimePoint now, Effects& out) {
+  const model::LocalCertificatePtr certificate = auth_->certificate;
   log(out, Subsystem::Ike, 2, "signing with the key of certificate " + certificate->name);
   const Ticket ticket = await_answer(now);
   out.emplace_back(Sign{ticket,
@@ -315,9 +343,13 @@ void IkeSa::check_shared_key(const wire::AuthPayload& auth, TimePoint now, Effec
 void IkeSa::check_signature(const wire::AuthPayload& auth, TimePoint now, Effects& out) {
   const model::Vpn& vpn = *auth_->vpn;
   std::vector<Bytes> certificates = certificates_of(auth_->payloads);
+  // RFC 7296 3.6: HTTP_CERT_LOOKUP_SUPPORTED was not sent, so there is nothing to look up
+  const bool elsewhere = !sent_as(kHashAndUrl, auth_->payloads, 1).empty() || !sent_as(kHashAndUrlOfBundle, auth_->payloads, 1).empty();
   if (certificates.empty()) {
     return refuse_peer(
-        Cause::NoCertificate, "it sent no X.509 certificate",
+        Cause::NoCertificate,
+        elsewhere ? "it sent the hash and the URL of its certificate, which is not supported: nothing is fetched for a stranger"
+                  : "it sent no X.509 certificate",
         [&](model::Explanation& why) {
           why.advice = {Side::Theirs, "vpn certificate", "have it send its certificate, whether it is asked for one or not"};
         },
@@ -358,8 +390,14 @@ void IkeSa::check_signature(const wire::AuthPayload& auth, TimePoint now, Effect
   log(out, Subsystem::Ike, 1,
       "the peer signs as " + remote_id_.to_string() + " with certificate \"" + facts->subject_text + "\", " +
           crypto::VerifyingKey::describe(signature));
-  VerifyCertificate question{
-      await_answer(now), vpn.name, std::move(certificates.front()), {}, vpn.authentication.authorities, vpn.authentication.revocation};
+  VerifyCertificate question{await_answer(now),
+                             vpn.name,
+                             std::move(certificates.front()),
+                             {},
+                             vpn.authentication.authorities,
+                             vpn.authentication.revocation,
+                             sent_as(kCrl, auth_->payloads, kMaxOfPeer),
+                             sent_as(kOcspContent, auth_->payloads, kMaxOfPeer)};
   question.intermediates.assign(std::make_move_iterator(certificates.begin() + 1), std::make_move_iterator(certificates.end()));
   out.emplace_back(std::move(question));
 }

@@ -600,6 +600,10 @@ void Core::on_eap_step(const Ticket& ticket, eap::Step step, TimePoint now, Effe
   touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_eap_step(ticket.number, std::move(step), now, out); });
 }
 
+void Core::on_stapled(const Ticket& ticket, Bytes response, TimePoint now, Effects& out) {
+  touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_stapled(ticket.number, std::move(response), now, out); });
+}
+
 void Core::resync(const std::set<model::SaId>& present, TimePoint now, Effects& out) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> lost;
   for (const auto& [id, sa] : sas_) {

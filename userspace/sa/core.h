@@ -68,11 +68,12 @@ class Core {
   void set_key_sink(KeySink sink) { ctx_.key_sink = std::move(sink); }
   void install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
-  // the answers to the effects Sign and VerifyCertificate
+  // the answers to the effects Sign, VerifyCertificate and Staple
   void on_signature(const Ticket& ticket, Result<crypto::Signature> signature, TimePoint now, Effects& out);
   void on_verified(const Ticket& ticket, crypto::Verification chain, TimePoint now, Effects& out);
   // the answer to whatever EAP asked for and goes on with
   void on_eap_step(const Ticket& ticket, eap::Step step, TimePoint now, Effects& out);
+  void on_stapled(const Ticket& ticket, Bytes response, TimePoint now, Effects& out);
 
   // All kernel SAs there are, after events were lost: a CHILD SA of which one is missing is closed.
   void resync(const std::set<model::SaId>& present, TimePoint now, Effects& out);

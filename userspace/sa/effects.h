@@ -106,10 +106,19 @@ struct VerifyCertificate {
   std::vector<Bytes> intermediates;  // DER, as the peer sent them
   std::vector<model::AuthorityPtr> authorities;
   model::Revocation revocation{};
+  std::vector<Bytes> crls;            // DER, that the peer sent (CERT encoding 7)
+  std::vector<Bytes> ocsp_responses;  // DER, that the peer sent (RFC 4806)
+};
+
+// What an OCSP responder says about a certificate of ours, for a peer that asked for it (RFC 4806). Answered by Core::on_stapled(), with
+// nothing when there is nothing to be had within a few seconds.
+struct Staple {
+  Ticket ticket;
+  model::LocalCertificatePtr certificate;
 };
 
 using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, MoveSa, ClaimPolicies, ReleasePolicies, InstallAddress,
-                            RemoveAddress, Notice, Explained, Sign, VerifyCertificate, LogLine>;
+                            RemoveAddress, Notice, Explained, Sign, VerifyCertificate, Staple, LogLine>;
 using Effects = std::vector<Effect>;
 
 }  // namespace svti::sa

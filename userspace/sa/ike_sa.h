@@ -89,6 +89,7 @@ class IkeSa {
   void on_verified(std::uint64_t number, crypto::Verification chain, TimePoint now, Effects& out);
   // what EAP awaited from elsewhere, see await_eap_step()
   void on_eap_step(std::uint64_t number, eap::Step step, TimePoint now, Effects& out);
+  void on_stapled(std::uint64_t number, Bytes response, TimePoint now, Effects& out);
   // The kernel says that ESP of this inbound SA now comes from elsewhere: the peer's NAT has another mapping (RFC 7296 2.23).
   void mapping_moved(const Endpoint& from, TimePoint now, Effects& out);
   // an address of ours, or a route, came or went (RFC 4555)
@@ -257,6 +258,8 @@ class IkeSa {
     std::uint32_t rounds = 0;
     std::vector<crypto::SignatureHash> peer_hashes;  // SIGNATURE_HASH_ALGORITHMS, RFC 7427 4; empty: it does not know RFC 7427
     std::vector<Bytes> peer_authorities;             // CERTREQ: hashes of those it trusts
+    bool peer_wants_ocsp = false;                    // CERTREQ of encoding 14, RFC 4806
+    std::optional<Bytes> staple;                     // for it, once it was asked for; empty: there is none
     std::vector<wire::AuthAnnouncement> peer_takes;  // SUPPORTED_AUTH_METHODS, RFC 9593; empty: it has not said
     bool peer_accepts_childless = false;             // CHILDLESS_IKEV2_SUPPORTED, RFC 6023
     bool several_rounds = false;                     // the peer knows RFC 4739
@@ -364,14 +367,16 @@ class IkeSa {
   Status update_keys(const Secret& shared_secret);
 
   // authentication.cpp
+  static constexpr std::uint8_t kOcspContent = 14;  // CERT encoding, RFC 4806 2.1
   void remember_peer_methods(const Payloads& payloads);
-  static void add_auth_methods(Payloads& payloads, const std::vector<Bytes>& authorities);
+  static void add_auth_methods(Payloads& payloads, const std::vector<Bytes>& authorities, bool ocsp);
   // auth_announcements.cpp
   void learn_announcements(const Payloads& payloads, Effects& out);
   std::string announced_instead() const;
   std::vector<model::LocalCertificatePtr> announced_certificates(const model::Vpn& vpn) const;
   static wire::CertReqPayload certificate_request(const std::vector<Bytes>& authorities);
-  static void add_certificates(Payloads& payloads, const model::LocalCertificate& certificate);
+  void add_certificates(Payloads& payloads, const model::LocalCertificate& certificate) const;
+  void sign(TimePoint now, Effects& out);
   Ticket await_answer(TimePoint now);
   void on_answer_overdue(TimePoint now, Effects& out);
   using FillIn = std::function<void(model::Explanation&)>;

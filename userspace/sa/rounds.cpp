@@ -123,6 +123,7 @@ void IkeSa::close_round() {
   rounds_->follows = false;
   eap_.reset();
   auth_->certificate.reset();
+  init_->staple.reset();
   auth_->payloads.clear();
 }
 

@@ -41,6 +41,7 @@ class VpnIndex {
   // IKE_SA_INIT: what is said of certificates to this pair of addresses, before it is known which VPN they mean
   struct Certificates {
     bool used = false;               // by either end
+    bool ocsp = false;               // a peer is asked for OCSP content (RFC 4806)
     std::vector<Bytes> authorities;  // that peers may come from, as CERTREQ names them; at most kMaxAuthorities
   };
   // how the peers of these VPNs may authenticate themselves (RFC 9593)

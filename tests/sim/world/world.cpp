@@ -247,6 +247,8 @@ void World::perform(Node& node, Effects effects) {
       answer(node, std::move(*sign));
     } else if (auto* verify = std::get_if<sa::VerifyCertificate>(&effect)) {
       answer(node, std::move(*verify));
+    } else if (const auto* staple = std::get_if<sa::Staple>(&effect)) {
+      answer(node, *staple);
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
       note(node.name(), line->text);
       node.log_.push_back(std::move(line->text));
@@ -270,6 +272,12 @@ void World::answer(Node& node, sa::Sign question) {
   });
 }
 
+void World::answer(Node& node, const sa::Staple& question) {
+  after(answer_after, [&node, ticket = question.ticket] {
+    node.act([&](sa::Core& core, TimePoint now, Effects& out) { core.on_stapled(ticket, node.staple, now, out); });
+  });
+}
+
 void World::answer(Node& node, sa::VerifyCertificate question) {
   std::vector<Bytes> authorities, lists;
   for (const auto& one : question.authorities) {
@@ -277,10 +285,10 @@ void World::answer(Node& node, sa::VerifyCertificate question) {
     lists.insert(lists.end(), one->crls.begin(), one->crls.end());
   }
   after(answer_after, [this, &node, authorities, lists, question = std::move(question)] {
-    const auto verified =
-        crypto::TrustedAuthorities::make(authorities, lists)
-            .value()
-            .verify(question.certificate, question.intermediates, wall, static_cast<crypto::RevocationPolicy>(question.revocation));
+    const auto verified = crypto::TrustedAuthorities::make(authorities, lists)
+                              .value()
+                              .verify(question.certificate, question.intermediates, wall,
+                                      static_cast<crypto::RevocationPolicy>(question.revocation), {{}, question.ocsp_responses});
     node.act([&](sa::Core& core, TimePoint now, Effects& out) { core.on_verified(question.ticket, verified, now, out); });
   });
 }

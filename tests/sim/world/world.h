@@ -59,6 +59,7 @@ class Node {
   void restart();
 
   bool signer_gone = false;     // signatures are refused
+  Bytes staple;                 // what an OCSP responder says about its certificate
   bool forgets_secret = false;  // the next life begins with another secret, as a host does that has lost its state directory
 
   // established IKE SAs, and their CHILD SAs
@@ -171,6 +172,7 @@ class World {
 
   void perform(Node& node, sa::Effects effects);
   void answer(Node& node, sa::Sign question);
+  void answer(Node& node, const sa::Staple& question);
   void answer(Node& node, sa::VerifyCertificate question);
   void send(Node& from, const model::Datagram& datagram);
   void deliver(Flight& flight);

@@ -232,6 +232,16 @@ BOOST_AUTO_TEST_CASE(keys_and_certificates_find_each_other) {
   BOOST_TEST(rig.client->events.empty());
 }
 
+BOOST_AUTO_TEST_CASE(what_was_fetched_is_forgotten_by_kind) {
+  Rig rig;
+  vici::Message lists;
+  lists.add("type", "x509_crl");
+  BOOST_TEST(rig.error("flush-certs", lists) == "");
+  BOOST_TEST(rig.service.flushed == "lists ");
+  BOOST_TEST(rig.error("flush-certs", {}) == "");
+  BOOST_TEST(rig.service.flushed == "lists lists responses ");
+}
+
 BOOST_AUTO_TEST_CASE(authorities_and_pools) {
   Rig rig;
   vici::Message authority;
@@ -240,6 +250,10 @@ BOOST_AUTO_TEST_CASE(authorities_and_pools) {
   BOOST_TEST((rig.listed("list-authorities", "list-authority") == Names{"ca"}));
   BOOST_TEST(rig.client->events.at(0).second.section("ca")->text("cacert") == "C=CH, O=Example, CN=gw");
   BOOST_TEST(rig.listed("list-certs", "list-cert").size() == 3U);  // type, flag, data of one certificate
+  // what cannot be asked is refused
+  vici::Message elsewhere;
+  elsewhere.add_section("ca").add("cacert", octets(kCertificate)).add_list("crl_uris", {"file:///etc/passwd"});
+  BOOST_TEST(rig.error("load-authority", elsewhere).find("file:///etc/passwd is not an http:// or ldap:// URI") != std::string::npos);
   vici::Message unknown;
   unknown.add_section("ca").add("colour", "red");
   BOOST_TEST(rig.error("load-authority", unknown) == "unknown option: colour, config discarded");

@@ -105,11 +105,12 @@ BOOST_AUTO_TEST_CASE(wrong_files_and_words_are_named) {
 BOOST_AUTO_TEST_CASE(show_and_config_tell_what_the_files_hold) {
   const Folder f;
   f.authority();
-  f.issue("gw", "--san ops@example.net --days 20 --crl-uri http://crl.example.net/ca.crl");
+  f.issue("gw", "--san ops@example.net --days 20 --crl-uri http://crl.example.net/ca.crl --ocsp-uri http://ocsp.example.net/");
   const auto json = nlohmann::json::parse(f.pki("show gw.pem --json").out);
   BOOST_TEST(json.at(0).at("subject") == "CN=gw");
   BOOST_TEST(json.at(0).at("alternative-names").at(0) == "ops@example.net");
   BOOST_TEST(json.at(0).at("crl-uris").at(0) == "http://crl.example.net/ca.crl");
+  BOOST_TEST(json.at(0).at("ocsp-uris").at(0) == "http://ocsp.example.net/");
   BOOST_TEST(says(f.pki("show gw.pem"), "20 days left"));
   const Outcome config = f.pki("config gw --certificate gw.pem --key gw.key --ca ca.pem");
   BOOST_TEST(config.code == 0);
