@@ -147,6 +147,7 @@ Ticket IkeSa::await_answer(TimePoint now) {
 }
 
 void IkeSa::on_answer_overdue(TimePoint now, Effects& out) {
+  if (eap_ && !eap_->awaited.empty()) return on_eap_step_overdue(now, out);
   const bool signing = auth_->certificate != nullptr;
   auth_->awaited = 0;
   if (signing) return cannot_prove(Cause::Signer, "the signer did not answer", {}, now, out);

@@ -596,6 +596,10 @@ void Core::on_verified(const Ticket& ticket, crypto::Verification chain, TimePoi
   touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_verified(ticket.number, std::move(chain), now, out); });
 }
 
+void Core::on_eap_step(const Ticket& ticket, eap::Step step, TimePoint now, Effects& out) {
+  touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_eap_step(ticket.number, std::move(step), now, out); });
+}
+
 void Core::resync(const std::set<model::SaId>& present, TimePoint now, Effects& out) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> lost;
   for (const auto& [id, sa] : sas_) {

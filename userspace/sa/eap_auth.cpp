@@ -247,15 +247,17 @@ void IkeSa::answer_with_eap(const Proof& proof, TimePoint now, Effects& out) {
   auth_->certificate.reset();  // it has done its part
   if (!eap_->only) answer.push_back(proof.auth);
   eap_->stage = Stage::Method;
-  const eap::Step first = eap_->server->begin();
-  if (first.kind != eap::Step::Kind::Send) return refuse_peer(Cause::AuthMethod, first.reason, {}, now, out);
-  answer.push_back(wire::EapPayload{first.packet});
-  send_response(auth_->request, answer, out);
+  eap_->beginning = std::move(answer);
+  take_eap_step(eap_->server->begin(), now, out);
 }
 
 void IkeSa::on_eap_request(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out) {
   auth_->request = header;
-  if (eap_->stage == Stage::Method) return take_eap_step(eap_->server->receive(find_payload<wire::EapPayload>(payloads)->data), now, out);
+  if (eap_->stage == Stage::Method) {
+    const Bytes& packet = find_payload<wire::EapPayload>(payloads)->data;
+    if (packet.size() > 1) eap_->identifier = packet[1];
+    return take_eap_step(eap_->server->receive(packet), now, out);
+  }
   if (!proves_eap(payloads))
     return refuse_peer(Cause::WrongKey, "its AUTH was not made with the key that EAP gave: somebody else did that EAP", {}, now, out);
   learn_crash_token(payloads);
@@ -264,7 +266,8 @@ void IkeSa::on_eap_request(const wire::Header& header, const Payloads& payloads,
 
 // RFC 3748 4.2: the peer is told by an EAP Failure; RFC 7296 2.16: which ends the IKE SA
 void IkeSa::refuse_eap(const eap::Step& step, TimePoint now, Effects& out) {
-  const Bytes& octets = eap_->server->identity();
+  if (!eap_->beginning.empty()) return refuse_peer(Cause::Authentication, step.reason, {}, now, out);
+  const Bytes octets = eap_user();
   const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
   const bool missing = !octets.empty() && ctx_.eap_keys.find(local_id_, eap_identity(octets)) == nullptr;
   model::Explanation why =
@@ -284,7 +287,7 @@ void IkeSa::refuse_eap(const eap::Step& step, TimePoint now, Effects& out) {
 
 // the peer does not go on: why, as far as we know
 model::Explanation IkeSa::eap_abandoned(std::string reason, TimePoint now) const {
-  const Bytes& octets = eap_->server->identity();
+  const Bytes octets = eap_user();
   const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
   if (const std::string said = eap_->server->refusal(); !said.empty()) reason += ", having been told as " + user + " that " + said;
   model::Explanation why = auth_refusal(Cause::Authentication, std::move(reason), now);
@@ -314,6 +317,33 @@ void IkeSa::begin_eap_method(TimePoint now, Effects& out) {
   eap_->stage = Stage::Method;
   const Bytes packet = find_payload<wire::EapPayload>(auth_->payloads)->data;
   take_eap_step(eap_->peer->receive(packet), now, out);
+}
+
+Bytes IkeSa::eap_user() const { return eap_->server->identity(); }
+
+Ticket IkeSa::await_eap_step(std::string whom, Duration longest, TimePoint now) {
+  auth_->awaited = ++questions_;
+  auth_->give_up_at = now + longest;
+  eap_->awaited = std::move(whom);
+  return {id_, auth_->awaited};
+}
+
+bool IkeSa::stop_awaiting_eap_step(std::uint64_t number) {
+  if (dead_ || !auth_ || !eap_ || eap_->awaited.empty() || auth_->awaited != number) return false;
+  auth_->awaited = 0;
+  eap_->awaited.clear();
+  return true;
+}
+
+void IkeSa::on_eap_step(std::uint64_t number, eap::Step step, TimePoint now, Effects& out) {
+  if (stop_awaiting_eap_step(number)) take_eap_step(std::move(step), now, out);
+}
+
+void IkeSa::on_eap_step_overdue(TimePoint now, Effects& out) {
+  eap::Step step{eap::Step::Kind::Failure, {}, {}, eap_->awaited + " did not answer in time"};
+  if (role_ == Role::Responder) step.packet = eap::encode_packet(eap::Code::Failure, eap_->identifier);
+  stop_awaiting_eap_step(auth_->awaited);
+  take_eap_step(std::move(step), now, out);
 }
 
 // What EAP says next, at once or after a while: everything that it awaits ends here.
@@ -352,7 +382,11 @@ void IkeSa::take_eap_step(eap::Step step, TimePoint now, Effects& out) {
     if (initiator) payloads.push_back(wire::AuthPayload{wire::AuthMethod::SharedKeyMic, eap_auth_octets(true)});
     if (initiator) add_crash_token(payloads);
   }
-  if (!initiator) return send_response(auth_->request, payloads, out);
+  if (!initiator) {
+    payloads.insert(payloads.begin(), std::make_move_iterator(eap_->beginning.begin()), std::make_move_iterator(eap_->beginning.end()));
+    eap_->beginning.clear();
+    return send_response(auth_->request, payloads, out);
+  }
   AuthRequest request = std::move(*auth_->sent);
   auth_->sent.reset();
   send_request(ExchangeType::IkeAuth, payloads, std::move(request), now, out);

@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "eap/conversation.h"
 #include "model/credentials.h"
+#include "wire/message.h"
 
 namespace svti::sa {
 
@@ -24,6 +27,11 @@ struct EapExchange {
   std::optional<eap::Server> server;  // of the responder
   std::optional<eap::Peer> peer;      // of the initiator
   std::uint32_t rounds = 0;           // packets of the other end so far
+  std::uint8_t identifier = 0;        // responder: of the peer's last packet
+  // responder: what goes before the first EAP packet, until that one is there
+  std::vector<wire::Payload> beginning;
+  // Who makes the next step, while it is awaited; empty: nobody. The question's number is AuthExchange::awaited.
+  std::string awaited;
   Secret msk;                         // once it has succeeded; empty: the method makes none
 };
 

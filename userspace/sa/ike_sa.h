@@ -87,6 +87,8 @@ class IkeSa {
   // the answers to Sign and VerifyCertificate; one that nobody waits for any more is ignored
   void on_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out);
   void on_verified(std::uint64_t number, crypto::Verification chain, TimePoint now, Effects& out);
+  // what EAP awaited from elsewhere, see await_eap_step()
+  void on_eap_step(std::uint64_t number, eap::Step step, TimePoint now, Effects& out);
   // The kernel says that ESP of this inbound SA now comes from elsewhere: the peer's NAT has another mapping (RFC 7296 2.23).
   void mapping_moved(const Endpoint& from, TimePoint now, Effects& out);
   // an address of ours, or a route, came or went (RFC 4555)
@@ -400,6 +402,12 @@ class IkeSa {
   void on_eap_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void begin_eap_method(TimePoint now, Effects& out);
   void take_eap_step(eap::Step step, TimePoint now, Effects& out);
+  // The next step comes by on_eap_step() with this ticket, of what the caller asks `whom` for by an effect. Until then, or `longest` is over,
+  // nothing of the peer goes on; its retransmissions are answered once the step is there.
+  Ticket await_eap_step(std::string whom, Duration longest, TimePoint now);
+  bool stop_awaiting_eap_step(std::uint64_t number);  // false: the answer to that question is not awaited
+  void on_eap_step_overdue(TimePoint now, Effects& out);
+  Bytes eap_user() const;  // responder: the peer's EAP identity; empty: not known
   Bytes eap_auth_octets(bool ours) const;
   bool proves_eap(const Payloads& payloads) const;
   void explain_eap(model::Cause cause, const std::string& user, model::Explanation& why) const;
