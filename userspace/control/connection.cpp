@@ -268,13 +268,13 @@ Taken auth(AuthDraft& draft, const Values& values) {
     draft.round.auth_class = text == "any" ? "any" : "public key";
     return {};
   }
-  for (const model::AuthMethod method : {model::AuthMethod::EapMschapv2, model::AuthMethod::EapMd5}) {
+  for (const model::AuthMethod method : {model::AuthMethod::EapMschapv2, model::AuthMethod::EapMd5, model::AuthMethod::EapRadius}) {
     if (text != name_of(method)) continue;
     draft.round.auth_class = "EAP";
     draft.round.eap = method;
     return {};
   }
-  static constexpr std::string_view kExpected = "expected psk, pubkey, eap-mschapv2 or eap-md5";
+  static constexpr std::string_view kExpected = "expected psk, pubkey, eap-mschapv2, eap-md5 or eap-radius";
   if (text.starts_with("eap") || text.starts_with("xauth")) return unsupported(std::string(kExpected));
   return invalid(std::string(kExpected));
 }
@@ -620,7 +620,7 @@ Status settle_rounds(ConnectionDraft& draft, std::string& refusal) {
     if (count == 0) draft.rounds.push_back({fmt::format("{}-1", end), "public key", {}, {}, {}, {}, {}, {}, {}, {}});
   }
   for (const AuthRound& round : draft.rounds) {
-    if (round.auth_class == "any") refusal = "auth = any is not supported yet: expected psk, pubkey, eap-mschapv2 or eap-md5";
+    if (round.auth_class == "any") refusal = "auth = any is not supported yet: expected psk, pubkey, eap-mschapv2, eap-md5 or eap-radius";
     const auto method =
         round.eap.value_or(round.auth_class == "pre-shared key" ? model::AuthMethod::PresharedKey : model::AuthMethod::Certificate);
     model::Authentication& how = draft.vpn.authentication;

@@ -36,10 +36,16 @@ void add_if_any(vici::Section& section, std::string_view name, vici::List items)
   if (!items.empty()) section.add_list(name, std::move(items));
 }
 
+// as strongSwan calls the methods
+std::string_view eap_word(model::AuthMethod method) {
+  if (method == model::AuthMethod::EapRadius) return "RADIUS";
+  return method == model::AuthMethod::EapMd5 ? "MD5" : "MSCHAPV2";
+}
+
 void add_round(vici::Section& connection, const AuthRound& round) {
   vici::Section& section = connection.add_section(round.section);
   section.add("class", round.auth_class);
-  if (round.eap) section.add("eap-type", *round.eap == model::AuthMethod::EapMd5 ? "MD5" : "MSCHAPV2");
+  if (round.eap) section.add("eap-type", eap_word(*round.eap));
   if (round.eap_id) section.add("eap_id", round.eap_id->to_string());
   if (!round.id.empty()) section.add("id", round.id);
   add_if_any(section, "groups", round.groups);

@@ -13,6 +13,7 @@
 #include "engine/explanations.h"
 #include "engine/logger.h"
 #include "engine/policy_table.h"
+#include "engine/radius.h"
 #include "engine/service.h"
 #include "engine/verifier.h"
 #include "model/kernel.h"
@@ -32,6 +33,7 @@ class Engine final : private model::KernelEvents {
     const Secret* host_secret =
         nullptr;                // the same in every life of the daemon; null or empty: there is none. Read when the engine is made
     sa::KeySink key_sink = {};  // told of the keys of each IKE SA
+    model::OpenPlainSocket open_socket = {};  // for RADIUS; empty: there is none
   };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
   Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);
@@ -98,6 +100,7 @@ class Engine final : private model::KernelEvents {
   void submit_needed(model::KernelRequest request, std::uint32_t child);
   void perform(sa::Sign question);
   void perform(sa::VerifyCertificate question);
+  Radius::Host radius_host();
   void submit(PolicyTable::Requests requests, std::uint64_t owner);
   void submit(model::KernelRequest request);
   void arm_timer();
@@ -127,6 +130,7 @@ class Engine final : private model::KernelEvents {
   crypto::SystemEntropy entropy_;
   sa::Core core_;
   Verifier verifier_;
+  Radius radius_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // answers may come after the end
   PolicyTable policies_;
   Explanations explanations_;

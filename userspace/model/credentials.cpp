@@ -20,9 +20,10 @@ bool LocalCertificate::proves(const Identity& id) const {
 
 std::string Authentication::hindrance() const {
   for (const AuthMethod method : {local, remote}) {
-    if (is_eap(method) && method != AuthMethod::EapMschapv2 && method != AuthMethod::EapMd5)
+    if (method == AuthMethod::EapTls)
       return std::string(name_of(method)) + " is not supported yet: expected pre-shared-key, certificate, eap-mschapv2 or eap-md5";
   }
+  if (local == AuthMethod::EapRadius) return "eap-radius is a remote-auth-method: a RADIUS server says who the peer is, and not who we are";
   if (!is_eap(local) || !is_eap(remote)) return {};
   if (local != remote)
     return std::string(name_of(local)) + " here and " + std::string(name_of(remote)) + " there: both ends by EAP is one method for both";
