@@ -8,7 +8,7 @@ import time
 import pytest
 
 from freeradius import FreeRadius, ask_nas
-from iked import GCM_ESP, GCM_IKE, Iked, block, wait_clean, wait_tunnel
+from iked import GCM_ESP, GCM_IKE, Iked, block, entries, wait_clean
 from lab import wait_until
 from strongswan import StrongSwan
 from test_auth_certificates import GWA, Pki, configuration, explained
@@ -170,14 +170,14 @@ def test_auth_radius_fails_over(g):
     start_all(g, "eap-mschapv2", *quick, server("first", DEAD, SECRET, "preference 10"), server(), eap="mschapv2")
     sa = connect(g)
     assert sa["radius-server"] == "fr", sa
-    servers = {one["name"]: one for one in g.iked.state()["svti:ike"]["radius-server-state"]}
+    servers = {one["name"]: one for one in entries(g.iked.state(), "radius-server-state")}
     assert not servers["first"]["alive"] and servers["fr"]["alive"], servers
     assert int(servers["fr"]["accepts"]) == 1 and int(servers["first"]["timeouts"]) == 1, servers
     # for a while nobody waits for the dead one
     g.iked.terminate("site")
     g.swan.wait_no_sa()
     connect(g)
-    again = {one["name"]: one for one in g.iked.state()["svti:ike"]["radius-server-state"]}
+    again = {one["name"]: one for one in entries(g.iked.state(), "radius-server-state")}
     assert again["first"]["requests"] == servers["first"]["requests"], again
 
 

@@ -247,6 +247,8 @@ void World::perform(Node& node, Effects effects) {
       answer(node, std::move(*sign));
     } else if (auto* verify = std::get_if<sa::VerifyCertificate>(&effect)) {
       answer(node, std::move(*verify));
+    } else if (auto* asked = std::get_if<sa::AskRadius>(&effect)) {
+      if (ask_radius) ask_radius(node, std::move(*asked));
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
       note(node.name(), line->text);
       node.log_.push_back(std::move(line->text));
