@@ -430,8 +430,9 @@ class VpnResolver {
     out_.ipsec = around_.ipsec_templates.effective(node_->child("ipsec-policy"));
     // ADR 0021: such an SA may send in clear, and what it receives passes by the SVTI.
     if (out_.ipsec.hw_offload == model::HwOffload::Packet)
-      error(node_, "hw-offload packet is refused: Linux hands the device clear text that no SA is named with, which leaves as it is "
-                   "when routes or policies change: expected no, auto or crypto");
+      error(node_,
+            "hw-offload packet is refused: Linux hands the device clear text that no SA is named with, which leaves as it is "
+            "when routes or policies change: expected no, auto or crypto");
     out_.version = number<std::uint8_t>(node_->value("version"));
     if (out_.version != 2) error(node_->child("version"), "IKEv1 is not supported yet: expected 2");
     for (const NodePtr& child : node_->children) read(child.get());
@@ -564,6 +565,8 @@ class VpnResolver {
       const bool in_template = leaf != node_ && leaf->schema->parent->kind == Kind::List;
       return error(leaf, wrong + (in_template ? " (VPN " + quoted(out_.name) + " uses it)" : ""));
     }
+    if (how.remote == model::AuthMethod::EapRadius && !around_.ike.child("eap-radius"))
+      return error(at(remote_leaf), "there is no eap-radius server to ask (VPN " + quoted(out_.name) + " uses it)");
     const Node* local_eap_id = node_->child("local-eap-id");
     const Node* remote_eap_id = node_->child("remote-eap-id");
     if (local_eap_id && !is_eap(how.local)) warning(local_eap_id, "has no effect with local-auth-method " + local);
@@ -744,6 +747,55 @@ bool equal(const model::PresharedKey& ours, const model::PresharedKey& theirs) {
   return ours.name == theirs.name && ours.ids == theirs.ids && constant_time_equal(ours.secret.view(), theirs.secret.view());
 }
 
+// `around`: eap-radius, whose leaves hold where the server has none
+model::RadiusServer radius_server(const Node& node, const Node& around, const std::string& path, Findings& findings) {
+  const auto value = [&](std::string_view leaf) -> std::string_view {
+    const Node* own = node.child(leaf);
+    return own ? std::string_view(own->text) : std::string_view(around.value(leaf));
+  };
+  model::RadiusServer out;
+  out.name = node.text;
+  const Node* address = node.child("address");
+  if (const auto parsed = IpAddress::parse(address->text)) {
+    out.address = *parsed;
+  } else {
+    findings.error(address->line, path + " address", "host names are not supported yet: expected an IPv4 or IPv6 address");
+  }
+  out.secret = *decode_secret(node.value("secret"));
+  if (const Node* source = node.child("source-address")) {
+    out.source_address = *IpAddress::parse(source->text);
+    if (out.source_address->family() != out.address.family())
+      findings.error(source->line, path + " source-address", "is of another family than address");
+  }
+  out.preference = number<std::uint32_t>(node.value("preference"));
+  out.nas_identifier = value("nas-identifier");
+  out.auth_port = number<std::uint16_t>(value("auth-port"));
+  out.accounting_port = number<std::uint16_t>(value("accounting-port"));
+  out.sockets = number<std::uint16_t>(value("sockets"));
+  out.retransmit_tries = number<std::uint32_t>(value("retransmit-tries"));
+  out.retransmit_timeout = milliseconds(std::llround(number<double>(value("retransmit-timeout")) * 1000));
+  out.retransmit_base = number<double>(value("retransmit-base"));
+  return out;
+}
+
+// null: there is no server
+std::shared_ptr<model::Radius> radius(const Node* node, const std::string& path, Findings& findings) {
+  if (!node) return nullptr;
+  auto out = std::make_shared<model::Radius>();
+  out->accounting = truth(node->value("accounting"));
+  out->accounting_interval = as_seconds(node->value("accounting-interval"));
+  if (const Node* dynamic = node->child("dynamic-authorization"))
+    out->dynamic_authorization_port = number<std::uint16_t>(dynamic->value("port"));
+  for (const NodePtr& child : node->children) {
+    if (child->schema->name == "server")
+      out->servers.push_back(radius_server(*child, *node, step_path(path + " eap-radius", *child), findings));
+  }
+  std::stable_sort(out->servers.begin(), out->servers.end(), [](const auto& a, const auto& b) { return a.preference > b.preference; });
+  if (!out->servers.empty()) return out;
+  findings.warning(node->line, path + " eap-radius", "has no server");
+  return nullptr;
+}
+
 // One `ike`. Takes over from `before`, the resolution of the tree that went before, and `running`, what that made of the same VRF.
 class IkeResolver {
  public:
@@ -781,6 +833,10 @@ class IkeResolver {
     if (before_) {
       const auto earlier = before_->around.find(around_.path);
       same_around_ = earlier != before_->around.end() && earlier->second == around;
+    }
+    if (auto servers = radius(ike.child("eap-radius"), around_.path, findings_)) {
+      const bool same = running_ && running_->radius && *running_->radius == *servers;
+      out->radius = same ? running_->radius : std::move(servers);
     }
     const SchemaNode* ppks = ike.schema->child("ppk");
     const SchemaNode* pools = ike.schema->child("pool");

@@ -191,7 +191,8 @@ Taken hw_offload(ChildDraft& draft, const Values& values) {
   else if (text == "crypto" || text == "yes")  // "yes" is the older word
     draft.ipsec.hw_offload = model::HwOffload::Crypto;
   else
-    return text == "packet" ? unsupported("Linux may send in clear with it; expected no, auto or crypto") : invalid("expected no, auto or crypto");
+    return text == "packet" ? unsupported("Linux may send in clear with it; expected no, auto or crypto")
+                            : invalid("expected no, auto or crypto");
   return {};
 }
 
@@ -269,13 +270,14 @@ Taken auth(AuthDraft& draft, const Values& values) {
     draft.round.auth_class = text == "any" ? "any" : "public key";
     return {};
   }
-  for (const model::AuthMethod method : {model::AuthMethod::EapMschapv2, model::AuthMethod::EapMd5, model::AuthMethod::EapTls}) {
+  for (const model::AuthMethod method :
+       {model::AuthMethod::EapMschapv2, model::AuthMethod::EapMd5, model::AuthMethod::EapTls, model::AuthMethod::EapRadius}) {
     if (text != name_of(method)) continue;
     draft.round.auth_class = "EAP";
     draft.round.eap = method;
     return {};
   }
-  static constexpr std::string_view kExpected = "expected psk, pubkey, eap-mschapv2, eap-md5 or eap-tls";
+  static constexpr std::string_view kExpected = "expected psk, pubkey, eap-mschapv2, eap-md5, eap-tls or eap-radius";
   if (text.starts_with("eap") || text.starts_with("xauth")) return unsupported(std::string(kExpected));
   return invalid(std::string(kExpected));
 }
@@ -639,7 +641,8 @@ Status settle_rounds(ConnectionDraft& draft, std::string& refusal) {
   model::Authentication& how = draft.vpn.authentication;
   std::size_t locals = 0, remotes = 0;
   for (AuthRound& round : draft.rounds) {
-    if (round.auth_class == "any") refusal = "auth = any is not supported yet: expected psk, pubkey, eap-mschapv2, eap-md5 or eap-tls";
+    if (round.auth_class == "any")
+      refusal = "auth = any is not supported yet: expected psk, pubkey, eap-mschapv2, eap-md5, eap-tls or eap-radius";
     std::size_t& number = round.local() ? locals : remotes;
     if (++number > kMaxRounds)
       return config_error(fmt::format("more than {} {} sections, config discarded", kMaxRounds, round.local() ? "local" : "remote"));

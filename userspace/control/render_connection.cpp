@@ -36,7 +36,9 @@ void add_if_any(vici::Section& section, std::string_view name, vici::List items)
   if (!items.empty()) section.add_list(name, std::move(items));
 }
 
-std::string eap_type_name(model::AuthMethod method) {
+// as strongSwan calls the methods
+std::string_view eap_word(model::AuthMethod method) {
+  if (method == model::AuthMethod::EapRadius) return "RADIUS";
   if (method == model::AuthMethod::EapTls) return "TLS";
   return method == model::AuthMethod::EapMd5 ? "MD5" : "MSCHAPV2";
 }
@@ -44,7 +46,7 @@ std::string eap_type_name(model::AuthMethod method) {
 void add_round(vici::Section& connection, const AuthRound& round) {
   vici::Section& section = connection.add_section(round.section);
   section.add("class", round.auth_class);
-  if (round.eap) section.add("eap-type", eap_type_name(*round.eap));
+  if (round.eap) section.add("eap-type", eap_word(*round.eap));
   if (round.eap_id) section.add("eap_id", round.eap_id->to_string());
   if (!round.id.empty()) section.add("id", round.id);
   add_if_any(section, "groups", round.groups);

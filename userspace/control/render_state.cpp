@@ -179,6 +179,7 @@ Tree ike_sa_tree(const model::IkeSaState& sa) {
   if (!sa.local_eap_id.empty()) tree["local-eap-id"] = sa.local_eap_id;
   if (!sa.remote_eap_id.empty()) tree["remote-eap-id"] = sa.remote_eap_id;
   if (!sa.eap_method.empty()) tree["eap-method"] = sa.eap_method;
+  if (!sa.radius_server.empty()) tree["radius-server"] = sa.radius_server;
   add_addresses(tree, "local-vip", sa.local_vips);
   add_addresses(tree, "remote-vip", sa.remote_vips);
   add_addresses(tree, "dns", sa.dns);
@@ -232,6 +233,26 @@ std::pair<std::string, Tree> certificates_tree(const model::RuntimeState& state,
     for (const model::RevocationState& source : one.revocation) entries.back()["revocation"].push_back(revocation_tree(source));
   }
   return {authorities ? "certificate-authority-state" : "certificate-state", std::move(entries)};
+}
+
+constexpr std::string_view kRadiusServers = "radius-server-state";
+
+Tree radius_servers_tree(const model::RuntimeState& state) {
+  Tree entries = Tree::array();
+  for (const model::RadiusServerState& one : state.radius_servers) {
+    Tree& tree = entries.emplace_back(Tree{{"name", one.name}, {"address", one.address.to_string()}, {"alive", one.alive}});
+    const std::pair<std::string_view, std::uint64_t> counts[] = {{"requests", one.requests},
+                                                                 {"retransmissions", one.retransmissions},
+                                                                 {"pending", one.pending},
+                                                                 {"accepts", one.accepts},
+                                                                 {"rejects", one.rejects},
+                                                                 {"challenges", one.challenges},
+                                                                 {"accounting-responses", one.accounting_responses},
+                                                                 {"timeouts", one.timeouts},
+                                                                 {"bad-answers", one.bad_answers}};
+    for (const auto& [name, count] : counts) tree[std::string(name)] = wide(count);
+  }
+  return entries;
 }
 
 Tree tasks_tree(const model::TaskState& tasks) {
@@ -344,6 +365,7 @@ std::string StateRenderer::totals() {
       const auto [name, entries] = certificates_tree(state_, authorities);
       print_member(name, entries, 1, out);
     }
+    print_member(std::string(kRadiusServers), radius_servers_tree(state_), 1, out);
     return out;
   }
   if (has_applied_) out += ",\n";
@@ -354,6 +376,7 @@ std::string StateRenderer::totals() {
       const auto [name, entries] = certificates_tree(state_, authorities);
       if (!entries.empty()) out += to_json(name) + ":" + to_json(entries) + ",\n";
     }
+    if (!state_.radius_servers.empty()) out += to_json(std::string(kRadiusServers)) + ":" + to_json(radius_servers_tree(state_)) + ",\n";
   }
   return out + "\"vpn-counters\":[";
 }

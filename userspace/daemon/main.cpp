@@ -25,6 +25,7 @@
 #include "kernel/netlink_links.h"
 #include "kernel/null_kernel.h"
 #include "net/namespace.h"
+#include "net/plain_socket.h"
 #include "net/udp_transport.h"
 #include "signer/client.h"
 
@@ -86,6 +87,12 @@ Result<engine::Supervisor::Adapters> open_vrf(boost::asio::io_context& loop, con
   auto transport = net::UdpTransport::create(loop, {}, log);
   if (!transport) return fail(transport.error());
   out.transport = std::move(*transport);
+  out.open_socket = [&loop, vrf](const model::PlainSocket::Where& at,
+                                 model::PlainSocket::Receive receive) -> Result<std::unique_ptr<model::PlainSocket>> {
+    const auto there = net::InNamespace::enter(vrf);
+    if (!there) return fail(there.error());
+    return net::open_plain_socket(loop, at, std::move(receive));
+  };
   return out;
 }
 

@@ -33,6 +33,7 @@ Engine::Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Tran
               if (!source) return std::nullopt;
               return *source;
             }),
+      radius_(radius_host()),
       timer_(loop),
       expiry_timer_(loop) {
   if (place_.ids != nullptr) core_.share_ids(*place_.ids);
@@ -134,6 +135,7 @@ void Engine::perform(sa::Effects effects) {
     } else if (auto* install = std::get_if<sa::InstallSa>(&effect)) {
       submit_needed(std::move(install->sa), install->child);
     } else if (const auto* remove = std::get_if<sa::RemoveSa>(&effect)) {
+      radius_.removing(remove->id);
       submit(model::DeleteSa{remove->id});
     } else if (auto* move = std::get_if<sa::MoveSa>(&effect)) {
       submit_needed(std::move(move->move), move->child);
@@ -164,12 +166,15 @@ void Engine::perform(sa::Effects effects) {
       perform(std::move(*verify));
     } else if (const auto* staple = std::get_if<sa::Staple>(&effect)) {
       perform(*staple);
+    } else if (auto* asked = std::get_if<sa::AskRadius>(&effect)) {
+      radius_.ask(std::move(*asked));
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
       write(std::move(*line));
     }
   }
   kernel_.flush();
   arm_timer();
+  for (const sa::Notice& one : notices) radius_.notice(one);
   // last: who is told may give the next command
   for (const sa::Notice& one : notices) publish(one);
   for (const sa::Notice& one : notices) notice(one);
@@ -252,6 +257,36 @@ void Engine::perform(const sa::Staple& question) {
     if (one->der == about.issuer) about.ocsp_uris = one->ocsp_uris;
   }
   place_.revocation->staple(std::move(about), std::move(done));
+}
+
+Radius::Host Engine::radius_host() {
+  return {loop_,
+          entropy_,
+          place_.open_socket,
+          [this] { return now(); },
+          [this](LogLevel level, std::string text) { log(Subsystem::Network, level, std::move(text)); },
+          [this](const sa::Ticket& ticket, radius::EapAnswer answer) {
+            sa::Effects effects;
+            core_.on_radius_answer(ticket, std::move(answer), now(), effects);
+            perform(std::move(effects));
+          },
+          [this](std::uint32_t id) { return ike_sa(id); },
+          [this](const model::SaId& id) -> std::optional<model::SaStatus> {
+            auto status = kernel_.query(id);
+            return status ? std::optional(std::move(*status)) : std::nullopt;
+          },
+          [this](std::uint32_t id) {
+            sa::Effects effects;
+            const bool begun = core_.terminate(sa::Core::Selection{{}, {}, id, 0}, now(), effects).has_value();
+            perform(std::move(effects));
+            return begun;
+          },
+          [this](std::uint32_t id, seconds from_now) {
+            sa::Effects effects;
+            const bool there = core_.limit_session(id, from_now, now(), effects);
+            perform(std::move(effects));
+            return there;
+          }};
 }
 
 void Engine::arm_timer() {
@@ -484,6 +519,7 @@ void Engine::apply_globals(const model::GlobalOptions& options) {
 
 void Engine::apply(const model::ConfigurationPtr& configuration) {
   apply_globals(configuration->global);
+  radius_.configure(configuration->radius);
   sa::Effects effects;
   core_.apply(configuration, now(), effects);
   explanations_.keep_only(*configuration);
@@ -529,6 +565,7 @@ model::RuntimeState Engine::summary() {
   out.tasks.workers.medium = 1;
   out.tasks.scheduled = core_.scheduled() + leaving_.size();
   for (const Waiter& waiter : waiters_) out.tasks.scheduled += waiter.timer ? 1 : 0;
+  out.radius_servers = radius_.state();
   const model::Configuration& configuration = *core_.configuration();
   out.certificates = certificate_states(configuration, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
   for (model::CertificateState& state : out.certificates) {

@@ -13,6 +13,7 @@
 #include "engine/explanations.h"
 #include "engine/logger.h"
 #include "engine/policy_table.h"
+#include "engine/radius.h"
 #include "engine/revocation.h"
 #include "engine/service.h"
 #include "engine/verifier.h"
@@ -34,6 +35,7 @@ class Engine final : private model::KernelEvents {
         nullptr;                       // the same in every life of the daemon; null or empty: there is none. Read when the engine is made
     sa::KeySink key_sink = {};         // told of the keys of each IKE SA
     Revocation* revocation = nullptr;  // outlives the engine; null: no server is asked
+    model::OpenPlainSocket open_socket = {};  // for RADIUS; empty: there is none
   };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
   Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);
@@ -102,6 +104,7 @@ class Engine final : private model::KernelEvents {
   void perform(sa::VerifyCertificate question);
   void perform(const sa::Staple& question);
   void verified(const sa::Ticket& ticket, crypto::Verification chain);
+  Radius::Host radius_host();
   void submit(PolicyTable::Requests requests, std::uint64_t owner);
   void submit(model::KernelRequest request);
   void arm_timer();
@@ -131,6 +134,7 @@ class Engine final : private model::KernelEvents {
   crypto::SystemEntropy entropy_;
   sa::Core core_;
   Verifier verifier_;
+  Radius radius_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // answers may come after the end
   PolicyTable policies_;
   Explanations explanations_;

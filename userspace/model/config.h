@@ -18,6 +18,7 @@
 #include "model/credentials.h"
 #include "model/identity.h"
 #include "model/pool.h"
+#include "model/radius.h"
 #include "wire/payload.h"
 #include "wire/redirect.h"
 
@@ -204,6 +205,7 @@ struct Configuration {
   std::vector<AuthorityPtr> authorities;
   std::vector<std::shared_ptr<const PrivateKey>> private_keys;  // of `certificates`, for the signer
   std::map<std::string, std::shared_ptr<const Pool>, std::less<>> pools;
+  RadiusPtr radius;  // null: no servers
 };
 
 using ConfigurationPtr = std::shared_ptr<const Configuration>;

@@ -48,10 +48,7 @@ std::string Authentication::hindrance() const {
       }
     }
   }
-  for (const AuthMethod method : {local, remote}) {
-    if (is_eap(method) && method != AuthMethod::EapMschapv2 && method != AuthMethod::EapMd5 && method != AuthMethod::EapTls)
-      return std::string(name_of(method)) + " is not supported yet: expected pre-shared-key, certificate, eap-mschapv2, eap-md5 or eap-tls";
-  }
+  if (local == AuthMethod::EapRadius) return "eap-radius is a remote-auth-method: a RADIUS server says who the peer is, and not who we are";
   if (!is_eap(local) || !is_eap(remote)) return {};
   if (local != remote)
     return std::string(name_of(local)) + " here and " + std::string(name_of(remote)) + " there: both ends by EAP is one method for both";
@@ -66,9 +63,9 @@ bool Authentication::wants_ocsp() const {
     const bool responders = std::any_of(above.begin(), above.end(), [](const auto& one) { return !one->ocsp_uris.empty(); });
     return method == AuthMethod::Certificate && (responders || policy != Revocation::Relaxed);
   };
-  return wanted(remote, authorities, revocation) ||
-         std::any_of(further_remote.begin(), further_remote.end(),
-                     [&](const FurtherRound& one) { return wanted(one.method, one.authorities, one.revocation); });
+  return wanted(remote, authorities, revocation) || std::any_of(further_remote.begin(), further_remote.end(), [&](const FurtherRound& one) {
+           return wanted(one.method, one.authorities, one.revocation);
+         });
 }
 
 bool Authentication::operator==(const Authentication& other) const {

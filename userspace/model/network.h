@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/ip.h"
@@ -35,5 +37,21 @@ class Transport {
   // can forge it: it is told, and never acted upon (RFC 7296 2.4).
   virtual void set_returned(Returned returned) = 0;
 };
+
+// A UDP socket for something else than IKE, of the VRF it was opened for.
+class PlainSocket {
+ public:
+  // Called from the event loop for each datagram, not from inside send(), and not after the destructor.
+  using Receive = std::function<void(const Endpoint& from, ByteView octets)>;
+  struct Where {
+    Endpoint local;                  // an unspecified address: the kernel's choice; port 0: any that is free
+    std::optional<Endpoint> remote;  // nobody else is listened to; none: anybody
+  };
+
+  virtual ~PlainSocket() = default;
+  virtual Status send(const Endpoint& to, ByteView octets) = 0;
+};
+
+using OpenPlainSocket = std::function<Result<std::unique_ptr<PlainSocket>>(const PlainSocket::Where& where, PlainSocket::Receive receive)>;
 
 }  // namespace svti::model

@@ -94,6 +94,7 @@ struct IkeSaState {
   Bytes local_certificate, remote_certificate;     // DER, of the end entities; empty: authenticated otherwise
   std::string local_eap_id, remote_eap_id;         // empty: that end did not use EAP
   std::string eap_method;                          // "eap-mschapv2"; empty: none
+  std::string radius_server;                       // that has accepted the peer; empty: none
   std::vector<IpAddress> local_vips, remote_vips;  // that we were given, that we gave
   std::vector<IpAddress> dns, nbns, dhcp;          // servers that were named with local_vips
   wire::IkeSpi initiator_spi = 0, responder_spi = 0;
@@ -160,6 +161,7 @@ struct RuntimeState {
   std::vector<IkeSaState> ike_sas;    // by unique-id
   std::vector<SvtiState> interfaces;  // in the order of the configuration
   std::vector<CertificateState> certificates;
+  std::vector<RadiusServerState> radius_servers;  // in the order in which they are asked
 };
 
 }  // namespace svti::model

@@ -152,12 +152,33 @@ std::optional<AddressPools::Grant> AddressPools::assign(const Wish& wish) {
   return Grant{*address, stock_of(leases_.at(*address).pool)->pool};
 }
 
+bool AddressPools::claim(const IpAddress& address, const model::Identity& identity, std::uint32_t holder) {
+  const auto home = std::find_if(stocks_.begin(), stocks_.end(), [&](const auto& one) { return one.second.contains(address); });
+  auto& among = home == stocks_.end() ? outside_ : leases_;
+  const auto entry = among.find(address);
+  if (entry != among.end() && !entry->second.holders.empty()) {
+    if (!(entry->second.identity == identity)) return false;
+    entry->second.holders.insert(holder);
+    return true;
+  }
+  if (home != stocks_.end()) {
+    take(address, home->first, {identity, {}, address.family(), address, {}, holder});
+  } else {
+    outside_[address] = {{}, identity, {holder}, 0};
+  }
+  return true;
+}
+
 void AddressPools::hold(const IpAddress& address, std::uint32_t holder) {
+  if (const auto claimed = outside_.find(address); claimed != outside_.end()) claimed->second.holders.insert(holder);
   const auto lease = leases_.find(address);
   if (lease != leases_.end() && !lease->second.holders.empty()) lease->second.holders.insert(holder);
 }
 
 void AddressPools::release(const IpAddress& address, std::uint32_t holder) {
+  if (const auto claimed = outside_.find(address); claimed != outside_.end()) {
+    if (claimed->second.holders.erase(holder) > 0 && claimed->second.holders.empty()) outside_.erase(claimed);
+  }
   const auto entry = leases_.find(address);
   if (entry == leases_.end()) return;
   Lease& lease = entry->second;

@@ -42,6 +42,8 @@ class AddressPools {
   };
   // none: the pools have nothing left of that family
   std::optional<Grant> assign(const Wish& wish);
+  // This very address, on which somebody else has decided; it may be in no pool. False: another identity holds it.
+  bool claim(const IpAddress& address, const model::Identity& identity, std::uint32_t holder);
   // one more holder of a lease that has one
   void hold(const IpAddress& address, std::uint32_t holder);
   // Nothing happens when it is not held.
@@ -87,6 +89,7 @@ class AddressPools {
 
   std::map<std::string, Stock, std::less<>> stocks_;
   std::map<IpAddress, Lease> leases_;
+  std::map<IpAddress, Lease> outside_;  // claimed, in no pool; gone without holders
   std::map<OfIdentity, IpAddress> offline_of_;
   std::uint64_t next_order_ = 1;
   std::uint64_t next_reserved_order_ = std::uint64_t{1} << 63;

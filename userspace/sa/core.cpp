@@ -596,12 +596,22 @@ void Core::on_verified(const Ticket& ticket, crypto::Verification chain, TimePoi
   touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_verified(ticket.number, std::move(chain), now, out); });
 }
 
-void Core::on_eap_step(const Ticket& ticket, eap::Step step, TimePoint now, Effects& out) {
-  touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_eap_step(ticket.number, std::move(step), now, out); });
-}
-
 void Core::on_stapled(const Ticket& ticket, Bytes response, TimePoint now, Effects& out) {
   touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_stapled(ticket.number, std::move(response), now, out); });
+}
+
+bool Core::limit_session(std::uint32_t ike, seconds from_now, TimePoint now, Effects& out) {
+  if (find(ike) == nullptr) return false;
+  touch(ike, now, out, [&](IkeSa& sa) { sa.limit_session(from_now, now); });
+  return true;
+}
+
+void Core::on_radius_answer(const Ticket& ticket, radius::EapAnswer answer, TimePoint now, Effects& out) {
+  touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_radius_answer(ticket.number, std::move(answer), now, out); });
+}
+
+void Core::on_eap_step(const Ticket& ticket, eap::Step step, TimePoint now, Effects& out) {
+  touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_eap_step(ticket.number, std::move(step), now, out); });
 }
 
 void Core::resync(const std::set<model::SaId>& present, TimePoint now, Effects& out) {

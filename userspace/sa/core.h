@@ -71,9 +71,12 @@ class Core {
   // the answers to the effects Sign, VerifyCertificate and Staple
   void on_signature(const Ticket& ticket, Result<crypto::Signature> signature, TimePoint now, Effects& out);
   void on_verified(const Ticket& ticket, crypto::Verification chain, TimePoint now, Effects& out);
-  // the answer to whatever EAP asked for and goes on with
-  void on_eap_step(const Ticket& ticket, eap::Step step, TimePoint now, Effects& out);
   void on_stapled(const Ticket& ticket, Bytes response, TimePoint now, Effects& out);
+  // An IKE SA that RADIUS has accepted ends by then, unless sooner for other reasons. False: there is none.
+  bool limit_session(std::uint32_t ike, seconds from_now, TimePoint now, Effects& out);
+  void on_radius_answer(const Ticket& ticket, radius::EapAnswer answer, TimePoint now, Effects& out);
+  // the answer to whatever else EAP asked for and goes on with
+  void on_eap_step(const Ticket& ticket, eap::Step step, TimePoint now, Effects& out);
 
   // All kernel SAs there are, after events were lost: a CHILD SA of which one is missing is closed.
   void resync(const std::set<model::SaId>& present, TimePoint now, Effects& out);

@@ -392,6 +392,7 @@ IkeSa* IkeSa::make_successor(Role role, wire::IkeSpi spi_i, wire::IkeSpi spi_r, 
   successor->local_eap_id_ = local_eap_id_;
   successor->remote_eap_id_ = remote_eap_id_;
   successor->eap_method_ = eap_method_;
+  successor->radius_server_ = radius_server_;
   successor->local_certificate_ = local_certificate_;
   successor->remote_certificate_ = remote_certificate_;
   successor->inherit_addresses(*this);

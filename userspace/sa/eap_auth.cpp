@@ -102,6 +102,7 @@ bool IkeSa::proves_eap(const Payloads& payloads) const {
 
 void IkeSa::explain_eap(Cause cause, const std::string& user, model::Explanation& why) const {
   const model::Vpn& vpn = auth_ ? *auth_->vpn : *vpn_;
+  if (eap_ && eap_->radius) return explain_radius(user, why);
   const bool initiator = role_ == Role::Initiator;
   const std::string method(name_of(eap_ ? eap_->method : initiator ? vpn.authentication.local : vpn.authentication.remote));
   if (eap_ && eap_->method == AuthMethod::EapTls) return explain_eap_tls(vpn, user, why);
@@ -216,7 +217,8 @@ void IkeSa::serve_eap(TimePoint now, Effects& out) {
   const VpnPtr vpn = auth_->vpn;
   const model::Authentication& how = vpn->authentication;
   const auto type = eap_type_of(how.remote);
-  if (!type) return refuse_peer(Cause::AuthMethod, std::string(name_of(how.remote)) + " is not supported yet", {}, now, out);
+  const bool radius = how.remote == AuthMethod::EapRadius;
+  if (!type && !radius) return refuse_peer(Cause::AuthMethod, std::string(name_of(how.remote)) + " is not supported yet", {}, now, out);
   if (init_->ppk) return refuse_peer(Cause::AuthMethod, "a PPK together with EAP is not supported yet", {}, now, out);
   eap_ = std::make_unique<EapExchange>();
   eap_->method = how.remote;
@@ -232,6 +234,12 @@ void IkeSa::serve_eap(TimePoint now, Effects& out) {
         now, out);
   }
   give_up_at_ = now + kLongestTalk;
+  if (radius) {
+    if (!ctx_.config->radius) return refuse_peer(Cause::AuthMethod, "there is no eap-radius server to ask", {}, now, out);
+    eap_->radius.emplace();
+    log(out, Subsystem::Ike, 1, "the peer " + remote_id_.to_string() + " is to prove itself to the RADIUS servers");
+    return proof_due(true) ? prove_ourselves(now, out) : answer_with_eap({}, now, out);
+  }
   // who is meant by EAP: as configured, asked for, or the IKE identity
   const bool ask = how.remote_eap_id && how.remote_eap_id->is_pattern();
   const Bytes identity = ask ? Bytes() : eap_octets(how.remote_eap_id.value_or(remote_id_));
@@ -266,6 +274,7 @@ void IkeSa::answer_with_eap(const Proof& proof, TimePoint now, Effects& out) {
   if (!eap_->only && proof_due(true)) add_another_auth(answer);
   eap_->stage = Stage::Method;
   eap_->beginning = std::move(answer);
+  if (eap_->radius) return begin_passing_on(now, out);
   take_eap_step(eap_->server->begin(), now, out);
 }
 
@@ -273,6 +282,7 @@ void IkeSa::on_eap_request(const wire::Header& header, const Payloads& payloads,
   auth_->request = header;
   if (eap_->stage == Stage::Method) {
     const Bytes& packet = find_payload<wire::EapPayload>(payloads)->data;
+    if (eap_->radius) return pass_on(packet, now, out);
     if (packet.size() > 1) eap_->identifier = packet[1];
     return take_eap_step(eap_->server->receive(packet), now, out);
   }
@@ -285,11 +295,15 @@ void IkeSa::on_eap_request(const wire::Header& header, const Payloads& payloads,
 
 // RFC 3748 4.2: the peer is told by an EAP Failure; RFC 7296 2.16: which ends the IKE SA
 void IkeSa::refuse_eap(const eap::Step& step, TimePoint now, Effects& out) {
-  if (!eap_->beginning.empty()) return refuse_peer(Cause::Authentication, step.reason, {}, now, out);
+  if (!eap_->beginning.empty()) {
+    return refuse_peer(
+        Cause::Authentication, step.reason,
+        [&](model::Explanation& why) { explain_eap(Cause::Authentication, remote_id_.to_string(), why); }, now, out);
+  }
   const Bytes octets = eap_user();
   const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
-  const bool missing =
-      eap_->method != AuthMethod::EapTls && !octets.empty() && ctx_.eap_keys.find(local_id_, eap_identity(octets)) == nullptr;
+  const bool missing = !eap_->radius && eap_->method != AuthMethod::EapTls && !octets.empty() &&
+                       ctx_.eap_keys.find(local_id_, eap_identity(octets)) == nullptr;
   model::Explanation why = auth_refusal(missing ? Cause::NoKey : eap_->cause.value_or(Cause::Authentication),
                                         "EAP with " + user + " failed: " + step.reason, now);
   why.vpn = auth_->vpn->name;
@@ -315,7 +329,8 @@ model::Explanation IkeSa::auth_abandoned(std::string reason, TimePoint now) cons
   }
   const Bytes octets = eap_user();
   const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
-  if (const std::string said = eap_->server->refusal(); !said.empty()) reason += ", having been told as " + user + " that " + said;
+  if (const std::string said = eap_->server ? eap_->server->refusal() : std::string(); !said.empty())
+    reason += ", having been told as " + user + " that " + said;
   model::Explanation why = auth_refusal(Cause::Authentication, std::move(reason), now);
   why.vpn = auth_->vpn->name;
   explain_eap(Cause::Authentication, user, why);
@@ -345,7 +360,7 @@ void IkeSa::begin_eap_method(TimePoint now, Effects& out) {
   take_eap_step(eap_->peer->receive(packet), now, out);
 }
 
-Bytes IkeSa::eap_user() const { return eap_->server->identity(); }
+Bytes IkeSa::eap_user() const { return eap_->radius ? eap_->radius->identity : eap_->server->identity(); }
 
 Ticket IkeSa::await_eap_step(std::string whom, Duration longest, TimePoint now) {
   auth_->awaited = ++questions_;
@@ -383,10 +398,10 @@ void IkeSa::take_eap_step(eap::Step step, TimePoint now, Effects& out) {
     if (!initiator) step.packet = eap::encode_packet(eap::Code::Failure, step.packet.at(1));
   }
   // RFC 5998 3: it is EAP alone that proves who the responder is, hence a method by which both do
-  const eap::Type type = *eap_type_of(eap_->method);
-  if (step.kind == Kind::Success && step.msk.empty() && (eap_->only || eap::is_mutual(type))) {
+  const auto type = eap_type_of(eap_->method);  // none: RADIUS servers know, and eap_radius.cpp has looked
+  if (step.kind == Kind::Success && step.msk.empty() && type && (eap_->only || eap::is_mutual(*type))) {
     step.kind = Kind::Failure;
-    step.reason = eap::to_string(type) + " gave no key";
+    step.reason = eap::to_string(*type) + " gave no key";
     if (!initiator) step.packet = eap::encode_packet(eap::Code::Failure, step.packet.at(1));
   }
   if (step.kind == Kind::Failure && !initiator) return refuse_eap(step, now, out);
@@ -404,7 +419,7 @@ void IkeSa::take_eap_step(eap::Step step, TimePoint now, Effects& out) {
     eap_->msk = std::move(step.msk);
     eap_->stage = Stage::Proof;
     eap_method_ = eap_->method;
-    if (!initiator) remote_eap_id_ = eap_identity(eap_->server->identity());
+    if (!initiator) remote_eap_id_ = eap_identity(eap_user());
     if (type == eap::Type::Tls) eap_tls_succeeded(out);
     log(out, Subsystem::Ike, 1,
         std::string(name_of(eap_->method)) + " succeeded with EAP identity " + (initiator ? *local_eap_id_ : *remote_eap_id_).to_string());

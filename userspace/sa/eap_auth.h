@@ -27,8 +27,18 @@ struct EapExchange {
   Stage stage = Stage::Asked;
   std::optional<eap::Server> server;  // of the responder
   std::optional<eap::Peer> peer;      // of the initiator
-  std::uint32_t rounds = 0;           // packets of the other end so far
-  std::uint8_t identifier = 0;        // responder: of the peer's last packet
+  // of a responder that passes EAP on
+  struct Radius {
+    Bytes identity;           // that the peer said, or the server when it accepted; empty: not known yet
+    std::uint8_t asked = 0;   // identifier of the request that the peer has to answer
+    std::uint8_t method = 0;  // EAP type of the server's last request
+    std::string server;       // that answered last, with this
+    Bytes state;
+    bool unanswered = false;
+  };
+  std::optional<Radius> radius;
+  std::uint32_t rounds = 0;     // packets of the other end so far
+  std::uint8_t identifier = 0;  // responder: of the peer's last packet
   // responder: what goes before the first EAP packet, until that one is there
   std::vector<wire::Payload> beginning;
   // Who makes the next step, while it is awaited; empty: nobody. The question's number is AuthExchange::awaited.

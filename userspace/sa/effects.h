@@ -13,6 +13,7 @@
 #include "model/explanation.h"
 #include "model/kernel.h"
 #include "model/network.h"
+#include "radius/eap.h"
 
 namespace svti::sa {
 
@@ -117,8 +118,14 @@ struct Staple {
   model::LocalCertificatePtr certificate;
 };
 
+// EAP of a peer for the RADIUS servers. Answered by Core::on_radius_answer(), once.
+struct AskRadius {
+  Ticket ticket;
+  radius::EapQuestion question;
+};
+
 using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, MoveSa, ClaimPolicies, ReleasePolicies, InstallAddress,
-                            RemoveAddress, Notice, Explained, Sign, VerifyCertificate, Staple, LogLine>;
+                            RemoveAddress, Notice, Explained, Sign, VerifyCertificate, Staple, AskRadius, LogLine>;
 using Effects = std::vector<Effect>;
 
 }  // namespace svti::sa

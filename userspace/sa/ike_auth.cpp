@@ -92,6 +92,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
   begin_lifetime(now);
   begin_authentication_lifetime(now);
   bound_authentication(now);
+  bound_session(now);
   log(out, Subsystem::Ike, 0,
       "IKE SA established between " + local_.address.to_string() + " [" + local_id_.to_string() + "] and " + remote_.address.to_string() +
           " [" + remote_id_.to_string() + "], " + to_string(choice_));

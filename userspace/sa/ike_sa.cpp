@@ -789,6 +789,7 @@ model::IkeSaState IkeSa::state(TimePoint now) const {
   if (local_eap_id_) out.local_eap_id = local_eap_id_->to_string();
   if (remote_eap_id_) out.remote_eap_id = remote_eap_id_->to_string();
   if (eap_method_) out.eap_method = name_of(*eap_method_);
+  out.radius_server = radius_server_;
   if (local_certificate_) out.local_certificate = local_certificate_->der;
   out.remote_certificate = remote_certificate_;
   out.initiator_spi = spi_i_;

@@ -5,10 +5,10 @@
 //                  └──────────────┴────► Deleting ─► (dead)
 //
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
-// each, both roles), authentication.cpp and eap_auth.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
-// payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
-// reauthentication.cpp, rounds.cpp (more rounds of authentication than one), ppk.cpp, intermediate.cpp and followup_ke.cpp (more key
-// exchanges than one), crash_detection.cpp (when one end has lost it), redirect.cpp, resumption.cpp.
+// each, both roles), authentication.cpp, eap_auth.cpp and eap_radius.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the
+// Configuration payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on
+// purpose), reauthentication.cpp, rounds.cpp (more rounds of authentication than one), ppk.cpp, intermediate.cpp and followup_ke.cpp (more
+// key exchanges than one), crash_detection.cpp (when one end has lost it), redirect.cpp, resumption.cpp.
 #pragma once
 
 #include <deque>
@@ -87,9 +87,12 @@ class IkeSa {
   // the answers to Sign and VerifyCertificate; one that nobody waits for any more is ignored
   void on_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out);
   void on_verified(std::uint64_t number, crypto::Verification chain, TimePoint now, Effects& out);
+  void on_stapled(std::uint64_t number, Bytes response, TimePoint now, Effects& out);
+  // RFC 5176: the RADIUS server has changed its mind about how long the peer may stay
+  void limit_session(seconds from_now, TimePoint now);
+  void on_radius_answer(std::uint64_t number, radius::EapAnswer answer, TimePoint now, Effects& out);
   // what EAP awaited from elsewhere, see await_eap_step()
   void on_eap_step(std::uint64_t number, eap::Step step, TimePoint now, Effects& out);
-  void on_stapled(std::uint64_t number, Bytes response, TimePoint now, Effects& out);
   // The kernel says that ESP of this inbound SA now comes from elsewhere: the peer's NAT has another mapping (RFC 7296 2.23).
   void mapping_moved(const Endpoint& from, TimePoint now, Effects& out);
   // an address of ours, or a route, came or went (RFC 4555)
@@ -453,6 +456,13 @@ class IkeSa {
   bool proves_eap(const Payloads& payloads) const;
   void explain_eap(model::Cause cause, const std::string& user, model::Explanation& why) const;
 
+  // eap_radius.cpp
+  void begin_passing_on(TimePoint now, Effects& out);
+  void pass_on(const Bytes& octets, TimePoint now, Effects& out);
+  void ask_radius(Bytes packet, TimePoint now, Effects& out);
+  void explain_radius(const std::string& user, model::Explanation& why) const;
+  void bound_session(TimePoint now);
+
   // ike_auth.cpp
   void send_auth(TimePoint now, Effects& out);
   void send_auth_request(const Proof& proof, TimePoint now, Effects& out);
@@ -539,6 +549,7 @@ class IkeSa {
   // `stands_in`: other IKE SAs between these identities go because of this one
   void assign_addresses(const Payloads& request, bool stands_in, Payloads& answer, Effects& out);
   std::vector<IpAddress> addresses_to_share(const wire::Configuration& asked, bool stands_in) const;
+  bool assign_framed(const IpAddress& address, Effects& out);
   void answer_configuration(const Payloads& request, Payloads& answer) const;
   void inherit_addresses(const IkeSa& predecessor);
   void release_addresses(Effects& out);
@@ -673,6 +684,8 @@ class IkeSa {
   // Within EAP: ours when we began, else the peer's once it is proven.
   std::optional<model::Identity> local_eap_id_, remote_eap_id_;
   std::optional<model::AuthMethod> eap_method_;  // once it has succeeded
+  std::string radius_server_;                    // that has accepted the peer; empty: none
+  std::optional<seconds> session_timeout_;       // it gave, when it did
   // what the ends proved with, for who asks for the state; null, empty: no certificate
   model::LocalCertificatePtr local_certificate_;
   Bytes remote_certificate_;

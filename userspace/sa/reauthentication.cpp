@@ -31,6 +31,7 @@ void IkeSa::begin_authentication_lifetime(TimePoint now) {
 void IkeSa::add_auth_lifetime(Payloads& answer) const {
   seconds good_for = vpn_->ike.reauth_time;
   if (authenticated_until_) good_for = std::max(*authenticated_until_ - ctx_.tickets.wall(), seconds(1));  // less, where it was resumed
+  if (session_timeout_) good_for = good_for.count() == 0 ? *session_timeout_ : std::min(good_for, *session_timeout_);
   if (good_for.count() == 0) return;
   Writer lifetime;
   lifetime.u32(static_cast<std::uint32_t>(good_for.count()));

@@ -179,7 +179,7 @@ std::vector<IpAddress> IkeSa::addresses_to_share(const wire::Configuration& aske
 
 void IkeSa::assign_addresses(const Payloads& request, bool stands_in, Payloads& answer, Effects& out) {
   const auto asked = find_configuration(request, ConfigType::Request);
-  if (vpn_->vip_pools.empty()) {
+  if (vpn_->vip_pools.empty() && (vips_.framed.empty() || !asked)) {
     if (asked && !asked->addresses.empty())
       log(out, Subsystem::Ike, 1, "the peer asks for a virtual address, and VPN " + vpn_->name + " has no vip-pool: ignored");
     return;
@@ -192,6 +192,10 @@ void IkeSa::assign_addresses(const Payloads& request, bool stands_in, Payloads& 
   for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
     const IpAddress* wanted = of_family(asked->addresses, family);
     if (wanted == nullptr) continue;
+    if (const IpAddress* framed = of_family(vips_.framed, family)) {
+      if (assign_framed(*framed, out)) reply.addresses.push_back(*framed);
+      continue;
+    }
     const auto grant = ctx_.pools.assign({peer_identity(), vpn_->vip_pools, family, *wanted, shared, id_});
     if (!grant) {
       log(out, Subsystem::Ike, 0,
@@ -210,6 +214,15 @@ void IkeSa::assign_addresses(const Payloads& request, bool stands_in, Payloads& 
       if (std::find(reply.subnets.begin(), reply.subnets.end(), subnet) == reply.subnets.end()) reply.subnets.push_back(subnet);
     }
   }
+  if (!vips_.framed.empty()) {
+    for (const std::string& name : vpn_->vip_pools) {
+      const auto pool = ctx_.config->pools.find(name);
+      if (pool == ctx_.config->pools.end()) continue;
+      append_new(reply.dns, pool->second->dns);
+      append_new(reply.nbns, pool->second->nbns);
+      append_new(reply.dhcp, pool->second->dhcp);
+    }
+  }
   reply.asks_supported = asked->asks_supported;
   reply.asks_version = asked->asks_version;
   if (!vips_.theirs.empty()) {
@@ -218,16 +231,35 @@ void IkeSa::assign_addresses(const Payloads& request, bool stands_in, Payloads& 
   }
 }
 
+// The RADIUS server's word counts for more than the pools, but not for more than somebody who has the address.
+bool IkeSa::assign_framed(const IpAddress& address, Effects& out) {
+  if (!is_host(address) || !ctx_.pools.claim(address, peer_identity(), id_)) {
+    log(out, Subsystem::Ike, 0,
+        "RADIUS server " + radius_server_ + " gives " + peer_identity().to_string() + " the address " + address.to_string() +
+            (is_host(address) ? ", which somebody else has" : ", which is none of a host"));
+    return false;
+  }
+  log(out, Subsystem::Ike, 1,
+      "virtual address " + address.to_string() + " of RADIUS server " + radius_server_ + " assigned to " + peer_identity().to_string());
+  vips_.theirs.push_back(address);
+  return true;
+}
+
 std::optional<IkeSa::Refusal> IkeSa::address_refusal() const {
   if (!vips_.refusal) return std::nullopt;
   const bool dry = *vips_.refusal == NotifyType::InternalAddressFailure;
   model::Explanation why;
   why.cause = model::Cause::VirtualAddress;
-  why.reason = dry ? "the vip-pools have no address left for it" : "it did not ask for a virtual address, and the VPN has a vip-pool";
+  why.reason = dry && !vips_.framed.empty() ? "the address that the RADIUS server gives it cannot be had"
+               : dry                        ? "the vip-pools have no address left for it"
+                                            : "it did not ask for a virtual address, and the VPN has a vip-pool";
   std::string pools;
   for (const std::string& name : vpn_->vip_pools) pools += (pools.empty() ? "" : ", ") + name;
   why.tables.push_back({"virtual address", {{"vip-pool", cell(pools), dry ? "asks for one" : "asks for none", model::Verdict::Fails}}});
-  if (dry) {
+  if (dry && !vips_.framed.empty()) {
+    why.advice = {model::Side::Either, "eap-radius server " + cell(radius_server_),
+                  "have it give each user another Framed-IP-Address (the log says which one it gave)"};
+  } else if (dry) {
     why.advice = {model::Side::Ours, "pool " + vpn_->vip_pools.front() + " address",
                   "add addresses of the family that the peer asks for (`ikectl show pools` tells what is in use)"};
   } else {

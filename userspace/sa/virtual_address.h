@@ -25,6 +25,7 @@ struct VirtualAddresses {
   // The peer needs one: what its CHILD SAs are refused with while it has none.
   std::optional<wire::NotifyType> refusal;
   std::vector<IpAddress> theirs;
+  std::vector<IpAddress> framed;  // that a RADIUS server has decided on, in place of the pools'
 };
 
 // Virtual addresses of this host, and how many IKE SAs need each; and what each VPN had last.

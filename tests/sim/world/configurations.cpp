@@ -124,6 +124,7 @@ model::ConfigurationPtr configuration(ConfigurationParts parts) {
   };
   for (const auto& [id, secret] : parts.ppks) out->ppks.push_back(key_of("ppk", id, secret));
   for (const auto& [id, secret] : parts.eap_keys) out->eap_keys.push_back(key_of("key of " + std::string(id), id, secret));
+  out->radius = parts.radius;
   return out;
 }
 

@@ -41,6 +41,7 @@ struct ConfigurationParts {
   std::vector<model::Pool> pools = {};
   std::vector<std::pair<std::string_view, std::string_view>> ppks = {};      // id, secret
   std::vector<std::pair<std::string_view, std::string_view>> eap_keys = {};  // id, secret
+  model::RadiusPtr radius = nullptr;
 };
 model::ConfigurationPtr configuration(ConfigurationParts parts);
 

@@ -249,6 +249,8 @@ void World::perform(Node& node, Effects effects) {
       answer(node, std::move(*verify));
     } else if (const auto* staple = std::get_if<sa::Staple>(&effect)) {
       answer(node, *staple);
+    } else if (auto* asked = std::get_if<sa::AskRadius>(&effect)) {
+      if (ask_radius) ask_radius(node, std::move(*asked));
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
       note(node.name(), line->text);
       node.log_.push_back(std::move(line->text));

@@ -122,6 +122,8 @@ class World {
   Duration answer_after = milliseconds(1);                                                  // signers and verifiers take so long
   // Sees every datagram before the weather does; true: lost. For tests that lose one particular message.
   std::function<bool(const Node& from, const wire::Header& header, const model::Datagram& datagram)> lose;
+  // What the RADIUS servers are asked; without it they say nothing.
+  std::function<void(Node& node, sa::AskRadius question)> ask_radius;
   // nothing passes between these two until `joined` again
   void part(const Node& a, const Node& b) { parted_.insert({&a, &b}); }
   void join() { parted_.clear(); }

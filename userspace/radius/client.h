@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests to RADIUS servers until they are answered, sans-IO: questions, packets and deadlines go in together with `now`, what is to be
+// sent and what came of it come out. RFC 2865 2.4 and 2.5 (retransmission, ids), RFC 5080 2.2.1, RFC 3579 3.2 and CVE-2024-3596 (what is
+// taken for an answer).
+//
+// A server that does not answer is passed over for kDeadTime, where there are others. A question is asked of one server after the other,
+// the alive ones first; one that goes on with what a server began (State) is for that server alone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/entropy.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "model/radius.h"
+#include "radius/packet.h"
+
+namespace svti::radius {
+
+struct Question {
+  Code code = Code::AccessRequest;  // or AccountingRequest
+  Attributes attributes;            // without NAS-Identifier, which is the server's matter
+  std::string server = {};          // for this one alone; empty: any
+};
+
+// A response whose authenticators are right.
+struct Reply {
+  Bytes octets;        // of good form
+  std::string server;  // name
+  Secret msk = {};     // of an Access-Accept, from its MS-MPPE keys; empty: it has none. 64 octets at least.
+
+  PacketView view() const { return *parse_packet(octets); }
+};
+
+class Client {
+ public:
+  static constexpr Duration kDeadTime = seconds(60);
+
+  // Where a packet goes to or came from: the server's place in the configuration, and which of its sockets.
+  struct Socket {
+    std::size_t server = 0;
+    bool accounting = false;
+    std::uint16_t number = 0;  // below the server's `sockets`
+
+    auto operator<=>(const Socket&) const = default;
+  };
+  struct Send {
+    Socket socket;
+    Bytes packet;
+  };
+  struct Answer {
+    std::uint64_t number = 0;  // of the question
+    Result<Reply> reply;       // an error says which servers were asked, and what is known of why none answered
+  };
+  using Effect = std::variant<Send, Answer, LogLine>;
+  using Effects = std::vector<Effect>;
+
+  // `configuration` has servers; `entropy` outlives the client
+  Client(model::RadiusPtr configuration, Entropy& entropy);
+
+  // The number under which the answer will come, once, perhaps within this call.
+  std::uint64_t ask(Question question, TimePoint now, Effects& out);
+  void receive(const Socket& from, ByteView packet, Effects& out);
+  std::optional<TimePoint> next_deadline() const;
+  void on_deadline(TimePoint now, Effects& out);
+  // Nobody waits for the answer any more.
+  void forget(std::uint64_t question);
+
+  const model::RadiusPtr& configuration() const { return configuration_; }
+  std::vector<model::RadiusServerState> state(TimePoint now) const;
+
+ private:
+  struct Pending {
+    Question question;
+    Socket socket;
+    std::uint8_t id = 0;
+    Authenticator authenticator{};
+    Bytes packet;
+    std::uint32_t retransmissions = 0;
+    TimePoint deadline{};
+    std::vector<bool> asked;  // servers
+    std::string hint;         // why answers that came were none
+    std::string story;        // what became of the servers before
+  };
+  struct Ids {
+    std::map<std::uint8_t, std::uint64_t> taken;  // by which question
+    std::uint8_t next = 0;
+  };
+  struct Server {
+    std::optional<TimePoint> dead_until;
+    model::RadiusServerState counts;
+    std::uint16_t next_socket = 0;
+  };
+
+  std::optional<std::size_t> choose(const Pending& pending, TimePoint now) const;
+  void ask_next(std::uint64_t number, TimePoint now, Effects& out);
+  bool take_id(std::uint64_t number, Pending& pending, std::size_t server);
+  void release_id(const Pending& pending);
+  Duration wait_of(const model::RadiusServer& server, std::uint32_t retransmissions) const;
+  void give_up(std::uint64_t number, TimePoint now, Effects& out);
+  void finish(std::uint64_t number, Result<Reply> reply, Effects& out);
+  Result<Reply> read(const PacketView& packet, const Pending& pending) const;
+
+  const model::RadiusPtr configuration_;
+  Entropy& entropy_;
+  std::vector<Server> servers_;
+  std::map<Socket, Ids> ids_;
+  std::map<std::uint64_t, Pending> pending_;
+  std::uint64_t next_number_ = 1;
+};
+
+}  // namespace svti::radius
