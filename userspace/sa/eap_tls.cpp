@@ -104,7 +104,9 @@ void IkeSa::ask_for_eap_answer(eap::Question question, TimePoint now, Effects& o
                            eap_->shown,
                            {},
                            vpn.authentication.authorities,
-                           vpn.authentication.revocation};
+                           vpn.authentication.revocation,
+                           {},
+                           {}};
   verify.intermediates.assign(std::make_move_iterator(certificates.begin() + 1), std::make_move_iterator(certificates.end()));
   out.emplace_back(std::move(verify));
 }
