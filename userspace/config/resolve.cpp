@@ -430,8 +430,9 @@ class VpnResolver {
     out_.ipsec = around_.ipsec_templates.effective(node_->child("ipsec-policy"));
     // ADR 0021: such an SA may send in clear, and what it receives passes by the SVTI.
     if (out_.ipsec.hw_offload == model::HwOffload::Packet)
-      error(node_, "hw-offload packet is refused: Linux hands the device clear text that no SA is named with, which leaves as it is "
-                   "when routes or policies change: expected no, auto or crypto");
+      error(node_,
+            "hw-offload packet is refused: Linux hands the device clear text that no SA is named with, which leaves as it is "
+            "when routes or policies change: expected no, auto or crypto");
     out_.version = number<std::uint8_t>(node_->value("version"));
     if (out_.version != 2) error(node_->child("version"), "IKEv1 is not supported yet: expected 2");
     for (const NodePtr& child : node_->children) read(child.get());
