@@ -83,5 +83,5 @@ def test_what_was_learnt_of_a_path_does_not_keep_an_interface_that_goes(lab, wha
         wait_until(lambda: not svti.exists(ends.a, "svti1"), "the interface is gone", 30)
         svti.create(ends.a, "svti1", 1)  # the id is free: nothing of the old one is left
     else:
-        ends.a.close()
+        lab.hosts.pop("a").close()
         wait_until(lambda: ends.b.run("ip -o link show eth0", check=False).returncode != 0, "the namespace is gone, with the other end of its cable", 60)
