@@ -24,6 +24,8 @@ PING_PATTERN = b"svti clear text!"
 
 # Emulation is ten to fifty times slower than the hardware, and its host may be busy: every limit of time is stretched by this.
 PATIENCE = 3.0 if "QEMU TCG" in pathlib.Path("/proc/cpuinfo").read_text() else 1.0
+if "-debug" in os.uname().release:  # each access to memory is looked at
+    PATIENCE *= 4
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -439,7 +439,8 @@ Result<std::optional<Bytes>> NetlinkKernel::Impl::prepare_sa(const model::AddSa&
   } else if (!can_offload(*device)) {
     wished.reason = name_of(*device) + " has no esp-hw-offload";
   } else if (request.direction == model::Direction::In && request.encapsulation) {
-    // What the device has decrypted comes to the socket of IKE with its SA on it, and the policy that exempts the socket demands that there is none.
+    // What the device has decrypted comes to the socket of IKE with its SA on it, and the policy that exempts the socket demands that there
+    // is none.
     wished.tried = *device;
     wished.reason = "of ESP in UDP Linux lets nothing through that a device has decrypted";
   } else {

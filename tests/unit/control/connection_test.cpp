@@ -254,8 +254,9 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
              "invalid value for: mode, config discarded (expected tunnel, transport, pass or drop)");
   BOOST_TEST(refused_child_option("updown", "/bin/sh") == "not supported yet: updown with this value, config discarded");
   for (const char* offload : {"no", "auto", "crypto", "yes"}) BOOST_TEST(refused_child_option("hw_offload", offload) == "");
-  BOOST_TEST(refused_child_option("hw_offload", "packet") ==
-             "not supported yet: hw_offload with this value, config discarded (Linux may send in clear with it; expected no, auto or crypto)");
+  BOOST_TEST(
+      refused_child_option("hw_offload", "packet") ==
+      "not supported yet: hw_offload with this value, config discarded (Linux may send in clear with it; expected no, auto or crypto)");
   BOOST_TEST(refused_child_option("hw_offload", "maybe") ==
              "invalid value for: hw_offload, config discarded (expected no, auto or crypto)");
   vici::Section many = site();
