@@ -210,7 +210,7 @@ Tree revocation_tree(const model::RevocationState& state) {
     if (!state.number.empty()) tree["number"] = state.number;
     tree["this-update"] = time_text(state.this_update);
     if (state.next_update) tree["next-update"] = time_text(*state.next_update);
-    tree["revoked"] = state.entries;
+    tree["revoked"] = wide(state.entries);
   }
   if (state.last_answer) tree["last-answer"] = time_text(*state.last_answer);
   if (state.last_failure) {

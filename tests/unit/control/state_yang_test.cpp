@@ -97,13 +97,14 @@ model::RuntimeState full_state() {
   state.counters.values.fill(UINT64_MAX);
   for (const auto validity :
        {model::Validity::Valid, model::Validity::ExpiresSoon, model::Validity::Expired, model::Validity::NotYetValid}) {
-    for (const bool authority : {false, true})
+    for (const bool authority : {false, true}) {
       state.certificates.push_back({"c" + std::to_string(static_cast<int>(validity)), "CN=a \"b\"", authority, {}, {}, validity});
-    if (!authority) continue;
-    model::RevocationState list{"http://a.example/l",       false, true, "0a", true, {}, std::chrono::sys_seconds{}, 7,
-                                std::chrono::sys_seconds{}, {},    {}};
-    model::RevocationState responder{"http://a.example/", true, false, {}, false, {}, {}, 0, {}, std::chrono::sys_seconds{}, "a \"b\""};
-    state.certificates.back().revocation = {list, responder};
+      if (!authority) continue;
+      model::RevocationState list{"http://a.example/l",       false, true, "0a", true, {}, std::chrono::sys_seconds{}, 7,
+                                  std::chrono::sys_seconds{}, {},    {}};
+      model::RevocationState responder{"http://a.example/", true, false, {}, false, {}, {}, 0, {}, std::chrono::sys_seconds{}, "a \"b\""};
+      state.certificates.back().revocation = {list, responder};
+    }
   }
   model::IkeSaState& sa = state.ike_sas.emplace_back(test::guide_ike_sa());
   sa.unique_id = 2;
