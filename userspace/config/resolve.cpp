@@ -780,7 +780,8 @@ std::shared_ptr<model::Radius> radius(const Node* node, const std::string& path,
   if (const Node* dynamic = node->child("dynamic-authorization"))
     out->dynamic_authorization_port = number<std::uint16_t>(dynamic->value("port"));
   for (const NodePtr& child : node->children) {
-    if (child->schema->name == "server") out->servers.push_back(radius_server(*child, *node, step_path(path + " eap-radius", *child), findings));
+    if (child->schema->name == "server")
+      out->servers.push_back(radius_server(*child, *node, step_path(path + " eap-radius", *child), findings));
   }
   std::stable_sort(out->servers.begin(), out->servers.end(), [](const auto& a, const auto& b) { return a.preference > b.preference; });
   if (!out->servers.empty()) return out;

@@ -204,7 +204,10 @@ void Engine::perform(sa::VerifyCertificate question) {
 }
 
 Radius::Host Engine::radius_host() {
-  return {loop_, entropy_, place_.open_socket, [this] { return now(); },
+  return {loop_,
+          entropy_,
+          place_.open_socket,
+          [this] { return now(); },
           [this](LogLevel level, std::string text) { log(Subsystem::Network, level, std::move(text)); },
           [this](const sa::Ticket& ticket, radius::EapAnswer answer) {
             sa::Effects effects;

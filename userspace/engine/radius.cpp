@@ -44,7 +44,8 @@ void Radius::configure(const model::RadiusPtr& configuration) {
   arm_timer();
   for (const auto& [number, question] : lost) {
     boost::asio::post(host_.loop, [this, ticket = question.ticket, alive = std::weak_ptr(alive_)] {
-      if (!alive.expired()) host_.answered(ticket, {radius::EapAnswer::Kind::None, {}, {}, "the RADIUS servers of the configuration changed meanwhile"});
+      if (!alive.expired())
+        host_.answered(ticket, {radius::EapAnswer::Kind::None, {}, {}, "the RADIUS servers of the configuration changed meanwhile"});
     });
   }
   if (!configuration_) return;
@@ -90,12 +91,12 @@ void Radius::carry_out(radius::Client::Effects effects) {
       auto& socket = sockets_[send->socket];
       if (!socket && host_.open) {
         const IpAddress any = IpAddress::any(server.address.family());
-        auto opened = host_.open({{server.source_address.value_or(any), 0}, to},
-                                 [this, from = send->socket](const Endpoint&, ByteView octets) {
-                                   radius::Client::Effects came;
-                                   client_->receive(from, octets, came);
-                                   carry_out(std::move(came));
-                                 });
+        auto opened =
+            host_.open({{server.source_address.value_or(any), 0}, to}, [this, from = send->socket](const Endpoint&, ByteView octets) {
+              radius::Client::Effects came;
+              client_->receive(from, octets, came);
+              carry_out(std::move(came));
+            });
         if (opened)
           socket = std::move(*opened);
         else
@@ -243,8 +244,9 @@ void Radius::account(AcctStatus status, const Session& session, TerminateCause c
   if (!client_ || !configuration_->accounting) return;
   const auto lasted = std::chrono::duration_cast<seconds>(host_.now() - session.began);
   radius::Client::Effects effects;
-  client_->ask({radius::Code::AccountingRequest, radius::accounting_attributes(status, session.facts, wall(), lasted, total(session), cause)},
-               host_.now(), effects);
+  client_->ask(
+      {radius::Code::AccountingRequest, radius::accounting_attributes(status, session.facts, wall(), lasted, total(session), cause)},
+      host_.now(), effects);
   carry_out(std::move(effects));
 }
 

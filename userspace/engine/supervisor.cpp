@@ -315,8 +315,9 @@ Status Supervisor::open(const std::string& vrf) {
   if (!adapters) return fail(adapters.error());
   Place place;
   place.adapters = std::move(*adapters);
-  place.engine = std::make_unique<Engine>(loop_, *place.adapters.kernel, *place.adapters.transport, logger_,
-                                          Engine::Place{vrf, &ids_, &publish_, options_.signer, &host_secret_, options_.key_sink, place.adapters.open_socket});
+  place.engine = std::make_unique<Engine>(
+      loop_, *place.adapters.kernel, *place.adapters.transport, logger_,
+      Engine::Place{vrf, &ids_, &publish_, options_.signer, &host_secret_, options_.key_sink, place.adapters.open_socket});
   if (Status started = place.engine->start(); !started) return started;
   places_.emplace(vrf, std::move(place));
   return {};

@@ -44,7 +44,7 @@ class PlainSocket {
   // Called from the event loop for each datagram, not from inside send(), and not after the destructor.
   using Receive = std::function<void(const Endpoint& from, ByteView octets)>;
   struct Where {
-    Endpoint local;                 // an unspecified address: the kernel's choice; port 0: any that is free
+    Endpoint local;                  // an unspecified address: the kernel's choice; port 0: any that is free
     std::optional<Endpoint> remote;  // nobody else is listened to; none: anybody
   };
 

@@ -39,7 +39,7 @@ struct RadiusServer {
 struct Radius {
   std::vector<RadiusServer> servers;  // the one that is asked first comes first
   bool accounting = false;
-  seconds accounting_interval{0};                         // between interim updates; 0: none unless the server asks for them
+  seconds accounting_interval{0};                           // between interim updates; 0: none unless the server asks for them
   std::optional<std::uint16_t> dynamic_authorization_port;  // none: nobody is listened to (RFC 5176)
 
   bool operator==(const Radius&) const = default;
@@ -51,12 +51,12 @@ using RadiusPtr = std::shared_ptr<const Radius>;
 struct RadiusServerState {
   std::string name;
   IpAddress address;
-  bool alive = true;                // false: it did not answer, and is passed over for a while where there are others
-  std::uint64_t requests = 0;       // without retransmissions
+  bool alive = true;           // false: it did not answer, and is passed over for a while where there are others
+  std::uint64_t requests = 0;  // without retransmissions
   std::uint64_t retransmissions = 0;
   std::uint64_t accepts = 0, rejects = 0, challenges = 0, accounting_responses = 0;
-  std::uint64_t timeouts = 0;       // requests that were given up
-  std::uint64_t bad_answers = 0;    // malformed, or not authenticated with the secret
+  std::uint64_t timeouts = 0;     // requests that were given up
+  std::uint64_t bad_answers = 0;  // malformed, or not authenticated with the secret
   std::uint64_t pending = 0;
 };
 

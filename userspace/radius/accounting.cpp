@@ -31,7 +31,8 @@ Attributes accounting_attributes(AcctStatus status, const Session& session, seco
       .add(Type::CallingStationId, session.remote.to_string())
       .add(Type::AcctAuthentic, kByRadius)
       .add(Type::EventTimestamp, seconds_of(wall));
-  for (const IpAddress& address : session.addresses) out.add(address.is_v4() ? Type::FramedIpAddress : Type::FramedIpv6Address, address.bytes());
+  for (const IpAddress& address : session.addresses)
+    out.add(address.is_v4() ? Type::FramedIpAddress : Type::FramedIpv6Address, address.bytes());
   for (const Bytes& one : session.classes) out.add(Type::Class, one);
   if (status == AcctStatus::Start) return out;
   add_octets(out, Type::AcctInputOctets, Type::AcctInputGigawords, traffic.octets_in);

@@ -141,10 +141,13 @@ void Client::receive(const Socket& from, ByteView octets, Effects& out) {
   const auto ids = ids_.find(from);
   const auto question = ids == ids_.end() ? std::map<std::uint8_t, std::uint64_t>::iterator() : ids->second.taken.find(packet->id);
   if (ids == ids_.end() || question == ids->second.taken.end())
-    return out.emplace_back(line(2, to_string(packet->code) + " " + std::to_string(packet->id) + " of " + name_of(server) + " answers nothing: dropped")), void();
+    return out.emplace_back(line(
+               2, to_string(packet->code) + " " + std::to_string(packet->id) + " of " + name_of(server) + " answers nothing: dropped")),
+           void();
   const std::uint64_t number = question->second;
   Pending& pending = pending_.at(number);
-  if (!answers(pending.question.code, packet->code)) return bad(to_string(packet->code) + " answers no " + to_string(pending.question.code));
+  if (!answers(pending.question.code, packet->code))
+    return bad(to_string(packet->code) + " answers no " + to_string(pending.question.code));
   // RFC 2866 has no Message-Authenticator, and a forged Accounting-Response only spares us a retransmission
   const bool strict = pending.question.code == Code::AccessRequest;
   if (const Status right = verify_response(*packet, pending.authenticator, server.secret, strict); !right) {
@@ -217,8 +220,11 @@ void Client::give_up(std::uint64_t number, TimePoint now, Effects& out) {
   Server& state = servers_[pending.socket.server];
   ++state.counts.timeouts;
   // what answers badly is there, and no other one will do better for that
-  std::string what = name_of(server) + (pending.hint.empty() ? " did not answer (a server is silent as well when the shared secret is another one, or it does not know this NAS)"
-                                                             : " was not believed: " + pending.hint);
+  std::string what =
+      name_of(server) +
+      (pending.hint.empty()
+           ? " did not answer (a server is silent as well when the shared secret is another one, or it does not know this NAS)"
+           : " was not believed: " + pending.hint);
   if (!state.dead_until || *state.dead_until <= now) out.emplace_back(line(0, what + ": passed over for a minute"));
   state.dead_until = now + kDeadTime;
   pending.story += (pending.story.empty() ? "" : ", ") + what;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests to RADIUS servers until they are answered, sans-IO: questions, packets and deadlines go in together with `now`, what is to be sent
-// and what came of it come out. RFC 2865 2.4 and 2.5 (retransmission, ids), RFC 5080 2.2.1, RFC 3579 3.2 and CVE-2024-3596 (what is taken
-// for an answer).
+// Requests to RADIUS servers until they are answered, sans-IO: questions, packets and deadlines go in together with `now`, what is to be
+// sent and what came of it come out. RFC 2865 2.4 and 2.5 (retransmission, ids), RFC 5080 2.2.1, RFC 3579 3.2 and CVE-2024-3596 (what is
+// taken for an answer).
 //
 // A server that does not answer is passed over for kDeadTime, where there are others. A question is asked of one server after the other,
 // the alive ones first; one that goes on with what a server began (State) is for that server alone.

@@ -93,13 +93,15 @@ DynamicAuthorization::Outcome DynamicAuthorization::read(const PacketView& packe
       case Type::SessionTimeout:
       case Type::AcctInterimInterval:
         if (!change || !number || packet.number(one.type).value_or(0) == 0)
-          return refuse(ErrorCause::UnsupportedAttribute, "attribute " + std::to_string(static_cast<unsigned>(one.type)) + " cannot stand there so");
+          return refuse(ErrorCause::UnsupportedAttribute,
+                        "attribute " + std::to_string(static_cast<unsigned>(one.type)) + " cannot stand there so");
         (one.type == Type::SessionTimeout ? out.session_timeout : out.interim_interval) = seconds(*packet.number(one.type));
         changes = true;
         continue;
       default:
         // RFC 5176 3.1: what cannot be done is not passed over
-        return refuse(ErrorCause::UnsupportedAttribute, "attribute " + std::to_string(static_cast<unsigned>(one.type)) + " is not supported");
+        return refuse(ErrorCause::UnsupportedAttribute,
+                      "attribute " + std::to_string(static_cast<unsigned>(one.type)) + " is not supported");
     }
     identified = true;
   }

@@ -9,10 +9,10 @@ namespace svti::radius {
 
 namespace {
 
-constexpr std::uint32_t kFramed = 2;         // Service-Type, RFC 2865 5.6
-constexpr std::uint32_t kVirtual = 5;        // NAS-Port-Type, RFC 2865 5.41
-constexpr std::uint32_t kFramedMtu = 1400;   // so large may the server's EAP packets be (RFC 3579 2.4)
-constexpr std::size_t kMaxClasses = 8;       // more is not given back
+constexpr std::uint32_t kFramed = 2;        // Service-Type, RFC 2865 5.6
+constexpr std::uint32_t kVirtual = 5;       // NAS-Port-Type, RFC 2865 5.41
+constexpr std::uint32_t kFramedMtu = 1400;  // so large may the server's EAP packets be (RFC 3579 2.4)
+constexpr std::size_t kMaxClasses = 8;      // more is not given back
 constexpr std::size_t kMaxShownMessage = 128;
 // RFC 3748 4
 constexpr std::uint8_t kEapRequest = 1, kEapSuccess = 3;

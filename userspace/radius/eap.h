@@ -14,9 +14,9 @@
 namespace svti::radius {
 
 struct EapQuestion {
-  Bytes packet;    // EAP Response of the peer
-  Bytes identity;  // its EAP identity
-  Bytes state;     // State of the server's last Access-Challenge; empty: this is the first
+  Bytes packet;        // EAP Response of the peer
+  Bytes identity;      // its EAP identity
+  Bytes state;         // State of the server's last Access-Challenge; empty: this is the first
   std::string server;  // that gave it; empty: any
   Endpoint local, remote;
   std::uint32_t ike = 0;  // unique id of the IKE SA
@@ -36,8 +36,8 @@ struct EapAnswer {
   std::string reason = {};  // a sentence without a final stop
   Bytes state = {};
   // of Accept
-  Secret msk = {};               // empty: the server gives none
-  Bytes user = {};               // User-Name: who the peer is to the server; empty: it does not say
+  Secret msk = {};                        // empty: the server gives none
+  Bytes user = {};                        // User-Name: who the peer is to the server; empty: it does not say
   std::vector<IpAddress> addresses = {};  // Framed-IP-Address, Framed-IPv6-Address: at most one of a family
   std::optional<seconds> session_timeout = {};
   std::optional<seconds> interim_interval = {};

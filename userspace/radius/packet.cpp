@@ -48,7 +48,8 @@ Result<Authenticator> packet_authenticator(ByteView packet, const Authenticator&
 }
 
 // `field`: what stands for the authenticator while the Message-Authenticator is made. `random`: the packet keeps it as its authenticator.
-Result<Bytes> encode(Code code, std::uint8_t id, const Attributes& attributes, const Secret& secret, const Authenticator& field, bool random) {
+Result<Bytes> encode(Code code, std::uint8_t id, const Attributes& attributes, const Secret& secret, const Authenticator& field,
+                     bool random) {
   const std::size_t size = kHeaderSize + 2 + kAuthenticatorSize + attributes.size();
   if (size > kMaxPacketSize)
     return peer_error("a RADIUS packet of " + std::to_string(size) + " octets would be larger than " + std::to_string(kMaxPacketSize));
@@ -76,7 +77,8 @@ Result<Bytes> encode(Code code, std::uint8_t id, const Attributes& attributes, c
 Status verify(const PacketView& packet, const Authenticator& field, const Secret& secret, bool strict) {
   const auto expected = packet_authenticator(packet.octets, field, secret);
   if (!expected) return fail(expected.error());
-  if (!constant_time_equal(*expected, packet.authenticator)) return peer_error("its authenticator is wrong: the shared secret is another one");
+  if (!constant_time_equal(*expected, packet.authenticator))
+    return peer_error("its authenticator is wrong: the shared secret is another one");
   const AttributeView* mac = nullptr;
   for (const AttributeView& one : packet.attributes) {
     if (one.type != Type::MessageAuthenticator) continue;
@@ -148,7 +150,8 @@ Result<PacketView> parse_packet(ByteView octets) {
     // CVE-2026-35333: a length below that of the two octets before it would never end
     if (rest.size() < 2 || rest[1] < 2 || rest[1] > rest.size())
       return peer_error("RADIUS attribute " + std::to_string(rest[0]) + " with a length of " +
-                        (rest.size() < 2 ? std::string("none") : std::to_string(rest[1])) + " in " + std::to_string(rest.size()) + " octets");
+                        (rest.size() < 2 ? std::string("none") : std::to_string(rest[1])) + " in " + std::to_string(rest.size()) +
+                        " octets");
     out.attributes.push_back({static_cast<Type>(rest[0]), rest.subspan(2, rest[1] - 2)});
     rest = rest.subspan(rest[1]);
   }
@@ -183,7 +186,8 @@ Result<Bytes> encode_request(Code code, std::uint8_t id, const Attributes& attri
   return encode(code, id, attributes, secret, access ? random : Authenticator{}, access);
 }
 
-Result<Bytes> encode_response(Code code, std::uint8_t id, const Attributes& attributes, const Secret& secret, const Authenticator& request) {
+Result<Bytes> encode_response(Code code, std::uint8_t id, const Attributes& attributes, const Secret& secret,
+                              const Authenticator& request) {
   return encode(code, id, attributes, secret, request, false);
 }
 

@@ -89,7 +89,7 @@ struct PacketView {
   ByteView octets;  // without what stands behind its length
   std::vector<AttributeView> attributes;
 
-  const AttributeView* find(Type type) const;  // the first; null: none
+  const AttributeView* find(Type type) const;            // the first; null: none
   std::optional<std::uint32_t> number(Type type) const;  // nothing: none of four octets
   std::string text(Type type) const;                     // of the first; empty: none
   Bytes joined(Type type) const;                         // of all, one after the other: EAP-Message (RFC 3579 3.1)
@@ -114,9 +114,10 @@ class Attributes {
   Bytes octets_;
 };
 
-// A request with its Message-Authenticator, which comes first. `random`: the Request Authenticator of an Access-Request; those of the others
-// follow from their content. Error: larger than a packet may be, or no MD5 here.
-Result<Bytes> encode_request(Code code, std::uint8_t id, const Attributes& attributes, const Secret& secret, const Authenticator& random = {});
+// A request with its Message-Authenticator, which comes first. `random`: the Request Authenticator of an Access-Request; those of the
+// others follow from their content. Error: larger than a packet may be, or no MD5 here.
+Result<Bytes> encode_request(Code code, std::uint8_t id, const Attributes& attributes, const Secret& secret,
+                             const Authenticator& random = {});
 // A response to the request with that authenticator.
 Result<Bytes> encode_response(Code code, std::uint8_t id, const Attributes& attributes, const Secret& secret, const Authenticator& request);
 

@@ -303,7 +303,8 @@ void IkeSa::refuse_eap(const eap::Step& step, TimePoint now, Effects& out) {
 model::Explanation IkeSa::eap_abandoned(std::string reason, TimePoint now) const {
   const Bytes octets = eap_user();
   const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
-  if (const std::string said = eap_->server ? eap_->server->refusal() : std::string(); !said.empty()) reason += ", having been told as " + user + " that " + said;
+  if (const std::string said = eap_->server ? eap_->server->refusal() : std::string(); !said.empty())
+    reason += ", having been told as " + user + " that " + said;
   model::Explanation why = auth_refusal(Cause::Authentication, std::move(reason), now);
   why.vpn = auth_->vpn->name;
   explain_eap(Cause::Authentication, user, why);

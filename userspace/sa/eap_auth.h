@@ -36,13 +36,13 @@ struct EapExchange {
     bool unanswered = false;
   };
   std::optional<Radius> radius;
-  std::uint32_t rounds = 0;           // packets of the other end so far
-  std::uint8_t identifier = 0;        // responder: of the peer's last packet
+  std::uint32_t rounds = 0;     // packets of the other end so far
+  std::uint8_t identifier = 0;  // responder: of the peer's last packet
   // responder: what goes before the first EAP packet, until that one is there
   std::vector<wire::Payload> beginning;
   // Who makes the next step, while it is awaited; empty: nobody. The question's number is AuthExchange::awaited.
   std::string awaited;
-  Secret msk;                         // once it has succeeded; empty: the method makes none
+  Secret msk;  // once it has succeeded; empty: the method makes none
 };
 
 // "eap-mschapv2" and so on in EAP's own number; nothing for those that are not EAP methods of ours

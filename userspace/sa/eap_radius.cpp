@@ -60,7 +60,8 @@ void IkeSa::pass_on(const Bytes& octets, TimePoint now, Effects& out) {
       return refuse("its EAP identity has " + std::to_string(packet->data.size()) + " octets");
     talk.identity = to_bytes(packet->data);
     const model::Identity user = eap_identity(talk.identity);
-    if (wanted && !wanted->matches(user)) return refuse("its EAP identity is " + user.to_string() + ", remote-eap-id is " + wanted->to_string());
+    if (wanted && !wanted->matches(user))
+      return refuse("its EAP identity is " + user.to_string() + ", remote-eap-id is " + wanted->to_string());
   }
   ask_radius(octets, now, out);
 }
@@ -95,16 +96,17 @@ void IkeSa::on_radius_answer(std::uint64_t number, radius::EapAnswer answer, Tim
   }
   // Without it the two ends would make AUTH of different keys, and nobody could tell why it is wrong.
   if (answer.msk.empty() && gives_key(talk.method))
-    return take_eap_step(failure(eap_->identifier, "RADIUS server " + talk.server + " gives no key with EAP type " + std::to_string(talk.method) +
-                                                       ": have it send MS-MPPE-Recv-Key and MS-MPPE-Send-Key"),
-                         now, out);
+    return take_eap_step(
+        failure(eap_->identifier, "RADIUS server " + talk.server + " gives no key with EAP type " + std::to_string(talk.method) +
+                                      ": have it send MS-MPPE-Recv-Key and MS-MPPE-Send-Key"),
+        now, out);
   const auto& wanted = auth_->vpn->authentication.remote_eap_id;
   if (!answer.user.empty()) {
     // who it is to the server, where what it said first may be anybody (RFC 2865 5.1, RFC 7542)
     const model::Identity user = eap_identity(answer.user);
     if (wanted && !wanted->matches(user))
-      return take_eap_step(failure(eap_->identifier, "to RADIUS server " + talk.server + " it is " + user.to_string() + ", remote-eap-id is " +
-                                                         wanted->to_string()),
+      return take_eap_step(failure(eap_->identifier, "to RADIUS server " + talk.server + " it is " + user.to_string() +
+                                                         ", remote-eap-id is " + wanted->to_string()),
                            now, out);
     talk.identity = std::move(answer.user);
   }
@@ -124,7 +126,8 @@ void IkeSa::explain_radius(const std::string& user, model::Explanation& why) con
     why.advice = {Side::Ours, "eap-radius server",
                   "see that it runs, knows this gateway as its client with the same secret, and sends Message-Authenticator"};
   } else {
-    why.advice = {Side::Either, "eap-radius server " + cell(server), cell("the log of that server says why it does not accept " + cell(user))};
+    why.advice = {Side::Either, "eap-radius server " + cell(server),
+                  cell("the log of that server says why it does not accept " + cell(user))};
   }
 }
 

@@ -5,10 +5,10 @@
 //                  └──────────────┴────► Deleting ─► (dead)
 //
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
-// each, both roles), authentication.cpp, eap_auth.cpp and eap_radius.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the Configuration
-// payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on purpose),
-// reauthentication.cpp, ppk.cpp, intermediate.cpp and followup_ke.cpp (more key exchanges than one), crash_detection.cpp (when one end has
-// lost it), redirect.cpp, resumption.cpp.
+// each, both roles), authentication.cpp, eap_auth.cpp and eap_radius.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the
+// Configuration payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on
+// purpose), reauthentication.cpp, ppk.cpp, intermediate.cpp and followup_ke.cpp (more key exchanges than one), crash_detection.cpp (when
+// one end has lost it), redirect.cpp, resumption.cpp.
 #pragma once
 
 #include <deque>
@@ -405,8 +405,8 @@ class IkeSa {
   void on_eap_broken_off(const wire::Header& header, const Payloads& payloads, TimePoint now, Effects& out);
   void begin_eap_method(TimePoint now, Effects& out);
   void take_eap_step(eap::Step step, TimePoint now, Effects& out);
-  // The next step comes by on_eap_step() with this ticket, of what the caller asks `whom` for by an effect. Until then, or `longest` is over,
-  // nothing of the peer goes on; its retransmissions are answered once the step is there.
+  // The next step comes by on_eap_step() with this ticket, of what the caller asks `whom` for by an effect. Until then, or `longest` is
+  // over, nothing of the peer goes on; its retransmissions are answered once the step is there.
   Ticket await_eap_step(std::string whom, Duration longest, TimePoint now);
   bool stop_awaiting_eap_step(std::uint64_t number);  // false: the answer to that question is not awaited
   void on_eap_step_overdue(TimePoint now, Effects& out);
@@ -643,8 +643,8 @@ class IkeSa {
   // Within EAP: ours when we began, else the peer's once it is proven.
   std::optional<model::Identity> local_eap_id_, remote_eap_id_;
   std::optional<model::AuthMethod> eap_method_;  // once it has succeeded
-  std::string radius_server_;               // that has accepted the peer; empty: none
-  std::optional<seconds> session_timeout_;  // it gave, when it did
+  std::string radius_server_;                    // that has accepted the peer; empty: none
+  std::optional<seconds> session_timeout_;       // it gave, when it did
   // what the ends proved with, for who asks for the state; null, empty: no certificate
   model::LocalCertificatePtr local_certificate_;
   Bytes remote_certificate_;

@@ -239,7 +239,8 @@ bool IkeSa::assign_framed(const IpAddress& address, Effects& out) {
             (is_host(address) ? ", which somebody else has" : ", which is none of a host"));
     return false;
   }
-  log(out, Subsystem::Ike, 1, "virtual address " + address.to_string() + " of RADIUS server " + radius_server_ + " assigned to " + peer_identity().to_string());
+  log(out, Subsystem::Ike, 1,
+      "virtual address " + address.to_string() + " of RADIUS server " + radius_server_ + " assigned to " + peer_identity().to_string());
   vips_.theirs.push_back(address);
   return true;
 }
@@ -249,12 +250,15 @@ std::optional<IkeSa::Refusal> IkeSa::address_refusal() const {
   const bool dry = *vips_.refusal == NotifyType::InternalAddressFailure;
   model::Explanation why;
   why.cause = model::Cause::VirtualAddress;
-  why.reason = dry && !vips_.framed.empty() ? "the address that the RADIUS server gives it cannot be had" : dry ? "the vip-pools have no address left for it" : "it did not ask for a virtual address, and the VPN has a vip-pool";
+  why.reason = dry && !vips_.framed.empty() ? "the address that the RADIUS server gives it cannot be had"
+               : dry                        ? "the vip-pools have no address left for it"
+                                            : "it did not ask for a virtual address, and the VPN has a vip-pool";
   std::string pools;
   for (const std::string& name : vpn_->vip_pools) pools += (pools.empty() ? "" : ", ") + name;
   why.tables.push_back({"virtual address", {{"vip-pool", cell(pools), dry ? "asks for one" : "asks for none", model::Verdict::Fails}}});
   if (dry && !vips_.framed.empty()) {
-    why.advice = {model::Side::Either, "eap-radius server " + cell(radius_server_), "have it give each user another Framed-IP-Address (the log says which one it gave)"};
+    why.advice = {model::Side::Either, "eap-radius server " + cell(radius_server_),
+                  "have it give each user another Framed-IP-Address (the log says which one it gave)"};
   } else if (dry) {
     why.advice = {model::Side::Ours, "pool " + vpn_->vip_pools.front() + " address",
                   "add addresses of the family that the peer asks for (`ikectl show pools` tells what is in use)"};

@@ -263,7 +263,8 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
   BOOST_TEST(refusal(twice).starts_with("not supported yet: several local sections"));
   vici::Section eap = site();
   eap.add_section("remote-2").add("auth", "eap-tls");
-  BOOST_TEST(refusal(eap) == "not supported yet: auth with this value, config discarded (expected psk, pubkey, eap-mschapv2 or eap-md5)");
+  BOOST_TEST(refusal(eap) ==
+             "not supported yet: auth with this value, config discarded (expected psk, pubkey, eap-mschapv2, eap-md5 or eap-radius)");
   vici::Section stray;
   stray.add_section("somewhere");
   BOOST_TEST(refusal(stray) == "unknown option: somewhere, config discarded");
