@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What RADIUS servers, and whoever takes their place, may send. The first octet says what is done with the rest: parsed as it is; taken by a
-// client as answer; signed with the secret first, so that what stands behind the authenticators is reached; a Disconnect or CoA.
+// What RADIUS servers, and whoever takes their place, may send. The first octet says what is done with the rest: parsed as it is; taken by
+// a client as answer; signed with the secret first, so that what stands behind the authenticators is reached; a Disconnect or CoA.
 #include <cstdlib>
 
 #include "radius/client.h"
@@ -96,7 +96,8 @@ void ask(ByteView octets, bool mend) {
     if (octets.empty()) return;
     Attributes attributes = raw(octets.subspan(1));
     attributes.add(Type::EventTimestamp, static_cast<std::uint32_t>(kNow.count()));
-    auto made = encode_request((octets[0] & 1) != 0 ? Code::DisconnectRequest : Code::CoaRequest, 1, attributes, kConfiguration->servers[0].secret);
+    auto made =
+        encode_request((octets[0] & 1) != 0 ? Code::DisconnectRequest : Code::CoaRequest, 1, attributes, kConfiguration->servers[0].secret);
     if (!made) return;
     packet = std::move(*made);
   }

@@ -64,8 +64,8 @@ struct RadiusPair : Pair {
       BOOST_TEST(&node == &right);
       ++questions;
       radius::Client::Effects effects;
-      const std::uint64_t number =
-          client.ask({radius::Code::AccessRequest, radius::access_attributes(question.question), question.question.server}, world.now(), effects);
+      const std::uint64_t number = client.ask(
+          {radius::Code::AccessRequest, radius::access_attributes(question.question), question.question.server}, world.now(), effects);
       asked.emplace(number, std::move(question));
       carry_out(std::move(effects));
     };
@@ -81,7 +81,8 @@ struct RadiusPair : Pair {
         const sa::AskRadius question = std::move(found->second);
         asked.erase(found);
         radius::EapAnswer said = radius::read_answer(std::move(answer->reply), question.question.packet[1]);
-        right.act([&](sa::Core& core, TimePoint now, sa::Effects& out) { core.on_radius_answer(question.ticket, std::move(said), now, out); });
+        right.act(
+            [&](sa::Core& core, TimePoint now, sa::Effects& out) { core.on_radius_answer(question.ticket, std::move(said), now, out); });
       }
     }
     if (const auto deadline = client.next_deadline()) {

@@ -449,9 +449,8 @@ BOOST_AUTO_TEST_CASE(what_has_no_effect_loads_shows_and_is_told_once) {
       warnings(text) ==
       "f:3: warning: global-options snmp: has no effect yet: this version keeps and shows it, and does nothing with it\n"
       "f:6: warning: ike-policy-template a aggressive: has no effect yet: this version keeps and shows it, and does nothing with it\n");
-  for (const char* leaf :
-       {"global-options snmp true", "global-options delete-rekeyed true", "ike-policy-template t aggressive true", "eap-radius",
-        "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2", "global-options sa-table-size 2"}) {
+  for (const char* leaf : {"global-options snmp true", "global-options delete-rekeyed true", "ike-policy-template t aggressive true",
+                           "ha\nlisten-ha-group g\nlocal-address 192.0.2.1\nremote-address 192.0.2.2", "global-options sa-table-size 2"}) {
     BOOST_TEST_CONTEXT(leaf) {
       const auto parsed = Document::parse(leaf, "f");
       if (!parsed) {
@@ -533,14 +532,46 @@ BOOST_AUTO_TEST_CASE(what_would_be_unsafe_to_ignore_is_refused_where_it_is_used)
   BOOST_TEST(errors(vpn_text("", "    ike-policy remote-auth-method certificate\n")) ==
              "f:3: vpn v: remote-auth-method certificate needs a remote-ca-certificate: without one nobody is trusted\n");
   BOOST_TEST(errors("ike-policy-template i remote-auth-method eap-radius\n" + vpn_text()) ==
-             "f:1: ike-policy-template i remote-auth-method: eap-radius is not supported yet: expected pre-shared-key, certificate, "
-             "eap-mschapv2, eap-md5 or eap-tls (VPN 'v' uses it)\n");
+             "f:1: ike-policy-template i remote-auth-method: there is no eap-radius server to ask (VPN 'v' uses it)\n");
+  BOOST_TEST(errors(vpn_text("", "    ike-policy local-auth-method eap-radius\n")).find("eap-radius is a remote-auth-method") !=
+             std::string::npos);
   BOOST_TEST(errors(vpn_text("", "    ike-policy local-auth-method eap-tls\n")) ==
              "f:3: vpn v: eap-tls needs a certificate, for both ends show one: expected `certificate NAME`\n");
   // the VPN's own method hides its template's
   BOOST_TEST(warnings("ike-policy-template i remote-auth-method eap-radius\n" +
                       vpn_text("", "    ike-policy remote-auth-method pre-shared-key\n")) == "");
   BOOST_TEST(errors(vpn_text("", "    version 1\n")) == "f:9: vpn v version: IKEv1 is not supported yet: expected 2\n");
+}
+
+BOOST_AUTO_TEST_CASE(radius_servers_inherit_and_stand_in_the_order_of_preference) {
+  const std::string text =
+      "eap-radius\n    auth-port 1645\n    retransmit-tries 2\n    accounting true\n    accounting-interval 5m\n    "
+      "dynamic-authorization\n        ..\n"
+      "    server a address 192.0.2.1 secret s1\n    server b\n        address 2001:db8::1\n        secret s2\n        preference 7\n"
+      "        auth-port 1812\n        retransmit-base 2.5\n        nas-identifier gw\n        ..\n    ..\n";
+  BOOST_TEST(errors(text) == "");
+  const auto radius = load(text).resolved()->vrfs.at("main").ike->radius;
+  BOOST_TEST_REQUIRE(radius != nullptr);
+  BOOST_TEST(radius->accounting);
+  BOOST_TEST(radius->accounting_interval.count() == 300);
+  BOOST_TEST(*radius->dynamic_authorization_port == 3799);
+  BOOST_TEST_REQUIRE(radius->servers.size() == 2U);
+  const model::RadiusServer &first = radius->servers[0], &second = radius->servers[1];
+  BOOST_TEST(first.name == "b");
+  BOOST_TEST(first.auth_port == 1812);
+  BOOST_TEST(first.retransmit_base == 2.5);
+  BOOST_TEST(first.nas_identifier == "gw");
+  BOOST_TEST(first.retransmit_tries == 2U);
+  BOOST_TEST(second.auth_port == 1645);
+  BOOST_TEST(second.accounting_port == 1813);
+  BOOST_TEST(second.retransmit_timeout.count() == 2000);
+  BOOST_TEST(second.nas_identifier == "svti-iked");
+  BOOST_TEST((as_text(second.secret.view()) == "s1"));
+  BOOST_TEST(errors("eap-radius server a address radius.example secret s\n").find("host names are not supported yet") != std::string::npos);
+  BOOST_TEST(
+      errors("eap-radius server a\naddress 192.0.2.1\nsecret s\nsource-address 2001:db8::1\n").find("is of another family than address") !=
+      std::string::npos);
+  BOOST_TEST(warnings("eap-radius\n").find("has no server") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(actions_and_modes_say_what_they_need) {

@@ -114,9 +114,9 @@ BOOST_AUTO_TEST_CASE(connections_are_loaded_listed_replaced_and_unloaded) {
   BOOST_TEST(rig.service.overlay.vpns.size() == 1U);  // what cannot be brought up is not the engine's
   BOOST_TEST(rig.service.overlay.vpns.contains("site"));
   BOOST_TEST(rig.error("initiate", with({{"child", "other"}})) ==
-             "connection certs: auth = any is not supported yet: expected psk, pubkey, eap-mschapv2, eap-md5 or eap-tls");
+             "connection certs: auth = any is not supported yet: expected psk, pubkey, eap-mschapv2, eap-md5, eap-tls or eap-radius");
   BOOST_TEST(rig.log.front().text ==
-             "connection certs: auth = any is not supported yet: expected psk, pubkey, eap-mschapv2, eap-md5 or eap-tls");
+             "connection certs: auth = any is not supported yet: expected psk, pubkey, eap-mschapv2, eap-md5, eap-tls or eap-radius");
   rig.load_conn("site", "renamed");
   BOOST_TEST(rig.error("unload-conn", with({{"name", "certs"}})) == "");
   BOOST_TEST(rig.error("unload-conn", with({{"name", "certs"}})) == "connection 'certs' not found for unloading");

@@ -271,8 +271,9 @@ BOOST_AUTO_TEST_CASE(refusals_are_in_the_protocols_words) {
   BOOST_TEST(refusal(secret).starts_with("not supported yet: ppk_id together with several rounds"));
   vici::Section eap = site();
   eap.add_section("remote-2").add("auth", "eap-ttls");
-  BOOST_TEST(refusal(eap) ==
-             "not supported yet: auth with this value, config discarded (expected psk, pubkey, eap-mschapv2, eap-md5 or eap-tls)");
+  BOOST_TEST(
+      refusal(eap) ==
+      "not supported yet: auth with this value, config discarded (expected psk, pubkey, eap-mschapv2, eap-md5, eap-tls or eap-radius)");
   vici::Section aaa;
   aaa.add_section("local").add("auth", "psk").add("aaa_id", "aaa.example");
   BOOST_TEST(refusal(aaa).starts_with("not supported yet: aaa_id without local auth eap-tls"));

@@ -77,7 +77,6 @@ struct Servers {
   std::string log;
 };
 
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(client)

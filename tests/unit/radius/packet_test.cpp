@@ -126,7 +126,9 @@ BOOST_AUTO_TEST_CASE(lengths_that_are_wrong_are_refused) {
 BOOST_AUTO_TEST_CASE(eap_goes_in_pieces_and_comes_back_whole) {
   Bytes eap(1000);
   for (std::size_t i = 0; i < eap.size(); ++i) eap[i] = static_cast<std::uint8_t>(i * 7);
-  const EapQuestion question{eap, to_bytes(as_bytes("joe")), {1, 2, 3}, {}, {*IpAddress::parse("192.0.2.1"), 4500}, {*IpAddress::parse("198.51.100.1"), 4500}, 9, "rw"};
+  const EapQuestion question{
+      eap, to_bytes(as_bytes("joe")), {1, 2, 3}, {}, {*IpAddress::parse("192.0.2.1"), 4500}, {*IpAddress::parse("198.51.100.1"), 4500}, 9,
+      "rw"};
   const auto octets = encode_request(Code::AccessRequest, 5, access_attributes(question), known(), counting());
   BOOST_TEST_REQUIRE(octets.has_value());
   const auto packet = parse_packet(*octets);
@@ -138,7 +140,8 @@ BOOST_AUTO_TEST_CASE(eap_goes_in_pieces_and_comes_back_whole) {
   BOOST_TEST(packet->text(Type::UserName) == "joe");
   BOOST_TEST(packet->text(Type::CallingStationId) == "198.51.100.1:4500");
   BOOST_TEST(equal(packet->find(Type::State)->value, Bytes{1, 2, 3}));
-  const auto pieces = std::count_if(packet->attributes.begin(), packet->attributes.end(), [](const auto& one) { return one.type == Type::EapMessage; });
+  const auto pieces =
+      std::count_if(packet->attributes.begin(), packet->attributes.end(), [](const auto& one) { return one.type == Type::EapMessage; });
   BOOST_TEST(pieces == 4);
   // larger than a packet may be: said, not sent
   EapQuestion large = question;
@@ -180,10 +183,14 @@ BOOST_AUTO_TEST_CASE(answers_that_contradict_themselves_are_none) {
     std::string_view eap;
     EapAnswer::Kind kind;
   } kCases[] = {
-      {Code::AccessAccept, "03010004", EapAnswer::Kind::Accept},       {Code::AccessAccept, "04010004", EapAnswer::Kind::None},
-      {Code::AccessAccept, "", EapAnswer::Kind::None},                 {Code::AccessAccept, "0101000501", EapAnswer::Kind::None},
-      {Code::AccessChallenge, "0101000501", EapAnswer::Kind::Challenge}, {Code::AccessChallenge, "03010004", EapAnswer::Kind::None},
-      {Code::AccessChallenge, "", EapAnswer::Kind::None},              {Code::AccessReject, "03010004", EapAnswer::Kind::Reject},
+      {Code::AccessAccept, "03010004", EapAnswer::Kind::Accept},
+      {Code::AccessAccept, "04010004", EapAnswer::Kind::None},
+      {Code::AccessAccept, "", EapAnswer::Kind::None},
+      {Code::AccessAccept, "0101000501", EapAnswer::Kind::None},
+      {Code::AccessChallenge, "0101000501", EapAnswer::Kind::Challenge},
+      {Code::AccessChallenge, "03010004", EapAnswer::Kind::None},
+      {Code::AccessChallenge, "", EapAnswer::Kind::None},
+      {Code::AccessReject, "03010004", EapAnswer::Kind::Reject},
       {Code::AccessReject, "", EapAnswer::Kind::Reject},
   };
   for (const auto& one : kCases) {
@@ -198,11 +205,18 @@ BOOST_AUTO_TEST_CASE(answers_that_contradict_themselves_are_none) {
 
 // RFC 2869 5.1: what does not fit in 32 bits
 BOOST_AUTO_TEST_CASE(accounting_counts_beyond_four_gigabytes) {
-  const Session session{"s", "rw", to_bytes(as_bytes("joe")), {*IpAddress::parse("192.0.2.1"), 500}, {*IpAddress::parse("2001:db8::1"), 500}, 3,
-                        {*IpAddress::parse("10.0.0.1"), *IpAddress::parse("fd00::1")}, {{1}}};
+  const Session session{"s",
+                        "rw",
+                        to_bytes(as_bytes("joe")),
+                        {*IpAddress::parse("192.0.2.1"), 500},
+                        {*IpAddress::parse("2001:db8::1"), 500},
+                        3,
+                        {*IpAddress::parse("10.0.0.1"), *IpAddress::parse("fd00::1")},
+                        {{1}}};
   const Traffic traffic{(std::uint64_t{5} << 32) + 7, 11, 13, 17};
   const auto octets = encode_request(
-      Code::AccountingRequest, 1, accounting_attributes(AcctStatus::Stop, session, seconds(1), seconds(60), traffic, TerminateCause::LostCarrier), known());
+      Code::AccountingRequest, 1,
+      accounting_attributes(AcctStatus::Stop, session, seconds(1), seconds(60), traffic, TerminateCause::LostCarrier), known());
   const auto packet = parse_packet(*octets);
   BOOST_TEST_REQUIRE(packet.has_value());
   BOOST_TEST(verify_request(*packet, known(), true).has_value());
@@ -233,7 +247,8 @@ struct Fixture {
     configuration = made;
     dynamic.emplace(configuration);
   }
-  DynamicAuthorization::Outcome ask(Code code, const Attributes& more, bool stamp = true, std::string_view with = "xyzzy5461", std::uint8_t id = 1) {
+  DynamicAuthorization::Outcome ask(Code code, const Attributes& more, bool stamp = true, std::string_view with = "xyzzy5461",
+                                    std::uint8_t id = 1) {
     Attributes attributes = more;
     if (stamp) attributes.add(Type::EventTimestamp, static_cast<std::uint32_t>(kNow.count()));
     return dynamic->receive(from, *encode_request(code, id, attributes, secret(with)), kNow);
@@ -269,7 +284,9 @@ BOOST_FIXTURE_TEST_CASE(a_request_is_carried_out_once, Fixture) {
 }
 
 BOOST_FIXTURE_TEST_CASE(who_may_not_ask_gets_no_answer, Fixture) {
-  const auto silent = [](const DynamicAuthorization::Outcome& outcome) { return !outcome.request && !outcome.response && !outcome.log.empty(); };
+  const auto silent = [](const DynamicAuthorization::Outcome& outcome) {
+    return !outcome.request && !outcome.response && !outcome.log.empty();
+  };
   for (const int age : {301, -301, 1000000}) BOOST_TEST(silent(dynamic->receive(from, disconnect(), kNow + seconds(age))), age);
   Attributes joe;
   joe.add(Type::UserName, std::string_view("joe"));
@@ -291,7 +308,9 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_done_is_refused_with_its_cause, Fixture) 
     BOOST_TEST_REQUIRE(outcome.response.has_value());
     return *parse_packet(*outcome.response)->number(Type::ErrorCause);
   };
-  const auto with = [](Type type, std::string_view text) { return Attributes().add(Type::UserName, std::string_view("joe")).add(type, text); };
+  const auto with = [](Type type, std::string_view text) {
+    return Attributes().add(Type::UserName, std::string_view("joe")).add(type, text);
+  };
   BOOST_TEST(cause(Code::DisconnectRequest, {}) == 402U);
   BOOST_TEST(cause(Code::DisconnectRequest, with(static_cast<Type>(11), "filter")) == 401U);
   BOOST_TEST(cause(Code::DisconnectRequest, with(Type::SessionTimeout, "1234")) == 401U);
