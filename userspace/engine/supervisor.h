@@ -26,7 +26,7 @@ class Supervisor final : public Service {
   struct Adapters {
     std::unique_ptr<model::Kernel> kernel;
     std::unique_ptr<model::Transport> transport;
-    model::OpenPlainSocket open_socket;  // may be empty: there are none
+    model::OpenPlainSocket open_socket = {};  // may be empty: there are none
   };
   struct Options {
     std::function<Result<Adapters>(const std::string& vrf, LogSink log)> open;
