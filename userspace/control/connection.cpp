@@ -191,7 +191,8 @@ Taken hw_offload(ChildDraft& draft, const Values& values) {
   else if (text == "crypto" || text == "yes")  // "yes" is the older word
     draft.ipsec.hw_offload = model::HwOffload::Crypto;
   else
-    return text == "packet" ? unsupported("Linux may send in clear with it; expected no, auto or crypto") : invalid("expected no, auto or crypto");
+    return text == "packet" ? unsupported("Linux may send in clear with it; expected no, auto or crypto")
+                            : invalid("expected no, auto or crypto");
   return {};
 }
 
