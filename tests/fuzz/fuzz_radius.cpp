@@ -22,12 +22,13 @@ class CountingEntropy : public Entropy {
   std::uint8_t next_ = 0;
 };
 
-model::RadiusPtr configuration() {
+// not `known`: the input may hold what was made with the other secret, and gets nowhere with it
+model::RadiusPtr configuration(bool known = true) {
   auto out = std::make_shared<model::Radius>();
   model::RadiusServer& server = out->servers.emplace_back();
   server.name = "fr";
   server.address = *IpAddress::parse("192.0.2.9");
-  server.secret = Secret(as_bytes("xyzzy5461"));
+  server.secret = Secret(as_bytes(known ? "xyzzy5461" : "a secret that the input does not know"));
   server.nas_identifier = "gw";
   return out;
 }
@@ -56,8 +57,9 @@ void parse(ByteView octets) {
 
 void answer(ByteView octets, bool mend) {
   static CountingEntropy entropy;
-  static const model::RadiusPtr kConfiguration = configuration();
-  Client client(kConfiguration, entropy);
+  static const model::RadiusPtr kKnown = configuration(), kUnknown = configuration(false);
+  const model::RadiusPtr& configured = mend ? kKnown : kUnknown;
+  Client client(configured, entropy);
   Client::Effects effects;
   client.ask({Code::AccessRequest, Attributes().add(Type::UserName, std::string_view("joe"))}, TimePoint(), effects);
   Client::Socket socket;
@@ -68,7 +70,7 @@ void answer(ByteView octets, bool mend) {
     socket = sent->socket;
     const auto request = parse_packet(sent->packet);
     if (!mend || octets.empty()) continue;
-    auto made = encode_response(static_cast<Code>(octets[0]), request->id, raw(octets.subspan(1)), kConfiguration->servers[0].secret,
+    auto made = encode_response(static_cast<Code>(octets[0]), request->id, raw(octets.subspan(1)), configured->servers[0].secret,
                                 request->authenticator);
     if (!made) return;
     packet = std::move(*made);
@@ -89,19 +91,20 @@ void answer(ByteView octets, bool mend) {
 
 void ask(ByteView octets, bool mend) {
   constexpr seconds kNow{1700000000};
-  static const model::RadiusPtr kConfiguration = configuration();
-  DynamicAuthorization dynamic(kConfiguration);
+  static const model::RadiusPtr kKnown = configuration(), kUnknown = configuration(false);
+  const model::RadiusPtr& configured = mend ? kKnown : kUnknown;
+  DynamicAuthorization dynamic(configured);
   Bytes packet = to_bytes(octets);
   if (mend) {
     if (octets.empty()) return;
     Attributes attributes = raw(octets.subspan(1));
     attributes.add(Type::EventTimestamp, static_cast<std::uint32_t>(kNow.count()));
     auto made =
-        encode_request((octets[0] & 1) != 0 ? Code::DisconnectRequest : Code::CoaRequest, 1, attributes, kConfiguration->servers[0].secret);
+        encode_request((octets[0] & 1) != 0 ? Code::DisconnectRequest : Code::CoaRequest, 1, attributes, configured->servers[0].secret);
     if (!made) return;
     packet = std::move(*made);
   }
-  const auto outcome = dynamic.receive({kConfiguration->servers[0].address, 40000}, packet, kNow);
+  const auto outcome = dynamic.receive({configured->servers[0].address, 40000}, packet, kNow);
   if (!mend && (outcome.request || outcome.response)) std::abort();
   if (outcome.request && outcome.response) std::abort();
   if (outcome.request && dynamic.answer(std::nullopt).empty()) std::abort();
