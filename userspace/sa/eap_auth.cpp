@@ -331,7 +331,7 @@ model::Explanation IkeSa::auth_abandoned(std::string reason, TimePoint now) cons
   const std::string user = octets.empty() ? remote_id_.to_string() : eap_identity(octets).to_string();
   if (const std::string said = eap_->server ? eap_->server->refusal() : std::string(); !said.empty())
     reason += ", having been told as " + user + " that " + said;
-  model::Explanation why = auth_refusal(Cause::Authentication, std::move(reason), now);
+  model::Explanation why = auth_refusal(eap_->cause.value_or(Cause::Authentication), std::move(reason), now);
   why.vpn = auth_->vpn->name;
   explain_eap(Cause::Authentication, user, why);
   return why;

@@ -58,8 +58,7 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
     if (!known) open_proposals_.push_back(vpn);
     if (!vpn->authentication.uses_certificates()) continue;
     const bool same = std::any_of(open_certificates_.begin(), open_certificates_.end(), [&vpn = vpn](const VpnPtr& other) {
-      return other->local_address == vpn->local_address &&
-             other->authentication.wants_ocsp() == vpn->authentication.wants_ocsp() &&
+      return other->local_address == vpn->local_address && other->authentication.wants_ocsp() == vpn->authentication.wants_ocsp() &&
              hashes_of_authorities(other->authentication) == hashes_of_authorities(vpn->authentication);
     });
     if (!same) open_certificates_.push_back(vpn);
