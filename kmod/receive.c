@@ -110,20 +110,14 @@ static int dissect(const struct sk_buff *skb, const struct xfrm_state *x, u16 fa
 	return svti_flow_dissect(skb, family, fl);
 }
 
-/*
- * 0 and the policy that lets a decrypted packet in, or the reason for which it is not let in.
- */
-static int verdict(struct svti_dev *svti, const struct sk_buff *skb, struct svti_sp **met)
+/* 0 and the policy that lets the flow in, or the reason for which it is not let in. */
+static int judge(struct svti_dev *svti, const struct sec_path *sp, struct flowi *fl, u16 family,
+		 struct svti_sp **met)
 {
-	const struct sec_path *sp = skb_sec_path(skb);
 	const struct svti_domain *dom = svti->dom;
-	u16 family = svti_skb_family(skb);
 	struct svti_sp *policy;
-	struct flowi fl;
 
-	if (!family || dissect(skb, sp->xvec[sp->len - 1], family, &fl))
-		return SVTI_XSTATS_RX_MALFORMED;
-	fl.flowi_oif = READ_ONCE(svti->link);
+	fl->flowi_oif = READ_ONCE(svti->link);
 	svti_count(svti, SVTI_COUNT_RX_LOOKUP);
 
 	/*
@@ -131,19 +125,44 @@ static int verdict(struct svti_dev *svti, const struct sk_buff *skb, struct svti
 	 * refused.
 	 */
 	if (unlikely(READ_ONCE(dom->spd[SVTI_SPD_IN_SUB].count)) &&
-	    svti_spd_lookup(dom, SVTI_SPD_IN_SUB, &fl, family))
+	    svti_spd_lookup(dom, SVTI_SPD_IN_SUB, fl, family))
 		return SVTI_XSTATS_RX_BLOCKED;
 
-	policy = svti_spd_lookup(dom, SVTI_SPD_IN, &fl, family);
+	policy = svti_spd_lookup(dom, SVTI_SPD_IN, fl, family);
 	if (!policy)
 		return SVTI_XSTATS_RX_NO_POLICY;
 	svti_sp_touch(policy);
 	if (policy->pol->action != XFRM_POLICY_ALLOW ||
 	    svti_policy_is_refused(svti, policy->pol))
 		return SVTI_XSTATS_RX_BLOCKED;
-	if (!selectors_fit(sp, &fl, family) || !path_fits(sp, policy->pol, svti->id))
+	if (!selectors_fit(sp, fl, family) || !path_fits(sp, policy->pol, svti->id))
 		return SVTI_XSTATS_RX_TEMPLATE;
 	*met = policy;
+	return 0;
+}
+
+/*
+ * 0 and the policy that lets a decrypted packet in, or the reason for which it is not let in. No
+ * policy where that is one for what an ICMP error is about, which no other packet may profit by.
+ */
+static int verdict(struct svti_dev *svti, const struct sk_buff *skb, struct svti_sp **met)
+{
+	const struct sec_path *sp = skb_sec_path(skb);
+	const struct xfrm_state *x = sp->xvec[sp->len - 1];
+	u16 family = svti_skb_family(skb);
+	struct flowi fl;
+	int reason;
+
+	if (!family || dissect(skb, x, family, &fl))
+		return SVTI_XSTATS_RX_MALFORMED;
+	reason = judge(svti, sp, &fl, family, met);
+	if (likely(reason != SVTI_XSTATS_RX_NO_POLICY && reason != SVTI_XSTATS_RX_TEMPLATE))
+		return reason;
+	/* As the stock path does: a router in between speaks of a flow that may pass. */
+	if (!(x->props.flags & XFRM_STATE_ICMP) || x->props.mode == XFRM_MODE_TRANSPORT ||
+	    svti_flow_dissect_returned(skb, family, &fl) || judge(svti, sp, &fl, family, met))
+		return reason;
+	*met = NULL;
 	return 0;
 }
 
@@ -234,7 +253,8 @@ static noinline int decide(struct sk_buff *skb, const struct xfrm_state *x, int 
 	reason = verdict(svti, skb, &sp);
 	if (reason)
 		return drop(svti, skb, reason);
-	keep(svti, skb, gen, sp);
+	if (sp)
+		keep(svti, skb, gen, sp);
 	return let_in(svti, skb);
 }
 

@@ -70,9 +70,8 @@ static void dissect_transport(const struct sk_buff *skb, int offset, u8 proto, u
 	}
 }
 
-static int dissect4(const struct sk_buff *skb, struct flowi4 *fl4)
+static int dissect4(const struct sk_buff *skb, int offset, struct flowi4 *fl4)
 {
-	int offset = skb_network_offset(skb);
 	struct iphdr hdr, *iph;
 
 	iph = skb_header_pointer(skb, offset, sizeof(hdr), &hdr);
@@ -87,9 +86,8 @@ static int dissect4(const struct sk_buff *skb, struct flowi4 *fl4)
 	return 0;
 }
 
-static int dissect6(const struct sk_buff *skb, struct flowi6 *fl6)
+static int dissect6(const struct sk_buff *skb, int offset, struct flowi6 *fl6)
 {
-	int offset = skb_network_offset(skb);
 	struct ipv6hdr hdr, *iph;
 	__be16 frag = 0;
 	u8 nexthdr;
@@ -120,9 +118,94 @@ static int dissect6(const struct sk_buff *skb, struct flowi6 *fl6)
  */
 int svti_flow_dissect(const struct sk_buff *skb, u16 family, struct flowi *fl)
 {
+	int offset = skb_network_offset(skb);
+
 	memset(fl, 0, sizeof(*fl));
 	fl->flowi_mark = skb->mark;
-	return family == AF_INET ? dissect4(skb, &fl->u.ip4) : dissect6(skb, &fl->u.ip6);
+	return family == AF_INET ? dissect4(skb, offset, &fl->u.ip4) :
+				   dissect6(skb, offset, &fl->u.ip6);
+}
+
+/* Where the packet begins that an ICMP error is about, or a negative number if it is none. */
+static int returned_at(const struct sk_buff *skb, u16 family)
+{
+	int offset = skb_network_offset(skb);
+	struct ipv6hdr hdr6, *ip6h;
+	struct iphdr hdr, *iph;
+	u8 nexthdr, *type, value;
+	__be16 frag = 0;
+
+	if (family == AF_INET) {
+		iph = skb_header_pointer(skb, offset, sizeof(hdr), &hdr);
+		if (!iph || iph->version != 4 || iph->ihl < 5 || ip_is_fragment(iph) ||
+		    iph->protocol != IPPROTO_ICMP)
+			return -EINVAL;
+		offset += iph->ihl * 4;
+		type = skb_header_pointer(skb, offset, sizeof(value), &value);
+		if (!type || (*type != ICMP_DEST_UNREACH && *type != ICMP_TIME_EXCEEDED &&
+			      *type != ICMP_PARAMETERPROB))
+			return -EINVAL;
+		return offset + sizeof(struct icmphdr);
+	}
+
+	ip6h = skb_header_pointer(skb, offset, sizeof(hdr6), &hdr6);
+	if (!ip6h || ip6h->version != 6)
+		return -EINVAL;
+	nexthdr = ip6h->nexthdr;
+	offset = ipv6_skip_exthdr(skb, offset + sizeof(hdr6), &nexthdr, &frag);
+	if (offset < 0 || frag || nexthdr != IPPROTO_ICMPV6)
+		return -EINVAL;
+	type = skb_header_pointer(skb, offset, sizeof(value), &value);
+	if (!type || *type & ICMPV6_INFOMSG_MASK)
+		return -EINVAL;
+	return offset + sizeof(struct icmp6hdr);
+}
+
+/* The flow in the other direction. ICMP types, GRE keys and such are the same both ways. */
+static void turn_round(struct flowi *fl, u16 family)
+{
+	union flowi_uli *uli;
+
+	if (family == AF_INET) {
+		swap(fl->u.ip4.saddr, fl->u.ip4.daddr);
+		uli = &fl->u.ip4.uli;
+	} else {
+		swap(fl->u.ip6.saddr, fl->u.ip6.daddr);
+		uli = &fl->u.ip6.uli;
+	}
+	switch (fl->flowi_proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		swap(uli->ports.sport, uli->ports.dport);
+		break;
+	}
+}
+
+/**
+ * svti_flow_dissect_returned() - describe what an ICMP error is about (RFC 4301 6.2)
+ * @skb: the packet, network header set
+ * @family: AF_INET or AF_INET6
+ * @fl: result: the flow of the packet in it, the other way round, as the peer would answer it
+ *
+ * Return: 0, or -EINVAL if the packet is no ICMP error, or that with too little in it.
+ */
+int svti_flow_dissect_returned(const struct sk_buff *skb, u16 family, struct flowi *fl)
+{
+	int offset = returned_at(skb, family);
+	int err;
+
+	if (offset < 0)
+		return -EINVAL;
+	memset(fl, 0, sizeof(*fl));
+	fl->flowi_mark = skb->mark;
+	err = family == AF_INET ? dissect4(skb, offset, &fl->u.ip4) :
+				  dissect6(skb, offset, &fl->u.ip6);
+	if (!err)
+		turn_round(fl, family);
+	return err;
 }
 
 /**

@@ -8,6 +8,7 @@
 
 int svti_flow_dissect(const struct sk_buff *skb, u16 family, struct flowi *fl);
 int svti_flow_dissect_transport(const struct sk_buff *skb, u16 family, u8 proto, struct flowi *fl);
+int svti_flow_dissect_returned(const struct sk_buff *skb, u16 family, struct flowi *fl);
 bool svti_selector_match(const struct xfrm_selector *sel, const struct flowi *fl, u16 family);
 bool svti_selector_is_wide(const struct xfrm_selector *sel);
 

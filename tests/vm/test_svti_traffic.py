@@ -417,6 +417,60 @@ def test_a_narrower_path_becomes_known_from_icmp(lab):
         a.ping_ok(target, 2, size=1260, more=more)
 
 
+# An ICMP error from `here`, about a packet from `src` to `dst`: type and code, addresses, protocol of that packet.
+FORGE = """
+import socket, struct, sys
+here, there, src, dst, kind, code = sys.argv[1:7]
+def checksum(data):
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xFFFF)
+    return ~(total + (total >> 16)) & 0xFFFF
+inner = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28, 1, 0, 64, 17, 0, socket.inet_aton(src), socket.inet_aton(dst)) + struct.pack(">HHHH", 1111, 2222, 8, 0)
+body = struct.pack(">BBHI", int(kind), int(code), 0, 0) + inner
+body = body[:2] + struct.pack(">H", checksum(body)) + body[4:]
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+s.bind((here, 0))
+s.sendto(body, (there, 0))
+"""
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_icmp_errors_of_a_router_in_between(lab, flag):
+    # Policies cover what is behind b, and not b itself: with the flag `icmp` of the SA its errors about such flows come in, and nothing else of it.
+    ends = Ends(lab)
+    ends.states(more="flag icmp" if flag else "")
+    nets = (("192.168.1.0/24", "192.168.2.0/24"), ("fd01::/64", "fd02::/64"))
+    for near, far in nets:
+        ends.a.ip(policy(near, far, "out", 1, "10.0.0.1", "10.0.0.2"), policy(far, near, "in", 1, "10.0.0.2", "10.0.0.1"))
+        ends.b.ip(policy(near, far, "in", 1, "10.0.0.1", "10.0.0.2"), policy(far, near, "out", 1, "10.0.0.2", "10.0.0.1"))
+        ends.b.ip(policy(near, near, "out", 1, "10.0.0.2", "10.0.0.1"))  # it sends whatever it says
+    ends.b.ip("link add lan type dummy", "link set lan up", "addr add 192.168.2.1/24 dev lan", "addr add fd02::1/64 dev lan nodad")
+    ends.b.forward()
+    for _, far in nets:
+        ends.a.ip(f"route add {far} dev svti1", family="-6" if ":" in far else "")
+    ends.a.ping_ok("192.168.2.1", 2)
+    ends.a.ping_ok("fd02::1", 2)
+    counters = Counters(ends.a, "svti1")
+    for target, said in (("192.168.2.9", "Time to live exceeded"), ("fd02::9", "Time exceeded")):
+        out = ends.a.run(f"ping -c 2 -i 0.2 -W 2 -t 1 {target}", check=False).stdout
+        assert (said in out) == flag, out
+    assert counters.since().get("rx-no-policy", 0) == (0 if flag else 4)
+
+    def errors(src, dst, kind, code):
+        before = counters.since().get("rx-no-policy", 0)
+        ends.b.run(["/usr/bin/python3", "-c", FORGE, "192.168.1.2", "192.168.1.1", src, dst, str(kind), str(code)])
+        return counters.since().get("rx-no-policy", 0) - before
+
+    dropped = 0 if flag else 1
+    assert errors("192.168.1.1", "192.168.2.7", 3, 1) == dropped
+    # what is known of one error is not taken for another: one about a flow that has no policy, in either direction; a redirect; no error at all
+    assert errors("192.168.1.1", "10.9.9.9", 3, 1) == 1
+    assert errors("192.168.2.7", "192.168.1.1", 3, 1) == 1
+    assert errors("192.168.1.1", "192.168.2.7", 5, 1) == 1
+    assert errors("192.168.1.1", "192.168.2.7", 8, 0) == 1
+    assert errors("192.168.1.1", "192.168.2.7", 3, 1) == dropped
+
+
 def test_the_route_to_the_peer_must_not_lead_into_the_tunnel(lab):
     ends = Ends(lab)
     ends.protect()
