@@ -13,10 +13,10 @@ class OpenIked:
     """iked on `host`, with `config`, the text of an iked.conf."""
 
     def __init__(self, host, config, files=None):
-        """`files`: {"certs/gwb.crt": path} are what it finds in /etc/iked."""
+        """`files`: {"certs/gwb.crt": path} are all that it finds in /etc/iked; without them that is what the package has put there."""
         self.host = host
-        self.etc = host.dir / "etc-iked"
-        for folder in ("ca", "certs", "crls", "private", "pubkeys/fqdn"):
+        self.etc = host.dir / "etc-iked" if files else None
+        for folder in ("ca", "certs", "crls", "private", "pubkeys/fqdn") if files else ():
             (self.etc / folder).mkdir(parents=True, exist_ok=True)
         for name, source in (files or {}).items():
             (self.etc / name).write_bytes(source.read_bytes())
@@ -29,8 +29,10 @@ class OpenIked:
     def start(self, passive=True):
         self.host.run("modprobe af_key")
         command = ["/usr/sbin/iked", "-d", "-v", *(["-S"] if passive else []), "-f", self.config, "-s", self.socket]
-        own_etc = f"mount --bind {self.etc} /etc/iked && exec {shlex.join(map(str, command))}"
-        self.process = self.host.popen(["unshare", "--mount", "sh", "-c", own_etc], name="openiked")
+        if self.etc:
+            own_etc = f"mount --bind {self.etc} /etc/iked && exec {shlex.join(map(str, command))}"
+            command = ["unshare", "--mount", "sh", "-c", own_etc]
+        self.process = self.host.popen(command, name="openiked")
         wait_until(self._answers, f"OpenIKED on {self.host.name} answers")
         return self
 
