@@ -283,7 +283,7 @@ void IkeSa::on_signature(std::uint64_t number, Result<crypto::Signature> signatu
 }
 
 void IkeSa::proven(const Proof& proof, TimePoint now, Effects& out) {
-  if (role_ == Role::Initiator && rounds_ && rounds_->ours + rounds_->theirs > 0) return send_round_request(proof, now, out);
+  if (role_ == Role::Initiator && in_further_round()) return send_round_request(proof, now, out);
   if (role_ == Role::Initiator) return send_auth_request(proof, now, out);
   if (auth_round() == AuthRound::Whole && eap_) return answer_with_eap(proof, now, out);
   answer_auth_request(proof, now, out);

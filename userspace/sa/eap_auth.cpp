@@ -74,12 +74,11 @@ const Identity& IkeSa::peer_identity() const { return remote_eap_id_ ? *remote_e
 bool IkeSa::eap_awaits_peer() const { return eap_ && eap_->stage != Stage::Asked && auth_ && auth_->awaited == 0; }
 
 AuthRound IkeSa::auth_round() const {
-  const bool further = rounds_ && rounds_->ours + rounds_->theirs > 0;
-  if (!eap_) return further ? AuthRound::Further : AuthRound::Whole;
+  if (!eap_) return in_further_round() ? AuthRound::Further : AuthRound::Whole;
   switch (eap_->stage) {
     case Stage::Asked:
       if (role_ == Role::Responder) return AuthRound::Whole;
-      return further ? AuthRound::FurtherEap : AuthRound::EapBegins;
+      return in_further_round() ? AuthRound::FurtherEap : AuthRound::EapBegins;
     case Stage::Method:
       return AuthRound::Eap;
     case Stage::Proof:

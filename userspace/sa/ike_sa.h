@@ -402,6 +402,7 @@ class IkeSa {
   bool proof_due(bool ours) const;
   bool another_follows(bool ours) const;
   bool last_round() const { return !another_follows(true) && !another_follows(false); }
+  bool in_further_round() const { return rounds_ && rounds_->ours + rounds_->theirs > 0; }
   bool awaits_round() const { return rounds_ && rounds_->awaits_peer; }
   void add_another_auth(Payloads& payloads) const;
   void learn_another_auth(const Payloads& payloads);

@@ -54,7 +54,7 @@ bool IkeSa::begin_rounds(const VpnPtr& vpn, TimePoint now, Effects& out) {
 // The VPN, with what the round under way asks of each end in place of what the first does.
 VpnPtr IkeSa::vpn_of_round() const {
   if (!rounds_) return vpn_;
-  if (rounds_->ours + rounds_->theirs == 0) return rounds_->whole;
+  if (!in_further_round()) return rounds_->whole;
   auto out = std::make_shared<model::Vpn>(*rounds_->whole);
   const model::Authentication& whole = rounds_->whole->authentication;
   model::Authentication& how = out->authentication;
