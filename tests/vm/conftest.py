@@ -72,6 +72,14 @@ def gateways(lab):
     return Gateways(lab)
 
 
+@pytest.fixture
+def g(gateways):
+    """Gateways with an SVTI each; strongSwan on gwb, unlike svti-iked on gwa, installs no routes into it. Files may have their own."""
+    gateways.svtis()
+    gateways.gwb.route("192.168.0.0/24", dev="svti100")
+    return gateways
+
+
 # --- reporting, and a limit to the time a test may take ---
 
 

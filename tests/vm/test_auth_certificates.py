@@ -4,127 +4,13 @@
     clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (strongSwan, svti100) ─── clientb
 """
 import re
-import subprocess
 
 import pytest
 
-from iked import GCM_ESP, GCM_IKE, Iked, block, wait_clean, wait_tunnel
+from auth import GWA, GWB, Pki, Swanctl, explained, methods, our_vpn, pem_configuration, their_connection, up_and_down
+from iked import Iked, block, wait_tunnel
 from lab import wait_until
 from strongswan import StrongSwan
-
-GWA, GWB = "C=CH, O=Example, CN=gwa", "C=CH, O=Example, CN=gwb"
-SWAN_SUITE = ("aes128gcm16-prfsha256-curve25519", "aes128gcm16")
-
-
-class Pki:
-    """An authority with a certificate for each gateway: five commands."""
-
-    def __init__(self, folder, kind):
-        self.dir = folder
-        self.dir.mkdir(parents=True, exist_ok=True)
-        self.run("ca", "--subject", "C=CH, O=Example, CN=Example CA", "--key", kind, "--out", "ca")
-        for name in ("gwa", "gwb"):
-            self.issue(name, "--key", kind)
-        self.text = self.config("gwa")
-
-    def run(self, *args):
-        done = subprocess.run(["ikectl", "pki", *args], cwd=self.dir, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def issue(self, name, *more):
-        self.run("issue", "--ca", "ca.pem", "--ca-key", "ca.key", "--subject", f"C=CH, O=Example, CN={name}", "--san", f"{name}.example", "--out", name, *more)
-
-    def config(self, name, *more):
-        """The entries of `ike` that carry the certificate, its key and the authority."""
-        text = self.run("config", name, "--certificate", f"{name}.pem", "--key", f"{name}.key", "--ca", "ca.pem", *more)
-        return text.strip().removeprefix("ike\n").removesuffix("..").rstrip()
-
-    def swan_files(self, name="gwb"):
-        return {f"x509/{name}.pem": self.dir / f"{name}.pem", f"private/{name}.key": self.dir / f"{name}.key", "x509ca/ca.pem": self.dir / "ca.pem"}
-
-
-def configuration(*parts):
-    """A whole configuration text. PEM must not be indented."""
-    return "\n".join(["ike", "global-options install-routes true", *parts, ".."]) + "\n"
-
-
-def our_vpn(ike_policy=("local-auth-method certificate", "remote-auth-method certificate"), leaves=(), esp=GCM_ESP, certificate="certificate gwa"):
-    """Lines of the VPN `site` on gwa."""
-    return "\n".join(
-        [
-            block("ike-policy-template ike-site", block("ike-proposal 1", *GCM_IKE)),
-            block("ipsec-policy-template ipsec-site", "start-action none", "close-action none", "dpd-action clear", block("esp-proposal 1", *esp)),
-            block(
-                "vpn site",
-                block("ike-policy", "template ike-site", *ike_policy),
-                block("ipsec-policy", "template ipsec-site"),
-                "local-address 192.0.2.1",
-                "remote-address 198.51.100.1",
-                certificate,
-                "remote-ca-certificate gwa-ca",
-                *leaves,
-                block("security-policy net", "local-ts subnet 192.168.0.0/24", "remote-ts subnet 192.168.99.0/24", "svti-id-in 100", "svti-id-out 100"),
-            ),
-        ]
-    )
-
-
-def their_connection(local, remote, us=("198.51.100.1", "192.168.99.0/24"), peer=("192.0.2.1", "192.168.0.0/24"), secrets=""):
-    """swanctl.conf text; `local` and `remote`: the lines of these sections."""
-    return f"""
-connections {{
-  site {{
-    version = 2
-    local_addrs = {us[0]}
-    remote_addrs = {peer[0]}
-    proposals = {SWAN_SUITE[0]}
-    mobike = no
-    local {{
-      {local}
-    }}
-    remote {{
-      {remote}
-    }}
-    children {{
-      net {{
-        local_ts = {us[1]}
-        remote_ts = {peer[1]}
-        esp_proposals = {SWAN_SUITE[1]}
-        if_id_in = 100
-        if_id_out = 100
-      }}
-    }}
-  }}
-}}
-{secrets}
-"""
-
-
-@pytest.fixture
-def g(gateways):
-    gateways.svtis()
-    gateways.gwb.route("192.168.0.0/24", dev="svti100")
-    return gateways
-
-
-def explained(iked, vpn="site"):
-    """Text of `ikectl explain`."""
-    return iked.ctl("explain", vpn, check=False).stdout
-
-
-def up_and_down(g, iked, swan, initiator):
-    if initiator == "ours":
-        iked.initiate("site", "net")
-    else:
-        swan.initiate("net")
-    wait_tunnel(g.gwa, g.gwb)
-    swan.wait_child("net")
-    g.clienta.ping_ok("192.168.99.2")
-    iked.terminate("site")
-    wait_clean(g.gwa)
-    swan.wait_no_sa()
-
 
 # kind of key; strongSwan's settings; what it says of our AUTH, and the name we give to its
 KINDS = {
@@ -141,7 +27,7 @@ KINDS = {
 def test_auth_every_kind_of_key_both_roles(g, kind):
     settings, of_ours, of_theirs = KINDS[kind]
     pki = Pki(g.gwa.dir / "pki", re.sub("-(pss|method-.*)$", "", kind))
-    iked = Iked(g.gwa, configuration(pki.text, our_vpn())).start()
+    iked = Iked(g.gwa, pem_configuration(pki.text, our_vpn())).start()
     theirs = their_connection(f'auth = pubkey\n certs = gwb.pem\n id = "{GWB}"', f'auth = pubkey\n id = "{GWA}"')
     swan = StrongSwan(g.gwb, theirs, settings, files=pki.swan_files()).start()
     capture = g.capture()
@@ -156,7 +42,7 @@ def test_auth_every_kind_of_key_both_roles(g, kind):
 def test_auth_identities_methods_of_each_end_and_whom_we_are_asked_for(g):
     pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
     psk = block("pre-shared-key k", "id gwb.example", "secret 0seaJ31RfzHNRvUSH0oUYg7znTW0I=")
-    iked = Iked(g.gwa, configuration(pki.text, our_vpn(leaves=("remote-id gwb.example",)))).start()
+    iked = Iked(g.gwa, pem_configuration(pki.text, our_vpn(leaves=("remote-id gwb.example",)))).start()
     # subjectAltNames; strongSwan asks for gwa.example (IDr), which we are without a local-id
     theirs = their_connection("auth = pubkey\n certs = gwb.pem\n id = gwb.example", "auth = pubkey\n id = gwa.example")
     swan = StrongSwan(g.gwb, theirs, files=pki.swan_files()).start()
@@ -168,7 +54,7 @@ def test_auth_identities_methods_of_each_end_and_whom_we_are_asked_for(g):
     swan.wait_no_sa()
     # we with a certificate, strongSwan with a pre-shared key
     mixed = our_vpn(("local-auth-method certificate",), ("local-id gwa.example", "remote-id gwb.example"))
-    iked.load(configuration(pki.text, psk, mixed))
+    iked.load(pem_configuration(pki.text, psk, mixed))
     swan.config.write_text(
         their_connection(
             "auth = psk\n id = gwb.example",
@@ -179,7 +65,7 @@ def test_auth_identities_methods_of_each_end_and_whom_we_are_asked_for(g):
     swan.swanctl("--load-all", "--file", str(swan.config))
     up_and_down(g, iked, swan, "ours")
     # a distinguished name with a wildcard that does not fit is refused, and says so
-    iked.load(configuration(pki.text, our_vpn(leaves=('remote-id "C=CH, O=Elsewhere, CN=*"',))))
+    iked.load(pem_configuration(pki.text, our_vpn(leaves=('remote-id "C=CH, O=Elsewhere, CN=*"',))))
     swan.config.write_text(their_connection(f'auth = pubkey\n certs = gwb.pem\n id = "{GWB}"', "auth = pubkey"))
     swan.swanctl("--load-all", "--file", str(swan.config))
     assert iked.initiate("site", "net", check=False).returncode != 0
@@ -189,7 +75,7 @@ def test_auth_identities_methods_of_each_end_and_whom_we_are_asked_for(g):
 def test_auth_refuses_and_says_why(g):
     pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
     theirs = their_connection(f'auth = pubkey\n certs = gwb.pem\n id = "{GWB}"', f'auth = pubkey\n id = "{GWA}"')
-    iked = Iked(g.gwa, configuration(pki.text, our_vpn())).start()
+    iked = Iked(g.gwa, pem_configuration(pki.text, our_vpn())).start()
     swan = StrongSwan(g.gwb, theirs, files=pki.swan_files()).start()
 
     def refused(*words):
@@ -199,41 +85,26 @@ def test_auth_refuses_and_says_why(g):
 
     # revoked, by a list in the configuration
     pki.run("crl", "gwb.pem", "--ca", "ca.pem", "--ca-key", "ca.key", "--out", "ca.crl")
-    iked.load(configuration(pki.config("gwa", "--crl", "ca.crl"), our_vpn()))
+    iked.load(pem_configuration(pki.config("gwa", "--crl", "ca.crl"), our_vpn()))
     refused("was revoked on")
     # no list, and one is asked for
-    iked.load(configuration(pki.text, our_vpn(("local-auth-method certificate", "remote-auth-method certificate", "revocation strict"))))
+    iked.load(pem_configuration(pki.text, our_vpn((*methods("certificate", "certificate"), "revocation strict"))))
     refused("there is no revocation list of")
     # another authority of the same name, trusted in place of the one that issued the peer's
     other = Pki(g.gwa.dir / "other", "ecdsa-p256")
     own = pki.text[pki.text.index("certificate gwa\n") :]
-    iked.load(configuration(other.text[: other.text.index("certificate gwa\n")], own, our_vpn()))
+    iked.load(pem_configuration(other.text[: other.text.index("certificate gwa\n")], own, our_vpn()))
     refused("Example CA", "certificate")
 
 
 def test_auth_swanctl_drives_certificates(g):
     # swanctl --load-all on both ends, ours from swanctl.conf alone
     pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
-    iked = Iked(g.gwa, configuration()).start()
-    folder = g.gwa.dir / "swanctl"
-    for name, source in pki.swan_files("gwa").items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(source.read_bytes())
-    ours = their_connection(
-        "auth = pubkey\n certs = gwa.pem", f'auth = pubkey\n id = "{GWB}"\n cacerts = ca.pem', ("192.0.2.1", "192.168.0.0/24"), ("198.51.100.1", "192.168.99.0/24")
-    )
-    (folder / "swanctl.conf").write_text(ours)
-    settings = g.gwa.dir / "swanctl-settings.conf"
-    settings.write_text("swanctl { load = random pem pkcs1 pkcs8 x509 openssl }\n")
-
-    def swanctl(*args):
-        env = {"SWANCTL_DIR": str(folder), "STRONGSWAN_CONF": str(settings)}
-        return g.gwa.run(["swanctl", *args, "--uri", f"unix://{iked.socket}"], timeout=90, env=env).stdout
-
+    iked = Iked(g.gwa, pem_configuration()).start()
+    swanctl = Swanctl(g, iked, pki)
     theirs = their_connection(f'auth = pubkey\n certs = gwb.pem\n id = "{GWB}"', f'auth = pubkey\n id = "{GWA}"')
     swan = StrongSwan(g.gwb, theirs, files=pki.swan_files()).start()
-    loaded = swanctl("--load-all")
-    assert "successfully loaded 1 connections" in loaded, loaded
+    swanctl.load("auth = pubkey\n certs = gwa.pem", f'auth = pubkey\n id = "{GWB}"\n cacerts = ca.pem')
     certs = swanctl("--list-certs")
     assert certs.count("has private key") == 1, certs
     assert "initiate completed successfully" in swanctl("--initiate", "--child", "net", "--timeout", "60")
@@ -246,7 +117,7 @@ def test_auth_swanctl_drives_certificates(g):
 
 def test_auth_signer_dies_and_is_started_again(g):
     pki = Pki(g.gwa.dir / "pki", "ed25519")
-    iked = Iked(g.gwa, configuration(pki.text, our_vpn())).start()
+    iked = Iked(g.gwa, pem_configuration(pki.text, our_vpn())).start()
     theirs = their_connection(f'auth = pubkey\n certs = gwb.pem\n id = "{GWB}"', f'auth = pubkey\n id = "{GWA}"')
     swan = StrongSwan(g.gwb, theirs, files=pki.swan_files()).start()
     up_and_down(g, iked, swan, "ours")

@@ -9,11 +9,11 @@ import re
 
 import pytest
 
+from auth import OUR_CERTIFICATE, Pki, explained, our_vpn, pem_configuration
 from iked import Iked, block, esp_sas, wait_clean, wait_tunnel
 from lab import wait_until
 from libreswan import Libreswan, conn
 from openiked import OpenIked, policy
-from test_auth_certificates import Pki, configuration, explained, our_vpn
 
 IDS = ("gwb.example", "gwa.example")
 ID_LEAVES = ("local-id gwa.example", "remote-id gwb.example")
@@ -43,7 +43,7 @@ LIBRESWAN = {
 def test_auth_libreswan(g, kind):
     authby, theirs = LIBRESWAN[kind]
     pki = Pki(g.gwa.dir / "pki", kind.removesuffix("-method-1"))
-    iked = Iked(g.gwa, configuration(pki.text, our_vpn(leaves=ID_LEAVES))).start()
+    iked = Iked(g.gwa, pem_configuration(pki.text, our_vpn(leaves=ID_LEAVES))).start()
     nets = ("leftsubnet=192.168.99.0/24", "rightsubnet=192.168.0.0/24", "leftcert=gwb", "leftsendcert=always", "rightca=%same", "esn=no", "pfs=no")
     pluto = Libreswan(g.gwb, conn("net", *nets, ids=IDS, authby=authby), "")
     pluto.import_certificate("gwb", pki.dir)
@@ -72,7 +72,7 @@ def test_auth_libreswan(g, kind):
 def test_auth_libreswan_revoked_and_of_another_authority(g):
     pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
     pki.run("crl", "gwb.pem", "--ca", "ca.pem", "--ca-key", "ca.key", "--out", "ca.crl")
-    iked = Iked(g.gwa, configuration(pki.config("gwa", "--crl", "ca.crl"), our_vpn(leaves=ID_LEAVES))).start()
+    iked = Iked(g.gwa, pem_configuration(pki.config("gwa", "--crl", "ca.crl"), our_vpn(leaves=ID_LEAVES))).start()
     nets = ("leftsubnet=192.168.99.0/24", "rightsubnet=192.168.0.0/24", "leftcert=gwb", "leftsendcert=always", "esn=no", "pfs=no")
     pluto = Libreswan(g.gwb, conn("net", *nets, ids=IDS, authby="ecdsa", give_up=5), "")
     pluto.import_certificate("gwb", pki.dir)
@@ -84,7 +84,7 @@ def test_auth_libreswan_revoked_and_of_another_authority(g):
     other = Pki(g.gwa.dir / "other", "ecdsa-p256")
     authority = pki.text[: pki.text.index("certificate gwa\n")]
     mine = other.text[other.text.index("certificate gwa\n") :]
-    iked.load(configuration(authority, mine, our_vpn(leaves=ID_LEAVES)))
+    iked.load(pem_configuration(authority, mine, our_vpn(leaves=ID_LEAVES)))
     assert iked.initiate("site", "net", check=False).returncode != 0
     assert "AUTHENTICATION_FAILED" in explained(iked), explained(iked)
     wait_clean(g.gwa)
@@ -110,7 +110,7 @@ def begin(iked):
 def test_auth_openiked(g, kind):
     auth, theirs = OPENIKED[kind]
     pki = Pki(g.gwa.dir / "pki", kind)
-    iked = Iked(g.gwa, configuration(IMPATIENT, pki.text, our_vpn(leaves=ID_LEAVES, esp=ESP))).start()
+    iked = Iked(g.gwa, pem_configuration(IMPATIENT, pki.text, our_vpn(leaves=ID_LEAVES, esp=ESP))).start()
     peer = OpenIked(g.gwb, policy(FLOW, ids=IDS, child=CHILD, auth=auth), iked_files(pki)).start()
     for begins in (peer.initiate, lambda: begin(iked)):
         begins()
@@ -129,8 +129,8 @@ def test_auth_openiked_is_the_gateway_of_an_eap_user(g):
     pki = Pki(g.gwa.dir / "pki", "rsa-2048")
     key = block("eap-key joe", "id joe@example.com", 'secret "known to both"')
     leaves = ("local-id joe@example.com", "local-eap-id joe@example.com", "remote-id gwb.example")
-    vpn = our_vpn(("local-auth-method eap-mschapv2", "remote-auth-method certificate"), leaves, ESP, "")
-    iked = Iked(g.gwa, configuration(IMPATIENT, pki.text, key, vpn)).start()
+    vpn = our_vpn(("local-auth-method eap-mschapv2", "remote-auth-method certificate"), leaves, ESP, OUR_CERTIFICATE[1:])
+    iked = Iked(g.gwa, pem_configuration(IMPATIENT, pki.text, key, vpn)).start()
     users = 'user "joe@example.com" "known to both"\n'
     peer = OpenIked(g.gwb, users + policy(FLOW, ids=(IDS[0], "joe@example.com"), child=CHILD, auth='eap "mschap-v2"', mode="passive"), iked_files(pki)).start()
     begin(iked)

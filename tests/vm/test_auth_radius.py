@@ -7,11 +7,11 @@ import time
 
 import pytest
 
+from auth import GWA, Pki, explained, pem_configuration
 from freeradius import FreeRadius, ask_nas
 from iked import GCM_ESP, GCM_IKE, Iked, block, entries, wait_clean
 from lab import wait_until
 from strongswan import StrongSwan
-from test_auth_certificates import GWA, Pki, configuration, explained
 
 SECRET = "testing123"
 PASSWORD = "clientPass"
@@ -32,7 +32,7 @@ gwb.example
 
 def our_config(pki, *radius, own="certificate"):
     """The gateway, which proves itself by its certificate."""
-    return configuration(
+    return pem_configuration(
         pki.text,
         block("ike-policy-template t", block("ike-proposal 1", *GCM_IKE), f"local-auth-method {own}", "remote-auth-method eap-radius"),
         block("ipsec-policy-template t", "start-action none", "close-action none", "dpd-action clear", block("esp-proposal 1", *GCM_ESP)),

@@ -10,22 +10,13 @@ import re
 import socket
 import subprocess
 
-import pytest
-
+from auth import GWA, GWB, Pki, explained, methods, our_vpn, pem_configuration, their_connection
 from iked import Iked, block, wait_clean, wait_tunnel
 from lab import wait_until
 from strongswan import StrongSwan
-from test_auth_certificates import GWA, GWB, Pki, configuration, explained, our_vpn, their_connection
 
 SERVER = "192.0.2.254"  # wan, as gwa sees it
-METHODS = ("local-auth-method certificate", "remote-auth-method certificate")
-
-
-@pytest.fixture
-def g(gateways):
-    gateways.svtis()
-    gateways.gwb.route("192.168.0.0/24", dev="svti100")
-    return gateways
+METHODS = methods("certificate", "certificate")
 
 
 def told(text, *leaves, name="gwa"):
@@ -136,11 +127,11 @@ def test_auth_revoked_by_lists_of_the_configuration_and_of_the_web(g):
     serial = serial_of(pki, "gwb")
     crl(pki, "gwb.pem")
     files = web(g, pki.dir)
-    iked = Iked(g.gwa, configuration(pki.config("gwa", "--crl", "ca.crl"), our_vpn())).start()
+    iked = Iked(g.gwa, pem_configuration(pki.config("gwa", "--crl", "ca.crl"), our_vpn())).start()
     swan = swan_of(g, pki)
     refused(iked, swan, "was revoked on", f"serial {serial}", "the revocation list")
     # from the web, in PEM and in DER
-    iked.load(configuration(told(pki.text, f"crl-uri http://{SERVER}:8080/ca.crl"), our_vpn()))
+    iked.load(pem_configuration(told(pki.text, f"crl-uri http://{SERVER}:8080/ca.crl"), our_vpn()))
     refused(iked, swan, "was revoked on", f"serial {serial}", "Example CA")
     assert files.output().count("GET /ca.crl") == 1, files.output()
     refused(iked, swan, "was revoked on")
@@ -148,7 +139,7 @@ def test_auth_revoked_by_lists_of_the_configuration_and_of_the_web(g):
     state = iked.ctl("show", "state").stdout
     assert f"http://{SERVER}:8080/ca.crl" in state and "next-update" in state and re.search(r"revoked 1\b", state), state
     subprocess.run(["openssl", "crl", "-in", pki.dir / "ca.crl", "-outform", "DER", "-out", pki.dir / "ca.der"], check=True)
-    iked.load(configuration(told(pki.text, f"crl-uri http://{SERVER}:8080/ca.der"), our_vpn()))
+    iked.load(pem_configuration(told(pki.text, f"crl-uri http://{SERVER}:8080/ca.der"), our_vpn()))
     refused(iked, swan, "was revoked on")
     assert files.output().count("GET /ca.der") == 1, files.output()
 
@@ -159,14 +150,14 @@ def test_auth_revoked_by_a_directory_and_by_an_ocsp_responder(g):
     crl(pki, "gwb.pem")
     # from a directory: the authority's own entry, as in the guide
     ldap = directory(g, pki)
-    iked = Iked(g.gwa, configuration(told(pki.text, f"crl-uri ldap://{SERVER}"), our_vpn())).start()
+    iked = Iked(g.gwa, pem_configuration(told(pki.text, f"crl-uri ldap://{SERVER}"), our_vpn())).start()
     swan = swan_of(g, pki)
     refused(iked, swan, "was revoked on", f"serial {serial}")
     assert re.search("SRCH base=.cn=example ca,o=example,c=ch", ldap.output(), re.IGNORECASE), ldap.output()
     # by a responder
     iked.swanctl("--flush-certs")
     ocsp = responder(g, pki, revoked=("gwb",))
-    iked.load(configuration(told(pki.text, f"ocsp-uri http://{SERVER}:8888/"), our_vpn()))
+    iked.load(pem_configuration(told(pki.text, f"ocsp-uri http://{SERVER}:8888/"), our_vpn()))
     refused(iked, swan, "was revoked on", f"serial {serial}", "says the OCSP responder")
     # by the one that its certificate names, which then finds nothing wrong
     ocsp.stop()
@@ -174,7 +165,7 @@ def test_auth_revoked_by_a_directory_and_by_an_ocsp_responder(g):
     responder(g, pki, port=8889)
     swan.stop()
     swan = swan_of(g, pki)
-    iked.load(configuration(pki.text, revocation("strict")))
+    iked.load(pem_configuration(pki.text, revocation("strict")))
     accepted(g, iked, swan)
 
 
@@ -186,17 +177,17 @@ def test_auth_revocation_policy_and_a_dead_server(g):
     text = our_vpn((*METHODS, "revocation ifuri"))
     other = text[text.index("vpn site") :].replace("vpn site", "vpn other").replace("198.51.100.1", "198.51.100.2").replace("192.168.99.0/24", "192.168.98.0/24")
     other = re.sub(r".*(auth-method|revocation|certificate ).*\n|.*remote-ca-certificate.*\n", "", other).replace("local-address", "remote-id other.example\n    local-address")
-    iked = Iked(g.gwa, configuration(pki.text, psk, revocation("ifuri"), other)).start()
+    iked = Iked(g.gwa, pem_configuration(pki.text, psk, revocation("ifuri"), other)).start()
     swan = swan_of(g, pki)
     # its certificate names nobody, and nobody is configured
     accepted(g, iked, swan)
-    iked.load(configuration(pki.text, revocation("strict")))
+    iked.load(pem_configuration(pki.text, revocation("strict")))
     refused(iked, swan, "is not known", "there is no revocation list of")
     # now it names a server, that is dead
     swan.stop()
     pki.issue("gwb", "--key", "ecdsa-p256", "--crl-uri", f"http://{SERVER}:8081/ca.crl", "--force")
     swan = swan_of(g, pki)
-    iked.load(configuration(pki.text, psk, revocation("ifuri"), other))
+    iked.load(pem_configuration(pki.text, psk, revocation("ifuri"), other))
     g.gwb.ip("addr add 198.51.100.2/24 dev wan0")
     second = their_connection("auth = psk\n id = other.example", "auth = psk", us=("198.51.100.2", "192.168.98.0/24"))
     second = second.replace("site {", "other {").replace(" net {", " net2 {") + "secrets {\n ike-x {\n  id-1 = other.example\n  secret = 0seaJ31RfzHNRvUSH0oUYg7znTW0I=\n }\n}\n"
@@ -211,7 +202,7 @@ def test_auth_revocation_policy_and_a_dead_server(g):
     assert "imed out" in explained(iked) or "no answer within" in explained(iked), explained(iked)
     iked.terminate("other")
     # relaxed: nothing is known against it. The server is left alone now, so nobody waits.
-    iked.load(configuration(pki.text, our_vpn()))
+    iked.load(pem_configuration(pki.text, our_vpn()))
     accepted(g, iked, swan)
     assert server.output().count("taken") == 1, server.output()
     assert "last-failure" in iked.ctl("show", "state").stdout
@@ -219,7 +210,7 @@ def test_auth_revocation_policy_and_a_dead_server(g):
     swan.stop()
     pki.issue("gwb", "--key", "ecdsa-p256", "--crl-uri", "http://127.0.0.1:8081/ca.crl", "--force")
     swan = swan_of(g, pki)
-    iked.load(configuration(pki.text, revocation("strict")))
+    iked.load(pem_configuration(pki.text, revocation("strict")))
     refused(iked, swan, "leads to an address of this host")
 
 
@@ -228,15 +219,15 @@ def test_auth_revocation_list_outlives_daemon_and_server(g):
     crl(pki)
     files = web(g, pki.dir)
     pki.issue("gwb", "--key", "ecdsa-p256", "--crl-uri", f"http://{SERVER}:8080/ca.crl", "--force")
-    iked = Iked(g.gwa, configuration(pki.text, revocation("strict"))).start()
+    iked = Iked(g.gwa, pem_configuration(pki.text, revocation("strict"))).start()
     swan = swan_of(g, pki)
     # CVE-2022-40617: an authority that is not trusted sends us nowhere
     other = Pki(g.gwa.dir / "other", "ecdsa-p256")
     own = pki.text[pki.text.index("certificate gwa\n") :]
-    iked.load(configuration(other.text[: other.text.index("certificate gwa\n")], own, revocation("strict")))
+    iked.load(pem_configuration(other.text[: other.text.index("certificate gwa\n")], own, revocation("strict")))
     refused(iked, swan, "neither trusted nor among")
     assert "GET" not in files.output(), files.output()
-    iked.load(configuration(pki.text, revocation("strict")))
+    iked.load(pem_configuration(pki.text, revocation("strict")))
     accepted(g, iked, swan)
     assert files.output().count("GET /ca.crl") == 1, files.output()
     files.stop()
@@ -259,11 +250,11 @@ def test_auth_ocsp_stapled_in_ike(g):
     ocsp = responder(g, pki)
     g.wan.ip("addr add 203.0.113.1/32 dev lo")
     # gwa knows no responder: it takes what the peer brings along, or refuses it
-    iked = Iked(g.gwa, configuration(pki.text, revocation("strict"))).start()
+    iked = Iked(g.gwa, pem_configuration(pki.text, revocation("strict"))).start()
     text = told(pki.config("gwb"), "ocsp-uri http://203.0.113.1:8888/", name="gwb")
     theirs = our_vpn(METHODS).replace("192.0.2.1", "X").replace("198.51.100.1", "192.0.2.1").replace("X", "198.51.100.1")
     theirs = theirs.replace("192.168.0.0/24", "X").replace("192.168.99.0/24", "192.168.0.0/24").replace("X", "192.168.99.0/24").replace("certificate gwa", "certificate gwb").replace("gwa-ca", "gwb-ca")
-    peer = Iked(g.gwb, configuration(text, theirs)).start()
+    peer = Iked(g.gwb, pem_configuration(text, theirs)).start()
 
     def up(who):
         who.initiate("site", "net")

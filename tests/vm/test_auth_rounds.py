@@ -5,9 +5,9 @@
 """
 import pytest
 
+from auth import GWA, GWB, Pki, Swanctl, explained, pem_configuration, their_connection, up_and_down
 from iked import Iked
 from strongswan import StrongSwan
-from test_auth_certificates import GWA, GWB, Pki, configuration, explained, their_connection, up_and_down
 
 PLUGINS = "eap-identity eap-mschapv2 md5"
 SECRETS = """
@@ -42,13 +42,8 @@ class Pair:
 
     def __init__(self, g, lefts, rights, password="pass word"):
         self.pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
-        self.g, self.folder = g, g.gwa.dir / "swanctl"
-        for name, source in self.pki.swan_files("gwa").items():
-            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / name).write_bytes(source.read_bytes())
-        self.settings = g.gwa.dir / "swanctl-settings.conf"
-        self.settings.write_text("swanctl { load = random pem pkcs1 pkcs8 x509 openssl }\n")
-        self.iked = Iked(g.gwa, configuration()).start()
+        self.iked = Iked(g.gwa, pem_configuration()).start()
+        self.swanctl = Swanctl(g, self.iked, self.pki)
         self.load(lefts, rights, password)
         theirs = their_connection(
             rounds("local", *rights), rounds("remote", *map(of_peer, [ANY_USER % "gwa" if "eap" in one else one for one in lefts])), secrets=SECRETS % "pass word"
@@ -57,21 +52,7 @@ class Pair:
 
     def load(self, lefts, rights, password="pass word"):
         peers = [ANY_USER % "gwb" if "eap" in one else of_peer(one) for one in rights]
-        ends = ("192.0.2.1", "192.168.0.0/24"), ("198.51.100.1", "192.168.99.0/24")
-        (self.folder / "swanctl.conf").write_text(their_connection(rounds("local", *lefts), rounds("remote", *peers), *ends, secrets=SECRETS % password))
-        loaded = self.swanctl("--load-all")
-        assert "successfully loaded 1 connections" in loaded, loaded
-
-    def swanctl(self, *args):
-        env = {"SWANCTL_DIR": str(self.folder), "STRONGSWAN_CONF": str(self.settings)}
-        return self.g.gwa.run(["swanctl", *args, "--uri", f"unix://{self.iked.socket}"], timeout=90, env=env).stdout
-
-
-@pytest.fixture
-def g(gateways):
-    gateways.svtis()
-    gateways.gwb.route("192.168.0.0/24", dev="svti100")
-    return gateways
+        self.swanctl.load(rounds("local", *lefts), rounds("remote", *peers), SECRETS % password)
 
 
 @pytest.mark.parametrize("more_of", ["ours", "theirs"])

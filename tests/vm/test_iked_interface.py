@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from iked import GCM_ESP, GCM_IKE, Iked, block, configuration, esp_sas, site, wait_tunnel
+from iked import GCM_ESP, GCM_IKE, Iked, block, configuration, site, wait_tunnel
 from lab import wait_until
 
 ALGORITHMS = {"ike": GCM_IKE, "esp": GCM_ESP, "ipsec_policy": ("start-action none", "close-action none", "dpd-action clear")}

@@ -6,7 +6,6 @@
 
 SAs and policies are added as `ip xfrm` makes them, with XFRMA_OFFLOAD_DEV on top, which the ip of Debian 12 cannot say.
 """
-import socket
 import struct
 
 import pytest
