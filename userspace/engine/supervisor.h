@@ -127,7 +127,8 @@ class Supervisor final : public Service {
   model::ConfigurationPtr main_with_overlay_;  // null: made when it is needed
   std::string startup_digest_;
   std::unique_ptr<Trial> trial_;
-  std::unique_ptr<Revocation> revocation_;  // null: no server is asked
+  std::unique_ptr<Revocation> revocation_;     // null: no server is asked
+  std::unique_ptr<CertificateLookup> lookup_;  // likewise
   std::map<std::string, Place> places_;
   Interfaces interfaces_;
   boost::asio::steady_timer retry_timer_;

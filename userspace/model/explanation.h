@@ -46,8 +46,9 @@ enum class Cause : std::uint8_t {
   Signer,            // ours could not be signed
   VirtualAddress,    // none is left in the pools, or none was asked for, or assigned
   NoPpk,             // the postquantum preshared key is missing at an end, or not used where it must be
+  CertificateLookup,  // the peer sent its certificate by hash and URL, and it may not be fetched there, or cannot
 };
-inline constexpr std::array<std::string_view, 29> kCauseNames = {"none",
+inline constexpr std::array<std::string_view, 30> kCauseNames = {"none",
                                                                  "no-route",
                                                                  "no-answer",
                                                                  "cookie",
@@ -75,7 +76,8 @@ inline constexpr std::array<std::string_view, 29> kCauseNames = {"none",
                                                                  "wrong-signature",
                                                                  "signer",
                                                                  "virtual-address",
-                                                                 "no-ppk"};
+                                                                 "no-ppk",
+                                                                 "certificate-lookup"};
 
 enum class Verdict : std::uint8_t {
   Fits,
