@@ -262,7 +262,9 @@ BOOST_AUTO_TEST_CASE(authorities_and_pools) {
   vici::Message published;
   published.add_section("ca").add("cacert", octets(kCertificate)).add("cert_uri_base", "http://ca.example/certs/");
   BOOST_TEST(rig.error("load-authority", published) == "");
-  BOOST_TEST(rig.service.overlay.authorities.at(0)->cert_uri_base == "http://ca.example/certs/");
+  BOOST_TEST(rig.loaded.overlay.apply().has_value());
+  BOOST_TEST_REQUIRE(rig.service.overlay.authorities.size() == 1U);
+  BOOST_TEST(rig.service.overlay.authorities[0]->cert_uri_base == "http://ca.example/certs/");
   vici::Message unknown;
   unknown.add_section("ca").add("colour", "red");
   BOOST_TEST(rig.error("load-authority", unknown) == "unknown option: colour, config discarded");
