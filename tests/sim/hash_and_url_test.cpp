@@ -214,11 +214,21 @@ BOOST_AUTO_TEST_CASE(a_stranger_chooses_the_hash_and_nothing_else) {
   const std::string good = kBase + to_hex(hash);
   std::string upper = good;
   upper.replace(kBase.size(), 2, "AB");
-  const std::vector<wire::CertPayload> bad = {
-      by_url(""), by_url(kBase), by_url(good + "/"), by_url(good + "?x"), by_url(kBase + "../" + to_hex(hash)), by_url(upper),
-      by_url("https://ca.example/certs/" + to_hex(hash)), by_url("file:///certs/" + to_hex(hash)), by_url(good, Bytes(20, 0xac)),
-      by_url(std::string(1, '\0') + good), by_url(good + std::string(1, '\0')), by_url("", Bytes(19, 0xab)), by_url("", {}),
-      by_url(good, hash, kBundle), by_url("http://ca.example/certs/" + std::string(60000, 'a'))};
+  const std::vector<wire::CertPayload> bad = {by_url(""),
+                                              by_url(kBase),
+                                              by_url(good + "/"),
+                                              by_url(good + "?x"),
+                                              by_url(kBase + "../" + to_hex(hash)),
+                                              by_url(upper),
+                                              by_url("https://ca.example/certs/" + to_hex(hash)),
+                                              by_url("file:///certs/" + to_hex(hash)),
+                                              by_url(good, Bytes(20, 0xac)),
+                                              by_url(std::string(1, '\0') + good),
+                                              by_url(good + std::string(1, '\0')),
+                                              by_url("", Bytes(19, 0xab)),
+                                              by_url("", {}),
+                                              by_url(good, hash, kBundle),
+                                              by_url("http://ca.example/certs/" + std::string(60000, 'a'))};
   std::uint16_t port = 1000;
   for (const wire::CertPayload& one : bad) {
     Web pair;

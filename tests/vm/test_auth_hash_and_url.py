@@ -73,6 +73,11 @@ def test_auth_hash_and_url_elsewhere_not_found_and_a_dead_server(g):
     # where it may be, and is not
     iked.load(ours(pki, elsewhere))
     refused(iked, swan, "certificate-lookup", elsewhere + files["gwb"], "404")
+    # where it may be, and what is there leads on: to a directory's own page, with this server
+    (pki.dir / "web" / "other" / files["gwb"]).mkdir(parents=True)
+    iked.swanctl("--flush-certs")
+    refused(iked, swan, "certificate-lookup", elsewhere + files["gwb"], "status 301")
+    assert server.output().count("GET") == 2, server.output()
     # where it may be, and nobody answers
     silent(g, 8081)
     dead = f"http://{SERVER}:8081/"

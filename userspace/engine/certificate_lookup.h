@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Certificates of peers by hash and URL (RFC 7296 3.6), fetched from where the configuration says that an authority publishes them. It is done for
-// strangers: what that costs is bounded here, for each address and for all of them. One thread; nobody waits but who asked.
+// Certificates of peers by hash and URL (RFC 7296 3.6), fetched from where the configuration says that an authority publishes them. It is
+// done for strangers: what that costs is bounded here, for each address and for all of them. One thread; nobody waits but who asked.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -38,7 +38,8 @@ class CertificateLookup {
   ~CertificateLookup();
 
   using Done = std::function<void(Result<std::vector<Bytes>>)>;
-  // Calls `done` once, at once or later, within kAskTime, with all of them in order, or with what is wrong with the first that cannot be had.
+  // Calls `done` once, at once or later, within kAskTime, with all of them in order, or with what is wrong with the first that cannot be
+  // had.
   void look_up(const IpAddress& peer, std::vector<sa::CertificateUrl> at, Done done);
 
   // forgets what was fetched, and what failed

@@ -60,7 +60,8 @@ struct Authority {
   std::chrono::sys_seconds not_before, not_after;
   std::vector<Bytes> crls;  // DER, from the configuration
   std::vector<std::string> crl_uris, ocsp_uris;
-  // What it has issued is there, each certificate at this URI with the 40 digits of its SHA-1 hash behind it (RFC 7296 3.6); empty: nowhere.
+  // What it has issued is there, each certificate at this URI with the 40 digits of its SHA-1 hash behind it (RFC 7296 3.6); empty:
+  // nowhere.
   std::string cert_uri_base;
 
   std::string published_at(ByteView sha1) const { return cert_uri_base.empty() ? std::string() : cert_uri_base + to_hex(sha1); }

@@ -60,7 +60,8 @@ bool IkeSa::look_up_certificates(TimePoint now, Effects& out) {
   bool first = true;  // the one that AUTH was made with
   for (const wire::Payload& payload : auth_->payloads) {
     const auto* one = std::get_if<wire::CertPayload>(&payload);
-    if (one == nullptr || (one->encoding != kX509Signature && one->encoding != kHashAndUrl && one->encoding != kHashAndUrlOfBundle)) continue;
+    if (one == nullptr || (one->encoding != kX509Signature && one->encoding != kHashAndUrl && one->encoding != kHashAndUrlOfBundle))
+      continue;
     const bool needed = std::exchange(first, false);
     if (one->encoding == kX509Signature) continue;
     auto place = one->encoding == kHashAndUrl ? place_of(one->data, auth_->vpn->authentication.authorities)

@@ -6,9 +6,10 @@
 //
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
 // each, both roles), authentication.cpp, hash_and_url.cpp, eap_auth.cpp and eap_radius.cpp (who the ends are, for IKE_AUTH),
-// virtual_address.cpp (the Configuration payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on
-// purpose), reauthentication.cpp, rounds.cpp (more rounds of authentication than one), ppk.cpp, intermediate.cpp and followup_ke.cpp (more
-// key exchanges than one), crash_detection.cpp (when one end has lost it), redirect.cpp, resumption.cpp.
+// virtual_address.cpp (the Configuration payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are),
+// mobike.cpp (how they move on purpose), reauthentication.cpp, rounds.cpp (more rounds of authentication than one), ppk.cpp,
+// intermediate.cpp and followup_ke.cpp (more key exchanges than one), crash_detection.cpp (when one end has lost it), redirect.cpp,
+// resumption.cpp.
 #pragma once
 
 #include <deque>

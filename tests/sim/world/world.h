@@ -58,8 +58,8 @@ class Node {
   void crash();
   void restart();
 
-  bool signer_gone = false;     // signatures are refused
-  Bytes staple;                 // what an OCSP responder says about its certificate
+  bool signer_gone = false;  // signatures are refused
+  Bytes staple;              // what an OCSP responder says about its certificate
   // where certificates are to be had by hash and URL; what is not there is not found
   std::map<std::string, Bytes> web;
   std::vector<sa::LookUpCertificates> lookups;  // that it asked for

@@ -54,7 +54,8 @@ struct Fixture {
   sa::CertificateUrl good() const { return place(crypto::sha1({certificate})); }
   Outcome ask(std::vector<sa::CertificateUrl> at, std::string_view peer = "192.0.2.1") const {
     auto out = std::make_shared<std::optional<Result<std::vector<Bytes>>>>();
-    lookup->look_up(IpAddress::parse(peer).value(), std::move(at), [out](Result<std::vector<Bytes>> outcome) { *out = std::move(outcome); });
+    lookup->look_up(IpAddress::parse(peer).value(), std::move(at),
+                    [out](Result<std::vector<Bytes>> outcome) { *out = std::move(outcome); });
     return out;
   }
 };
@@ -136,13 +137,15 @@ BOOST_AUTO_TEST_CASE(a_flood_is_bounded_for_each_address_and_for_all) {
   BOOST_TEST(open(of_one) == CertificateLookup::kMostOfAddress);
   BOOST_TEST(why(of_one.back()).find("at its address") != std::string::npos);
   std::vector<Outcome> of_many;
-  for (std::uint16_t i = 0; i < 200; ++i) of_many.push_back(ask({nowhere(static_cast<std::uint16_t>(1000 + i))}, "198.51.100." + std::to_string(i)));
+  for (std::uint16_t i = 0; i < 200; ++i)
+    of_many.push_back(ask({nowhere(static_cast<std::uint16_t>(1000 + i))}, "198.51.100." + std::to_string(i)));
   BOOST_TEST(open(of_one) + open(of_many) == CertificateLookup::kMostPeers);
   BOOST_TEST(server.asked.size() == CertificateLookup::kMostAtOnce);
   // one /64 of IPv6 is one address
   server.answer_all();
   std::vector<Outcome> of_link;
-  for (std::uint16_t i = 0; i < 20; ++i) of_link.push_back(ask({nowhere(static_cast<std::uint16_t>(2000 + i))}, "2001:db8::" + std::to_string(i)));
+  for (std::uint16_t i = 0; i < 20; ++i)
+    of_link.push_back(ask({nowhere(static_cast<std::uint16_t>(2000 + i))}, "2001:db8::" + std::to_string(i)));
   BOOST_TEST(open(of_link) == CertificateLookup::kMostOfAddress);
   server.answer_all();
   BOOST_TEST(open(of_one) + open(of_many) + open(of_link) == 0U);
