@@ -53,7 +53,13 @@ Supervisor::Supervisor(boost::asio::io_context& loop, Logger& logger, Options op
   const auto log = [this](const LogLine& line) { logger_.write(line); };
   const auto clock = [] { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); };
   revocation_ =
-      std::make_unique<Revocation>(loop_, *options_.fetcher, options_.state_dir.empty() ? "" : options_.state_dir + "/crl", log, clock);
+      std::make_unique<Revocation>(loop_, *options_.fetcher, options_.state_dir.empty() ? "" : options_.state_dir + "/crl", log, clock,
+                                   [this](std::function<void()> work, std::function<void()> done) {
+                                     boost::asio::post(background_, [this, work = std::move(work), done = std::move(done)]() mutable {
+                                       work();
+                                       boost::asio::post(loop_, std::move(done));
+                                     });
+                                   });
   lookup_ = std::make_unique<CertificateLookup>(loop_, *options_.fetcher, log, clock);
 }
 
