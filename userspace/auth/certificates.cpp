@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "crypto/credential.h"
+#include "crypto/prf.h"
 #include "crypto/signature.h"
 
 namespace svti::auth {
@@ -94,6 +95,13 @@ Result<model::Authority> read_authority(std::string name, ByteView text) {
   out.not_before = facts->not_before;
   out.not_after = facts->not_after;
   return out;
+}
+
+Status fits_hash(ByteView octets, ByteView sha1) {
+  if (!equal(crypto::sha1({octets}), sha1)) return peer_error("what is there has another hash");
+  const auto facts = crypto::read_certificate(octets);
+  if (!facts) return peer_error("what is there " + facts.error().message);
+  return {};
 }
 
 model::LocalCertificatePtr choose_certificate(const std::vector<model::LocalCertificatePtr>& candidates, const Identity* id,

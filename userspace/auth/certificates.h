@@ -28,6 +28,9 @@ std::string weakness_of(ByteView certificate);
 // Reads PEM or DER of one certificate of an authority. Errors of Fault::Configuration.
 Result<model::Authority> read_authority(std::string name, ByteView text);
 
+// What was found by `sha1` is a certificate (DER), and that one (RFC 7296 3.6); else why not. Errors of Fault::Peer.
+Status fits_hash(ByteView octets, ByteView sha1);
+
 // The certificate to present: of those that prove `id` (none given: of all) the first that has one of the authorities the peer asked for
 // (`wanted`, 20 octets each) above it, else the first. Null: none proves it.
 model::LocalCertificatePtr choose_certificate(const std::vector<model::LocalCertificatePtr>& candidates, const model::Identity* id,

@@ -47,6 +47,7 @@ void CredentialResolver::read_authority(const Node& node) {
     for (const NodePtr& child : node.children) {
       if (child->schema->name == "crl-uri") authority->crl_uris.push_back(child->text);
       if (child->schema->name == "ocsp-uri") authority->ocsp_uris.push_back(child->text);
+      if (child->schema->name == "cert-uri-base") authority->cert_uri_base = child->text;
     }
     out = std::make_shared<const model::Authority>(std::move(*authority));
   }

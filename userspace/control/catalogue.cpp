@@ -227,6 +227,7 @@ class Catalogue::Credentials {
       made->name = name;
       made->crl_uris = one.crl_uris;
       made->ocsp_uris = one.ocsp_uris;
+      made->cert_uri_base = one.cert_uri_base;
     }
     entry->second = std::make_shared<const model::Authority>(std::move(*made));
     return entry->second;

@@ -224,6 +224,10 @@ Reply load_authority(const Call& call) {
       authority.ocsp_uris = items;
     } else if (entry.name == "cert_uri_base") {
       authority.cert_uri_base = items.empty() ? "" : items.front();
+      if (!authority.cert_uri_base.empty() && !model::is_cert_uri_base(authority.cert_uri_base)) {
+        return failure(fmt::format("invalid value for: cert_uri_base, config discarded ({} is not an http:// URI with a path)",
+                                   printable(authority.cert_uri_base, 200)));
+      }
     } else if (entry.name == "file" || entry.name == "handle" || entry.name == "slot" || entry.name == "module") {
       return failure(fmt::format("not supported yet: {} with this value, config discarded (use cacert)", entry.name));
     } else {

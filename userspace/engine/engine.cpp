@@ -166,6 +166,8 @@ void Engine::perform(sa::Effects effects) {
       perform(std::move(*verify));
     } else if (const auto* staple = std::get_if<sa::Staple>(&effect)) {
       perform(*staple);
+    } else if (auto* lookup = std::get_if<sa::LookUpCertificates>(&effect)) {
+      perform(std::move(*lookup));
     } else if (auto* asked = std::get_if<sa::AskRadius>(&effect)) {
       radius_.ask(std::move(*asked));
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
@@ -257,6 +259,20 @@ void Engine::perform(const sa::Staple& question) {
     if (one->der == about.issuer) about.ocsp_uris = one->ocsp_uris;
   }
   place_.revocation->staple(std::move(about), std::move(done));
+}
+
+void Engine::perform(sa::LookUpCertificates question) {
+  auto done = [this, ticket = question.ticket, alive = std::weak_ptr(alive_)](Result<std::vector<Bytes>> certificates) {
+    if (alive.expired()) return;
+    boost::asio::post(loop_, [this, ticket, alive, certificates = std::move(certificates)]() mutable {
+      if (alive.expired()) return;
+      sa::Effects effects;
+      core_.on_looked_up(ticket, std::move(certificates), now(), effects);
+      perform(std::move(effects));
+    });
+  };
+  if (place_.lookup == nullptr) return done(system_error("nothing can be fetched"));
+  place_.lookup->look_up(question.peer, std::move(question.at), std::move(done));
 }
 
 Radius::Host Engine::radius_host() {

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "crypto/system_entropy.h"
+#include "engine/certificate_lookup.h"
 #include "engine/explanations.h"
 #include "engine/logger.h"
 #include "engine/policy_table.h"
@@ -36,6 +37,7 @@ class Engine final : private model::KernelEvents {
     sa::KeySink key_sink = {};         // told of the keys of each IKE SA
     Revocation* revocation = nullptr;  // outlives the engine; null: no server is asked
     model::OpenPlainSocket open_socket = {};  // for RADIUS; empty: there is none
+    CertificateLookup* lookup = nullptr;      // outlives the engine; null: nothing is fetched
   };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
   Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);
@@ -103,6 +105,7 @@ class Engine final : private model::KernelEvents {
   void perform(sa::Sign question);
   void perform(sa::VerifyCertificate question);
   void perform(const sa::Staple& question);
+  void perform(sa::LookUpCertificates question);
   void verified(const sa::Ticket& ticket, crypto::Verification chain);
   Radius::Host radius_host();
   void submit(PolicyTable::Requests requests, std::uint64_t owner);

@@ -88,10 +88,41 @@ Result<Bytes> read_list_file(const std::string& path) {
   return out;
 }
 
+// room for one more: the oldest goes
+void thin_out(const std::string& cache) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  for (const auto& entry : fs::directory_iterator(cache, error)) {
+    if (entry.path().extension() == ".crl") files.emplace_back(entry.last_write_time(error), entry.path());
+  }
+  if (files.size() < Revocation::kMostFiles) return;
+  fs::remove(std::min_element(files.begin(), files.end())->second, error);
+}
+
 }  // namespace
 
-Revocation::Revocation(boost::asio::io_context& loop, model::Fetcher& fetcher, std::string cache, LogSink log, Clock clock)
-    : loop_(loop), fetcher_(fetcher), cache_(std::move(cache)), log_(std::move(log)), clock_(std::move(clock)) {}
+// What came from a list's place, and whether it could be written.
+struct Revocation::TakenList {
+  Result<crypto::Crl> list = system_error("it was not read");
+  Status written;
+};
+
+Revocation::Revocation(boost::asio::io_context& loop, model::Fetcher& fetcher, std::string cache, LogSink log, Clock clock,
+                       Background background)
+    : loop_(loop),
+      fetcher_(fetcher),
+      cache_(std::move(cache)),
+      log_(std::move(log)),
+      clock_(std::move(clock)),
+      background_(std::move(background)) {
+  if (!background_) {
+    background_ = [](const std::function<void()>& work, const std::function<void()>& done) {
+      work();
+      done();
+    };
+  }
+}
 
 Revocation::~Revocation() = default;
 
@@ -215,7 +246,9 @@ bool Revocation::next_responder(const InquiryPtr& inquiry) {
     fetch_once(
         "ocsp " + uri + " " + std::string(as_text(question.certificate)),
         {uri, request, kMaxResponse, kFetchTime, inquiry->configured.contains(uri)},
-        [this, uri, question, request](Result<Bytes> fetched) { return keep_answer(uri, question, request, std::move(fetched)); },
+        [this, uri, question, request](Result<Bytes> fetched, const Told& judged) {
+          judged(keep_answer(uri, question, request, std::move(fetched)));
+        },
         [this, inquiry, uri](const std::string& wrong) {
           if (!wrong.empty()) inquiry->add_gap(uri, wrong);
           step(inquiry);
@@ -238,7 +271,9 @@ bool Revocation::next_list(const InquiryPtr& inquiry, std::vector<std::string>& 
     }
     fetch_once(
         uri, {uri, {}, kMaxList, kFetchTime, inquiry->configured.contains(uri)},
-        [this, uri, issuer = inquiry->question.issuer](Result<Bytes> fetched) { return keep_list(uri, issuer, std::move(fetched)); },
+        [this, uri, issuer = inquiry->question.issuer](Result<Bytes> fetched, Told judged) {
+          take_list(uri, issuer, std::move(fetched), std::move(judged));
+        },
         [this, inquiry, uri](const std::string& wrong) {
           if (!wrong.empty()) inquiry->add_gap(uri, wrong);
           step(inquiry);
@@ -254,9 +289,11 @@ void Revocation::fetch_once(const std::string& key, model::Fetch what, Take take
   if (waiting.size() > 1) return;
   fetcher_.fetch(std::move(what), [this, key, take = std::move(take), alive = std::weak_ptr(alive_)](Result<Bytes> fetched) {
     if (alive.expired()) return;
-    const std::string wrong = take(std::move(fetched));
-    const auto all = under_way_.extract(key);
-    for (const Told& one : all.mapped()) one(wrong);
+    take(std::move(fetched), [this, key, alive](const std::string& wrong) {
+      if (alive.expired()) return;
+      const auto all = under_way_.extract(key);
+      for (const Told& one : all.mapped()) one(wrong);
+    });
   });
 }
 
@@ -292,27 +329,43 @@ std::string Revocation::keep_answer(const std::string& uri, const Question& ques
   return {};
 }
 
-std::string Revocation::keep_list(const std::string& uri, ByteView issuer, Result<Bytes> fetched) {
+// Reads what came, and writes it where it is kept, in the background.
+void Revocation::take_list(const std::string& uri, Bytes issuer, Result<Bytes> fetched, Told judged) {
+  const auto taken = std::make_shared<TakenList>();
+  auto work = [taken, issuer, fetched = std::move(fetched), held = list_place(uri, issuer).list, now = clock_(), cache = cache_,
+               file = file_of(uri)] {
+    if (!fetched) return void(taken->list = fail(fetched.error()));
+    taken->list = crypto::Crl::read(*fetched);
+    if (const Status right = taken->list ? taken->list->signed_by(issuer) : Status(fail(taken->list.error())); !right) {
+      taken->list = peer_error("what it has " + right.error().message);
+      return;
+    }
+    // a server, or who stands between, cannot bring back what was revoked meanwhile
+    if (held && held->newer_than(*taken->list)) {
+      taken->list = peer_error("what it has is older than what it had before");
+      return;
+    }
+    if (cache.empty() || !current(*taken->list, now)) return;
+    thin_out(cache);
+    taken->written = replace_file(cache, file, as_text(taken->list->der()));
+  };
+  background_(std::move(work), [this, alive = std::weak_ptr(alive_), uri, issuer, taken, judged = std::move(judged)] {
+    if (!alive.expired()) judged(keep_list(uri, issuer, std::move(*taken)));
+  });
+}
+
+std::string Revocation::keep_list(const std::string& uri, ByteView issuer, TakenList taken) {
   Place& place = list_place(uri, issuer);
   const auto failed = [&](std::string why) {
     note_failure(uri, place, std::move(why));
     return place.failure;
   };
-  if (!fetched) return failed(fetched.error().message);
-  const auto list = crypto::Crl::read(*fetched);
-  if (!list) return failed("what it has " + list.error().message);
-  if (const Status right = list->signed_by(issuer); !right) return failed("what it has " + right.error().message);
-  // a server, or who stands between, cannot bring back what was revoked meanwhile
-  if (place.list && place.list->newer_than(*list)) return failed("what it has is older than what it had before");
-  place.list = *list;
+  if (!taken.list) return failed(taken.list.error().message);
+  place.list = std::move(*taken.list);
   place.last_success = clock_();
   place.failure.clear();
-  if (!current(*list, clock_())) return failed("its list is out of date");
-  if (cache_.empty()) return {};
-  thin_out();
-  const Bytes der = list->der();
-  if (const Status kept = replace_file(cache_, file_of(uri), as_text(der)); !kept && log_)
-    log_({Subsystem::Daemon, 1, {}, kept.error().message});
+  if (!current(*place.list, clock_())) return failed("its list is out of date");
+  if (!taken.written && log_) log_({Subsystem::Daemon, 1, {}, taken.written.error().message});
   return {};
 }
 
@@ -335,19 +388,7 @@ Revocation::Place& Revocation::list_place(const std::string& uri, ByteView issue
   return place;
 }
 
-std::string Revocation::file_of(const std::string& uri) const { return RunningFile::digest(uri) + ".crl"; }
-
-// room for one more: the oldest goes
-void Revocation::thin_out() const {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  std::vector<std::pair<fs::file_time_type, fs::path>> files;
-  for (const auto& entry : fs::directory_iterator(cache_, error)) {
-    if (entry.path().extension() == ".crl") files.emplace_back(entry.last_write_time(error), entry.path());
-  }
-  if (files.size() < kMostFiles) return;
-  fs::remove(std::min_element(files.begin(), files.end())->second, error);
-}
+std::string Revocation::file_of(const std::string& uri) { return RunningFile::digest(uri) + ".crl"; }
 
 std::vector<model::RevocationState> Revocation::states(const model::Authority& authority) const {
   std::vector<model::RevocationState> out;

@@ -143,7 +143,7 @@ class Service {
 
   // Sets the counters of one VPN to zero, or with an empty name the global ones of that VRF. `all`: those of all its VPNs too.
   virtual Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) = 0;
-  // Forgets what servers said about certificates: revocation lists, OCSP responses.
+  // Forgets what servers said about certificates: revocation lists, OCSP responses; and peers' certificates that were looked up, always.
   virtual void flush_revocation(bool lists, bool responses) = 0;
 
   // --- what happens; to `sink` until the returned function is called

@@ -50,10 +50,17 @@ Supervisor::Supervisor(boost::asio::io_context& loop, Logger& logger, Options op
       interfaces_(options_.links, [this](const LogLine& line) { logger_.write(line); }),
       retry_timer_(loop) {
   if (options_.fetcher == nullptr) return;
-  revocation_ = std::make_unique<Revocation>(
-      loop_, *options_.fetcher, options_.state_dir.empty() ? "" : options_.state_dir + "/crl",
-      [this](const LogLine& line) { logger_.write(line); },
-      [] { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); });
+  const auto log = [this](const LogLine& line) { logger_.write(line); };
+  const auto clock = [] { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); };
+  revocation_ =
+      std::make_unique<Revocation>(loop_, *options_.fetcher, options_.state_dir.empty() ? "" : options_.state_dir + "/crl", log, clock,
+                                   [this](std::function<void()> work, std::function<void()> done) {
+                                     boost::asio::post(background_, [this, work = std::move(work), done = std::move(done)]() mutable {
+                                       work();
+                                       boost::asio::post(loop_, std::move(done));
+                                     });
+                                   });
+  lookup_ = std::make_unique<CertificateLookup>(loop_, *options_.fetcher, log, clock);
 }
 
 Supervisor::~Supervisor() = default;
@@ -323,7 +330,7 @@ Status Supervisor::open(const std::string& vrf) {
   place.adapters = std::move(*adapters);
   place.engine = std::make_unique<Engine>(loop_, *place.adapters.kernel, *place.adapters.transport, logger_,
                                           Engine::Place{vrf, &ids_, &publish_, options_.signer, &host_secret_, options_.key_sink,
-                                                        revocation_.get(), place.adapters.open_socket});
+                                                        revocation_.get(), place.adapters.open_socket, lookup_.get()});
   if (Status started = place.engine->start(); !started) return started;
   places_.emplace(vrf, std::move(place));
   return {};
@@ -544,6 +551,7 @@ Status Supervisor::reset_counters(const std::string& vrf, const std::string& vpn
 
 void Supervisor::flush_revocation(bool lists, bool responses) {
   if (revocation_) revocation_->flush(lists, responses);
+  if (lookup_) lookup_->flush();
 }
 
 std::function<void()> Supervisor::subscribe_log(LogLevel level, LogSink sink) { return logger_.subscribe(level, std::move(sink)); }

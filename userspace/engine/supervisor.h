@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -127,7 +128,9 @@ class Supervisor final : public Service {
   model::ConfigurationPtr main_with_overlay_;  // null: made when it is needed
   std::string startup_digest_;
   std::unique_ptr<Trial> trial_;
-  std::unique_ptr<Revocation> revocation_;  // null: no server is asked
+  boost::asio::thread_pool background_{1};     // what takes long and touches nothing else
+  std::unique_ptr<Revocation> revocation_;     // null: no server is asked
+  std::unique_ptr<CertificateLookup> lookup_;  // likewise
   std::map<std::string, Place> places_;
   Interfaces interfaces_;
   boost::asio::steady_timer retry_timer_;

@@ -10,11 +10,17 @@
 
 namespace svti::fetch {
 
+namespace {
+
+constexpr unsigned kConfigured = 1, kRedirects = 2;
+
+}  // namespace
+
 Bytes encode(const model::Fetch& request) {
   Writer writer;
   writer.u32(static_cast<std::uint32_t>(request.most_octets));
   writer.u16(static_cast<std::uint16_t>(request.time.count()));
-  writer.u8(request.configured ? 1 : 0);
+  writer.u8(static_cast<std::uint8_t>((request.configured ? kConfigured : 0) | (request.redirects ? kRedirects : 0)));
   writer.u16(static_cast<std::uint16_t>(std::min(request.uri.size(), kMaxUri + 1)));
   writer.bytes(as_bytes(std::string_view(request.uri).substr(0, kMaxUri + 1)));
   writer.bytes(ByteView(request.body).first(std::min(request.body.size(), kMaxBody + 1)));
@@ -26,14 +32,15 @@ Result<model::Fetch> decode_request(ByteView packet) {
   model::Fetch out;
   const auto most = reader.u32();
   const auto time = most ? reader.u16() : Result<std::uint16_t>(fail(most.error()));
-  const auto configured = time ? reader.u8() : Result<std::uint8_t>(fail(time.error()));
-  const auto size = configured ? reader.u16() : Result<std::uint16_t>(fail(configured.error()));
-  if (!size || *size > kMaxUri || *configured > 1) return peer_error("malformed request to fetch something");
+  const auto flags = time ? reader.u8() : Result<std::uint8_t>(fail(time.error()));
+  const auto size = flags ? reader.u16() : Result<std::uint16_t>(fail(flags.error()));
+  if (!size || *size > kMaxUri || *flags > (kConfigured | kRedirects)) return peer_error("malformed request to fetch something");
   const auto uri = reader.take(*size);
   if (!uri || reader.remaining() > kMaxBody) return peer_error("malformed request to fetch something");
   out.most_octets = *most;
   out.time = std::chrono::seconds(*time);
-  out.configured = *configured == 1;
+  out.configured = (*flags & kConfigured) != 0;
+  out.redirects = (*flags & kRedirects) != 0;
   out.uri = std::string(as_text(*uri));
   out.body = to_bytes(reader.take_rest());
   if (out.uri.find('\0') != std::string::npos) return peer_error("malformed request to fetch something");

@@ -200,7 +200,7 @@ Result<Bytes> run(model::Fetch what) {
   set(CURLOPT_URL, job.what.uri.c_str());
   set(CURLOPT_PROTOCOLS_STR, scheme.c_str());
   set(CURLOPT_REDIR_PROTOCOLS_STR, scheme == "https" ? "https" : "http");
-  set(CURLOPT_FOLLOWLOCATION, 1L);
+  set(CURLOPT_FOLLOWLOCATION, job.what.redirects ? 1L : 0L);
   set(CURLOPT_MAXREDIRS, kMostRedirects);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_PROXY, "");
@@ -225,6 +225,9 @@ Result<Bytes> run(model::Fetch what) {
   if (job.too_large) return peer_error("has more than " + std::to_string(job.what.most_octets) + " octets");
   if (job.refused_near) return peer_error("leads to an address of this host or its link, which a certificate may not name");
   if (done != CURLE_OK) return peer_error(why[0] != 0 ? why.data() : curl_easy_strerror(done));
+  long status = 0;
+  if (!job.ldap && curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status / 100 == 3)
+    return peer_error("sends us elsewhere (status " + std::to_string(status) + "), where we do not go");
   if (!job.ldap) return std::move(job.body);
   return list_in_directory_entry(job.body, job.what.uri.find("deltaRevocationList") != std::string::npos);
 }

@@ -68,6 +68,24 @@ bool Authentication::wants_ocsp() const {
          });
 }
 
+bool Authentication::looks_up() const {
+  const auto wanted = [](AuthMethod method, const std::vector<AuthorityPtr>& above) {
+    return method == AuthMethod::Certificate &&
+           std::any_of(above.begin(), above.end(), [](const auto& one) { return !one->cert_uri_base.empty(); });
+  };
+  return wanted(remote, authorities) ||
+         std::any_of(further_remote.begin(), further_remote.end(), [&](const auto& one) { return wanted(one.method, one.authorities); });
+}
+
+bool is_cert_uri_base(std::string_view text) {
+  static constexpr std::string_view kScheme = "http://";
+  static constexpr std::size_t kMost = 1024;  // octets
+  if (!text.starts_with(kScheme) || text.size() > kMost) return false;
+  if (!std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; })) return false;
+  const auto slash = text.find('/', kScheme.size());
+  return slash != std::string_view::npos && slash > kScheme.size();
+}
+
 bool Authentication::operator==(const Authentication& other) const {
   return local == other.local && remote == other.remote && same(certificates, other.certificates) && same(authorities, other.authorities) &&
          revocation == other.revocation && local_eap_id == other.local_eap_id && remote_eap_id == other.remote_eap_id &&

@@ -60,10 +60,16 @@ struct Authority {
   std::chrono::sys_seconds not_before, not_after;
   std::vector<Bytes> crls;  // DER, from the configuration
   std::vector<std::string> crl_uris, ocsp_uris;
+  // What it has issued is there, each certificate at this URI with the 40 digits of its SHA-1 hash behind it (RFC 7296 3.6); empty:
+  // nowhere.
+  std::string cert_uri_base;
 
+  std::string published_at(ByteView sha1) const { return cert_uri_base.empty() ? std::string() : cert_uri_base + to_hex(sha1); }
   bool operator==(const Authority&) const = default;
 };
 using AuthorityPtr = std::shared_ptr<const Authority>;
+// Of http, and with a path: what is put behind it may not become part of the host's name.
+bool is_cert_uri_base(std::string_view text);
 
 // What one end proves after its first round of authentication (RFC 4739).
 struct FurtherRound {
@@ -95,6 +101,7 @@ struct Authentication {
   bool uses_eap_tls() const { return local == AuthMethod::EapTls || remote == AuthMethod::EapTls; }  // in it both ends show certificates
   bool uses_certificates() const;  // within AUTH, by either end, in any round
   bool wants_ocsp() const;         // the peer is asked for what an OCSP responder says about its certificate (RFC 4806)
+  bool looks_up() const;           // the peer's certificate may come by hash and URL: an authority has a cert_uri_base
   bool has_several_rounds() const { return !further_local.empty() || !further_remote.empty(); }
   bool operator==(const Authentication& other) const;
 };

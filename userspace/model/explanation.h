@@ -17,37 +17,38 @@ namespace svti::model {
 
 // The first thing that did not fit. As initiator we may know only what the peer notified: the cause then names what that is about.
 enum class Cause : std::uint8_t {
-  None,              // nothing: it succeeded
-  NoRoute,           // there is no way to the peer
-  NoAnswer,          // requests were sent, nothing came back
-  Cookie,            // cookies were asked for without end
-  Limit,             // a limit of dos-protection
-  Version,           // an IKE version that is not supported, or not configured
-  NoVpn,             // no VPN for these addresses
-  IkeProposal,       // no ike-proposal in common
-  KeyExchangeGroup,  // the group asked for was not offered, or is not the one chosen
-  RemoteId,          // the peer is not who remote-id says
-  LocalId,           // the peer asks for an identity that is not ours
-  AuthMethod,        // certificates or EAP against a pre-shared key
-  NoKey,             // no pre-shared-key for these identities
-  WrongKey,          // one there is, and it is not the peer's
-  Authentication,    // the peer refused ours, and does not tell why (RFC 7296 2.21.2)
-  ChildProposal,     // no esp-proposal in common
-  PfsGroup,          // likewise, for want of a key exchange group in common
-  TrafficSelectors,  // no security-policy covers what is asked for
-  Mode,              // transport mode or AH, where it cannot be or the peer does not do it
-  Kernel,            // agreed on, and refused by the kernel
-  Malformed,         // the peer breaks the protocol
-  Refused,           // the peer answered with another error
-  Closed,            // ended by a command or a change of configuration
-  NoCertificate,     // none of ours proves local-id, or the peer sent none
-  Certificate,       // the peer's certificate is not accepted: the reason says why
-  WrongSignature,    // the peer's AUTH was not made with the key of its certificate
-  Signer,            // ours could not be signed
-  VirtualAddress,    // none is left in the pools, or none was asked for, or assigned
-  NoPpk,             // the postquantum preshared key is missing at an end, or not used where it must be
+  None,               // nothing: it succeeded
+  NoRoute,            // there is no way to the peer
+  NoAnswer,           // requests were sent, nothing came back
+  Cookie,             // cookies were asked for without end
+  Limit,              // a limit of dos-protection
+  Version,            // an IKE version that is not supported, or not configured
+  NoVpn,              // no VPN for these addresses
+  IkeProposal,        // no ike-proposal in common
+  KeyExchangeGroup,   // the group asked for was not offered, or is not the one chosen
+  RemoteId,           // the peer is not who remote-id says
+  LocalId,            // the peer asks for an identity that is not ours
+  AuthMethod,         // certificates or EAP against a pre-shared key
+  NoKey,              // no pre-shared-key for these identities
+  WrongKey,           // one there is, and it is not the peer's
+  Authentication,     // the peer refused ours, and does not tell why (RFC 7296 2.21.2)
+  ChildProposal,      // no esp-proposal in common
+  PfsGroup,           // likewise, for want of a key exchange group in common
+  TrafficSelectors,   // no security-policy covers what is asked for
+  Mode,               // transport mode or AH, where it cannot be or the peer does not do it
+  Kernel,             // agreed on, and refused by the kernel
+  Malformed,          // the peer breaks the protocol
+  Refused,            // the peer answered with another error
+  Closed,             // ended by a command or a change of configuration
+  NoCertificate,      // none of ours proves local-id, or the peer sent none
+  Certificate,        // the peer's certificate is not accepted: the reason says why
+  WrongSignature,     // the peer's AUTH was not made with the key of its certificate
+  Signer,             // ours could not be signed
+  VirtualAddress,     // none is left in the pools, or none was asked for, or assigned
+  NoPpk,              // the postquantum preshared key is missing at an end, or not used where it must be
+  CertificateLookup,  // the peer sent its certificate by hash and URL, and it may not be fetched there, or cannot
 };
-inline constexpr std::array<std::string_view, 29> kCauseNames = {"none",
+inline constexpr std::array<std::string_view, 30> kCauseNames = {"none",
                                                                  "no-route",
                                                                  "no-answer",
                                                                  "cookie",
@@ -75,7 +76,8 @@ inline constexpr std::array<std::string_view, 29> kCauseNames = {"none",
                                                                  "wrong-signature",
                                                                  "signer",
                                                                  "virtual-address",
-                                                                 "no-ppk"};
+                                                                 "no-ppk",
+                                                                 "certificate-lookup"};
 
 enum class Verdict : std::uint8_t {
   Fits,

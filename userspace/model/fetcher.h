@@ -20,6 +20,7 @@ struct Fetch {
   std::chrono::seconds time{};  // the whole of it may take
   // The administrator has named the URI, not a certificate: it may lead to this host itself.
   bool configured = false;
+  bool redirects = true;  // are followed; else one is an error
 };
 
 class Fetcher {

@@ -21,11 +21,6 @@ using wire::PayloadType;
 
 namespace {
 
-// RFC 7296 3.6: X.509 Certificate - Signature
-constexpr std::uint8_t kX509Signature = 4;
-constexpr std::uint8_t kCrl = 7;
-constexpr std::uint8_t kHashAndUrl = 12;
-constexpr std::uint8_t kHashAndUrlOfBundle = 13;
 constexpr std::size_t kMaxOfPeer = 8;  // revocation lists, and OCSP responses, of a peer: more are not looked at
 constexpr std::size_t kAuthorityHashSize = 20;
 constexpr std::size_t kMaxAuthorities = 64;     // of a peer's CERTREQs: more are not looked at
@@ -71,7 +66,6 @@ std::vector<Bytes> sent_as(std::uint8_t encoding, const Payloads& payloads, std:
   }
   return out;
 }
-std::vector<Bytes> certificates_of(const Payloads& payloads) { return sent_as(kX509Signature, payloads, payloads.size()); }
 
 }  // namespace
 
@@ -116,6 +110,7 @@ void IkeSa::remember_peer_methods(const Payloads& payloads) {
     for (Reader reader(hashes->data); reader.remaining() >= 2;)
       init_->peer_hashes.push_back(static_cast<crypto::SignatureHash>(*reader.u16()));
   }
+  if (find_notify(payloads, NotifyType::HttpCertLookupSupported) != nullptr) init_->peer_looks_up = true;
   for (const wire::Payload& payload : payloads) {
     const auto* request = std::get_if<wire::CertReqPayload>(&payload);
     // RFC 4806 3.2: which responders it trusts is told, and ours may be another; it is free to look elsewhere then
@@ -126,13 +121,14 @@ void IkeSa::remember_peer_methods(const Payloads& payloads) {
   }
 }
 
-void IkeSa::add_auth_methods(Payloads& payloads, const std::vector<Bytes>& authorities, bool ocsp) {
+void IkeSa::add_auth_methods(Payloads& payloads, const VpnIndex::Certificates& certificates) {
   Writer hashes;
   for (const crypto::SignatureHash hash : crypto::supported_signature_hashes()) hashes.u16(static_cast<std::uint16_t>(hash));
   payloads.push_back(wire::NotifyPayload{NotifyType::SignatureHashAlgorithms, wire::ProtocolId::None, {}, std::move(hashes).take()});
-  if (!authorities.empty()) payloads.push_back(certificate_request(authorities));
+  if (!certificates.authorities.empty()) payloads.push_back(certificate_request(certificates.authorities));
   // RFC 4806 3.1: no hashes: any responder will do that the authority vouches for
-  if (ocsp) payloads.push_back(wire::CertReqPayload{kOcspContent, {}});
+  if (certificates.ocsp) payloads.push_back(wire::CertReqPayload{kOcspContent, {}});
+  if (certificates.lookups) payloads.push_back(wire::NotifyPayload{NotifyType::HttpCertLookupSupported, wire::ProtocolId::None, {}, {}});
 }
 
 wire::CertReqPayload IkeSa::certificate_request(const std::vector<Bytes>& authorities) {
@@ -143,8 +139,8 @@ wire::CertReqPayload IkeSa::certificate_request(const std::vector<Bytes>& author
 
 void IkeSa::add_certificates(Payloads& payloads, const model::LocalCertificate& certificate) const {
   // RFC 7296 3.6: the one that AUTH was made with comes first
-  payloads.push_back(wire::CertPayload{kX509Signature, certificate.der});
-  for (const Bytes& der : certificate.chain) payloads.push_back(wire::CertPayload{kX509Signature, der});
+  payloads.push_back(certificate_payload(certificate.der));
+  for (const Bytes& der : certificate.chain) payloads.push_back(certificate_payload(der));
   if (init_->staple && !init_->staple->empty()) payloads.push_back(wire::CertPayload{kOcspContent, *init_->staple});
 }
 
@@ -342,14 +338,11 @@ void IkeSa::check_shared_key(const wire::AuthPayload& auth, TimePoint now, Effec
 // The cheap checks first, and the signature before anybody is asked about the chain: who has no key that fits costs no more than that.
 void IkeSa::check_signature(const wire::AuthPayload& auth, TimePoint now, Effects& out) {
   const model::Vpn& vpn = *auth_->vpn;
-  std::vector<Bytes> certificates = certificates_of(auth_->payloads);
-  // RFC 7296 3.6: HTTP_CERT_LOOKUP_SUPPORTED was not sent, so there is nothing to look up
-  const bool elsewhere = !sent_as(kHashAndUrl, auth_->payloads, 1).empty() || !sent_as(kHashAndUrlOfBundle, auth_->payloads, 1).empty();
+  if (look_up_certificates(now, out)) return;
+  std::vector<Bytes> certificates = sent_as(kX509Signature, auth_->payloads, auth_->payloads.size());
   if (certificates.empty()) {
     return refuse_peer(
-        Cause::NoCertificate,
-        elsewhere ? "it sent the hash and the URL of its certificate, which is not supported: nothing is fetched for a stranger"
-                  : "it sent no X.509 certificate",
+        Cause::NoCertificate, "it sent no X.509 certificate",
         [&](model::Explanation& why) {
           why.advice = {Side::Theirs, "vpn certificate", "have it send its certificate, whether it is asked for one or not"};
         },
@@ -410,7 +403,7 @@ void IkeSa::on_verified(std::uint64_t number, crypto::Verification chain, TimePo
     return refuse_peer(
         Cause::Certificate, chain.error().message,
         [&](model::Explanation& why) {
-          const std::vector<Bytes> certificates = certificates_of(auth_->payloads);
+          const std::vector<Bytes> certificates = sent_as(kX509Signature, auth_->payloads, 1);
           if (const auto facts = crypto::read_certificate(certificates.front()))
             explain_certificate(*auth_->vpn, *facts, remote_id_, Verdict::Fits, Verdict::Fails, why);
           why.advice = certificate_advice(*auth_->vpn, chain.error().defect);

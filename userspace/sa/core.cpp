@@ -600,6 +600,10 @@ void Core::on_stapled(const Ticket& ticket, Bytes response, TimePoint now, Effec
   touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_stapled(ticket.number, std::move(response), now, out); });
 }
 
+void Core::on_looked_up(const Ticket& ticket, Result<std::vector<Bytes>> certificates, TimePoint now, Effects& out) {
+  touch(ticket.ike, now, out, [&](IkeSa& sa) { sa.on_looked_up(ticket.number, std::move(certificates), now, out); });
+}
+
 bool Core::limit_session(std::uint32_t ike, seconds from_now, TimePoint now, Effects& out) {
   if (find(ike) == nullptr) return false;
   touch(ike, now, out, [&](IkeSa& sa) { sa.limit_session(from_now, now); });

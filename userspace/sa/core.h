@@ -68,10 +68,11 @@ class Core {
   void set_key_sink(KeySink sink) { ctx_.key_sink = std::move(sink); }
   void install_failed(std::uint32_t child, const std::string& reason, TimePoint now, Effects& out);
 
-  // the answers to the effects Sign, VerifyCertificate and Staple
+  // the answers to the effects Sign, VerifyCertificate, Staple and LookUpCertificates
   void on_signature(const Ticket& ticket, Result<crypto::Signature> signature, TimePoint now, Effects& out);
   void on_verified(const Ticket& ticket, crypto::Verification chain, TimePoint now, Effects& out);
   void on_stapled(const Ticket& ticket, Bytes response, TimePoint now, Effects& out);
+  void on_looked_up(const Ticket& ticket, Result<std::vector<Bytes>> certificates, TimePoint now, Effects& out);
   // An IKE SA that RADIUS has accepted ends by then, unless sooner for other reasons. False: there is none.
   bool limit_session(std::uint32_t ike, seconds from_now, TimePoint now, Effects& out);
   void on_radius_answer(const Ticket& ticket, radius::EapAnswer answer, TimePoint now, Effects& out);

@@ -118,6 +118,22 @@ struct Staple {
   model::LocalCertificatePtr certificate;
 };
 
+// A certificate that a peer has sent by hash and URL (RFC 7296 3.6).
+struct CertificateUrl {
+  std::string url;  // below the cert-uri-base of an authority of the VPN: the hash is all of it that the peer chose
+  Bytes sha1;       // of the certificate's DER
+
+  bool operator==(const CertificateUrl&) const = default;
+};
+
+// Certificates to be had where the configuration says that they are published. Answered by Core::on_looked_up(), with what
+// auth::fits_hash() accepts, in this order, or with why not.
+struct LookUpCertificates {
+  Ticket ticket;
+  IpAddress peer;  // has shown that it is there: IKE_AUTH came with the keys of IKE_SA_INIT
+  std::vector<CertificateUrl> at;
+};
+
 // EAP of a peer for the RADIUS servers. Answered by Core::on_radius_answer(), once.
 struct AskRadius {
   Ticket ticket;
@@ -125,7 +141,7 @@ struct AskRadius {
 };
 
 using Effect = std::variant<SendDatagram, SendKeepalive, InstallSa, RemoveSa, MoveSa, ClaimPolicies, ReleasePolicies, InstallAddress,
-                            RemoveAddress, Notice, Explained, Sign, VerifyCertificate, Staple, AskRadius, LogLine>;
+                            RemoveAddress, Notice, Explained, Sign, VerifyCertificate, Staple, LookUpCertificates, AskRadius, LogLine>;
 using Effects = std::vector<Effect>;
 
 }  // namespace svti::sa

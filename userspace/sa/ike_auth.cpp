@@ -40,6 +40,8 @@ void IkeSa::send_auth_request(const Proof& proof, TimePoint now, Effects& out) {
   if (proof.certificate) add_certificates(payloads, *proof.certificate);
   if (const auto hashes = hashes_of_authorities(vpn_->authentication); !hashes.empty()) payloads.push_back(certificate_request(hashes));
   if (vpn_->authentication.wants_ocsp()) payloads.push_back(wire::CertReqPayload{kOcspContent, {}});
+  if (vpn_->authentication.looks_up() && !resuming_)
+    payloads.push_back(wire::NotifyPayload{NotifyType::HttpCertLookupSupported, wire::ProtocolId::None, {}, {}});
   if (vpn_->remote_id && !vpn_->remote_id->is_pattern())
     payloads.push_back(wire::IdPayload{PayloadType::IdResponder, vpn_->remote_id->type, vpn_->remote_id->data});
   if (!eap_) payloads.push_back(proof.auth);

@@ -5,10 +5,11 @@
 //                  └──────────────┴────► Deleting ─► (dead)
 //
 // The files: ike_sa.cpp (messages, timers, state), ike_sa_init.cpp, ike_auth.cpp, create_child_sa.cpp, informational.cpp (one exchange
-// each, both roles), authentication.cpp, eap_auth.cpp and eap_radius.cpp (who the ends are, for IKE_AUTH), virtual_address.cpp (the
-// Configuration payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are), mobike.cpp (how they move on
-// purpose), reauthentication.cpp, rounds.cpp (more rounds of authentication than one), ppk.cpp, intermediate.cpp and followup_ke.cpp (more
-// key exchanges than one), crash_detection.cpp (when one end has lost it), redirect.cpp, resumption.cpp.
+// each, both roles), authentication.cpp, hash_and_url.cpp, eap_auth.cpp and eap_radius.cpp (who the ends are, for IKE_AUTH),
+// virtual_address.cpp (the Configuration payload), child_sa.cpp (CHILD SAs and the kernel), endpoints.cpp (where the two ends are),
+// mobike.cpp (how they move on purpose), reauthentication.cpp, rounds.cpp (more rounds of authentication than one), ppk.cpp,
+// intermediate.cpp and followup_ke.cpp (more key exchanges than one), crash_detection.cpp (when one end has lost it), redirect.cpp,
+// resumption.cpp.
 #pragma once
 
 #include <deque>
@@ -88,6 +89,7 @@ class IkeSa {
   void on_signature(std::uint64_t number, Result<crypto::Signature> signature, TimePoint now, Effects& out);
   void on_verified(std::uint64_t number, crypto::Verification chain, TimePoint now, Effects& out);
   void on_stapled(std::uint64_t number, Bytes response, TimePoint now, Effects& out);
+  void on_looked_up(std::uint64_t number, Result<std::vector<Bytes>> certificates, TimePoint now, Effects& out);
   // RFC 5176: the RADIUS server has changed its mind about how long the peer may stay
   void limit_session(seconds from_now, TimePoint now);
   void on_radius_answer(std::uint64_t number, radius::EapAnswer answer, TimePoint now, Effects& out);
@@ -262,6 +264,7 @@ class IkeSa {
     std::vector<crypto::SignatureHash> peer_hashes;  // SIGNATURE_HASH_ALGORITHMS, RFC 7427 4; empty: it does not know RFC 7427
     std::vector<Bytes> peer_authorities;             // CERTREQ: hashes of those it trusts
     bool peer_wants_ocsp = false;                    // CERTREQ of encoding 14, RFC 4806
+    bool peer_looks_up = false;                      // HTTP_CERT_LOOKUP_SUPPORTED: certificates may go by hash and URL
     std::optional<Bytes> staple;                     // for it, once it was asked for; empty: there is none
     std::vector<wire::AuthAnnouncement> peer_takes;  // SUPPORTED_AUTH_METHODS, RFC 9593; empty: it has not said
     bool peer_accepts_childless = false;             // CHILDLESS_IKEV2_SUPPORTED, RFC 6023
@@ -279,6 +282,7 @@ class IkeSa {
     wire::Header request;                    // responder: to be answered
     std::optional<AuthRequest> sent;         // initiator: what was asked for, once the answer is there
     model::LocalCertificatePtr certificate;  // ours, when it is one that proves who we are
+    std::vector<CertificateUrl> looked_up;   // what of the peer's certificates is being fetched, or was
     std::uint64_t awaited = 0;               // number of the question asked; 0: none
     TimePoint give_up_at{};                  // with `awaited`
   };
@@ -370,9 +374,10 @@ class IkeSa {
   Status update_keys(const Secret& shared_secret);
 
   // authentication.cpp
-  static constexpr std::uint8_t kOcspContent = 14;  // CERT encoding, RFC 4806 2.1
+  // CERT encodings, RFC 7296 3.6 and RFC 4806 2.1
+  static constexpr std::uint8_t kX509Signature = 4, kCrl = 7, kHashAndUrl = 12, kHashAndUrlOfBundle = 13, kOcspContent = 14;
   void remember_peer_methods(const Payloads& payloads);
-  static void add_auth_methods(Payloads& payloads, const std::vector<Bytes>& authorities, bool ocsp);
+  static void add_auth_methods(Payloads& payloads, const VpnIndex::Certificates& certificates);
   // auth_announcements.cpp
   void learn_announcements(const Payloads& payloads, Effects& out);
   std::string announced_instead() const;
@@ -380,6 +385,11 @@ class IkeSa {
   static wire::CertReqPayload certificate_request(const std::vector<Bytes>& authorities);
   void add_certificates(Payloads& payloads, const model::LocalCertificate& certificate) const;
   void sign(TimePoint now, Effects& out);
+  // hash_and_url.cpp
+  wire::CertPayload certificate_payload(const Bytes& der) const;
+  // True: the peer's certificates, or some of them, are being fetched, or it is refused.
+  bool look_up_certificates(TimePoint now, Effects& out);
+  void refuse_lookup(std::string reason, model::Advice advice, TimePoint now, Effects& out);
   Ticket await_answer(TimePoint now);
   void on_answer_overdue(TimePoint now, Effects& out);
   using FillIn = std::function<void(model::Explanation&)>;

@@ -67,7 +67,7 @@ void IkeSa::send_init(TimePoint now, Effects& out) {
   payloads.push_back(wire::NoncePayload{init_->nonce_i});
   add_nat_detection(payloads);
   if (ctx_.config->global.fragment_size != 0) payloads.push_back(status(NotifyType::FragmentationSupported, {}));
-  if (vpn_->authentication.uses_certificates()) add_auth_methods(payloads, {}, false);
+  if (vpn_->authentication.uses_certificates()) add_auth_methods(payloads, {});
   if (offers_additional_groups(vpn_->ike.proposals)) payloads.push_back(status(NotifyType::IntermediateExchangeSupported, {}));
   if (offers_ppk()) payloads.push_back(status(NotifyType::UsePpk, {}));
   // RFC 6023 and RFC 4739 ask for these in the response alone. Here they make room for that: no answer is larger than what it answers.
@@ -273,7 +273,7 @@ Status IkeSa::accept_init(const wire::Message& request, const model::Datagram& d
   // Which VPN the peer means is not known yet: what is said fits all that it may be.
   remember_peer_methods(request.payloads);
   if (const auto certificates = ctx_.index.certificates(local_.address, remote_.address); certificates.used)
-    add_auth_methods(payloads, certificates.authorities, certificates.ocsp);
+    add_auth_methods(payloads, certificates);
   // RFC 9242 3.1: in answer to a peer that says so
   init_->intermediate.supported = find_notify(request.payloads, NotifyType::IntermediateExchangeSupported) != nullptr;
   init_->intermediate.groups = additional_groups(choice);

@@ -59,6 +59,7 @@ VpnIndex::VpnIndex(const model::Configuration& configuration) {
     if (!vpn->authentication.uses_certificates()) continue;
     const bool same = std::any_of(open_certificates_.begin(), open_certificates_.end(), [&vpn = vpn](const VpnPtr& other) {
       return other->local_address == vpn->local_address && other->authentication.wants_ocsp() == vpn->authentication.wants_ocsp() &&
+             other->authentication.looks_up() == vpn->authentication.looks_up() &&
              hashes_of_authorities(other->authentication) == hashes_of_authorities(vpn->authentication);
     });
     if (!same) open_certificates_.push_back(vpn);
@@ -125,6 +126,7 @@ VpnIndex::Certificates VpnIndex::certificates(const IpAddress& local, const IpAd
       if (!serves(*vpn, local) || !vpn->authentication.uses_certificates()) continue;
       out.used = true;
       out.ocsp = out.ocsp || vpn->authentication.wants_ocsp();
+      out.lookups = out.lookups || vpn->authentication.looks_up();
       for (const Bytes& hash : hashes_of_authorities(vpn->authentication)) {
         const bool known = std::find(out.authorities.begin(), out.authorities.end(), hash) != out.authorities.end();
         if (!known && out.authorities.size() < kMaxAuthorities) out.authorities.push_back(hash);

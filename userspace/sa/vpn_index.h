@@ -42,6 +42,7 @@ class VpnIndex {
   struct Certificates {
     bool used = false;               // by either end
     bool ocsp = false;               // a peer is asked for OCSP content (RFC 4806)
+    bool lookups = false;            // its certificate may come by hash and URL (RFC 7296 3.6)
     std::vector<Bytes> authorities;  // that peers may come from, as CERTREQ names them; at most kMaxAuthorities
   };
   // how the peers of these VPNs may authenticate themselves (RFC 9593)

@@ -101,6 +101,7 @@ model::ConfigurationPtr configuration(ConfigurationParts parts) {
   auto out = std::make_shared<model::Configuration>();
   out->global = parts.global;
   out->private_keys = std::move(parts.private_keys);
+  out->authorities = std::move(parts.authorities);
   for (model::Vpn& one : parts.vpns) {
     const std::string name = one.name;
     out->vpns.emplace(name, std::make_shared<const model::Vpn>(std::move(one)));

@@ -42,6 +42,7 @@ struct ConfigurationParts {
   std::vector<std::pair<std::string_view, std::string_view>> ppks = {};      // id, secret
   std::vector<std::pair<std::string_view, std::string_view>> eap_keys = {};  // id, secret
   model::RadiusPtr radius = nullptr;
+  std::vector<model::AuthorityPtr> authorities = {};
 };
 model::ConfigurationPtr configuration(ConfigurationParts parts);
 

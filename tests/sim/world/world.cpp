@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "auth/certificates.h"
 #include "sa/message_rules.h"
 
 namespace svti::sim {
@@ -249,6 +250,8 @@ void World::perform(Node& node, Effects effects) {
       answer(node, std::move(*verify));
     } else if (const auto* staple = std::get_if<sa::Staple>(&effect)) {
       answer(node, *staple);
+    } else if (const auto* lookup = std::get_if<sa::LookUpCertificates>(&effect)) {
+      answer(node, *lookup);
     } else if (auto* asked = std::get_if<sa::AskRadius>(&effect)) {
       if (ask_radius) ask_radius(node, std::move(*asked));
     } else if (auto* line = std::get_if<LogLine>(&effect)) {
@@ -277,6 +280,23 @@ void World::answer(Node& node, sa::Sign question) {
 void World::answer(Node& node, const sa::Staple& question) {
   after(answer_after, [&node, ticket = question.ticket] {
     node.act([&](sa::Core& core, TimePoint now, Effects& out) { core.on_stapled(ticket, node.staple, now, out); });
+  });
+}
+
+void World::answer(Node& node, const sa::LookUpCertificates& question) {
+  node.lookups.push_back(question);
+  if (no_lookups) return;
+  std::vector<Bytes> all;
+  Status right;
+  for (const sa::CertificateUrl& one : question.at) {
+    const auto found = node.web.find(one.url);
+    if (right && found == node.web.end()) right = system_error(one.url + ": not found");
+    if (right) right = auth::fits_hash(found->second, one.sha1);
+    if (right) all.push_back(found->second);
+  }
+  const Result<std::vector<Bytes>> outcome = right ? Result<std::vector<Bytes>>(std::move(all)) : fail(right.error());
+  after(answer_after, [&node, ticket = question.ticket, outcome] {
+    node.act([&](sa::Core& core, TimePoint now, Effects& out) { core.on_looked_up(ticket, outcome, now, out); });
   });
 }
 

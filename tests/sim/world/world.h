@@ -58,8 +58,11 @@ class Node {
   void crash();
   void restart();
 
-  bool signer_gone = false;     // signatures are refused
-  Bytes staple;                 // what an OCSP responder says about its certificate
+  bool signer_gone = false;  // signatures are refused
+  Bytes staple;              // what an OCSP responder says about its certificate
+  // where certificates are to be had by hash and URL; what is not there is not found
+  std::map<std::string, Bytes> web;
+  std::vector<sa::LookUpCertificates> lookups;  // that it asked for
   bool forgets_secret = false;  // the next life begins with another secret, as a host does that has lost its state directory
 
   // established IKE SAs, and their CHILD SAs
@@ -119,6 +122,7 @@ class World {
 
   Weather weather;
   std::chrono::sys_seconds wall = std::chrono::sys_days(std::chrono::year(2026) / 11 / 1);  // by which certificates are judged
+  bool no_lookups = false;                                                                  // what is looked up is never answered
   Duration answer_after = milliseconds(1);                                                  // signers and verifiers take so long
   // Sees every datagram before the weather does; true: lost. For tests that lose one particular message.
   std::function<bool(const Node& from, const wire::Header& header, const model::Datagram& datagram)> lose;
@@ -175,6 +179,7 @@ class World {
   void perform(Node& node, sa::Effects effects);
   void answer(Node& node, sa::Sign question);
   void answer(Node& node, const sa::Staple& question);
+  void answer(Node& node, const sa::LookUpCertificates& question);
   void answer(Node& node, sa::VerifyCertificate question);
   void send(Node& from, const model::Datagram& datagram);
   void deliver(Flight& flight);

@@ -208,6 +208,23 @@ BOOST_AUTO_TEST_CASE(certificates_are_looked_at_when_they_are_loaded) {
   BOOST_TEST(!(*vpn_of(*next) == *vpn_of(*again)));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_put_behind_a_cert_uri_base_is_no_part_of_a_hosts_name) {
+  const test::Holder root = test::new_root("CN=root");
+  const auto with = [&](const std::string& base) {
+    return "certificate-authority ca\ncertificate \"" + crypto::to_pem("CERTIFICATE", root.certificate) + "\"\ncert-uri-base " + base +
+           "\n..\n";
+  };
+  const Document document = load(with("http://ca.example:8080/certs/"));
+  BOOST_TEST(document.resolved()->vrfs.at("main").ike->authorities.at(0)->cert_uri_base == "http://ca.example:8080/certs/");
+  BOOST_TEST(model::is_cert_uri_base("http://ca.example:8080/certs/"));
+  const std::string many(1025, 'a');
+  for (const std::string& base : {std::string("http://ca.example"), std::string("http:///certs/"), std::string("https://ca.example/"),
+                                  std::string("ldap://ca.example/"), std::string("http://"), "http://ca.example/" + many}) {
+    BOOST_TEST(!model::is_cert_uri_base(base), base);
+    BOOST_TEST(errors(with(base)).find("cert-uri-base") != std::string::npos, base);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(json_is_that_of_rfc_7951) {
   BOOST_TEST(
       load("global-options dos-protection cookie-threshold always\nglobal-options retransmit-timeout 2.5\n"

@@ -254,6 +254,17 @@ BOOST_AUTO_TEST_CASE(authorities_and_pools) {
   vici::Message elsewhere;
   elsewhere.add_section("ca").add("cacert", octets(kCertificate)).add_list("crl_uris", {"file:///etc/passwd"});
   BOOST_TEST(rig.error("load-authority", elsewhere).find("file:///etc/passwd is not an http:// or ldap:// URI") != std::string::npos);
+  for (const std::string_view base : {"https://ca.example/", "http://ca.example", "http:///certs/", "http://ca.example/a b/"}) {
+    vici::Message pathless;
+    pathless.add_section("ca").add("cacert", octets(kCertificate)).add("cert_uri_base", base);
+    BOOST_TEST(rig.error("load-authority", pathless).find("is not an http:// URI with a path") != std::string::npos, base);
+  }
+  vici::Message published;
+  published.add_section("ca").add("cacert", octets(kCertificate)).add("cert_uri_base", "http://ca.example/certs/");
+  BOOST_TEST(rig.error("load-authority", published) == "");
+  BOOST_TEST(rig.loaded.overlay.apply().has_value());
+  BOOST_TEST_REQUIRE(rig.service.overlay.authorities.size() == 1U);
+  BOOST_TEST(rig.service.overlay.authorities[0]->cert_uri_base == "http://ca.example/certs/");
   vici::Message unknown;
   unknown.add_section("ca").add("colour", "red");
   BOOST_TEST(rig.error("load-authority", unknown) == "unknown option: colour, config discarded");

@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "support/ocsp.h"
 #include "support/pki.h"
@@ -277,6 +278,37 @@ BOOST_AUTO_TEST_CASE(the_state_tells_what_is_held_and_what_failed) {
   BOOST_TEST(states[0].failure.empty());
   BOOST_TEST(states[1].failure == "connection refused");
   BOOST_TEST((states[1].last_failure == kToday));
+}
+
+BOOST_AUTO_TEST_CASE(lists_are_read_and_written_in_the_background_and_then_count) {
+  std::filesystem::create_directories(dir);
+  std::vector<std::pair<std::function<void()>, std::function<void()>>> jobs;
+  revocation = std::make_unique<Revocation>(
+      loop, servers, dir.string(), [](const LogLine&) {}, [this] { return now; },
+      [&](std::function<void()> work, std::function<void()> done) { jobs.emplace_back(std::move(work), std::move(done)); });
+  const Holder one = certificate("one");
+  serve(kList, list({one.certificate}));
+  Finding first{Standing::Good, {}}, second{Standing::Good, {}};
+  revocation->ask({one.certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
+  servers.answer_all();
+  BOOST_TEST_REQUIRE(jobs.size() == 1U);
+  std::thread(jobs[0].first).join();
+  // who asks meanwhile waits for the same
+  revocation->ask({one.certificate, ca.certificate, {}, {}}, [&](Finding found) { second = std::move(found); });
+  BOOST_TEST((first.standing == Standing::Good));
+  jobs[0].second();
+  BOOST_TEST((first.standing == Standing::Revoked));
+  BOOST_TEST((second.standing == Standing::Revoked));
+  BOOST_TEST(servers.times(kList) == 1U);
+  BOOST_TEST(std::distance(std::filesystem::directory_iterator(dir), {}) == 1);
+  // a job that comes back when nobody is there any more
+  now += 25h;
+  revocation->ask({certificate("two").certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
+  servers.answer_all();
+  BOOST_TEST_REQUIRE(jobs.size() == 2U);
+  jobs[1].first();
+  revocation.reset();
+  jobs[1].second();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -18,6 +18,11 @@ BOOST_AUTO_TEST_CASE(a_request_arrives_as_it_was) {
   BOOST_TEST(read->most_octets == 70000U);
   BOOST_TEST((read->time == std::chrono::seconds(6)));
   BOOST_TEST(read->configured);
+  BOOST_TEST(read->redirects);
+  const auto straight = decode_request(encode({what.uri, {}, 1, {}, false, false}));
+  BOOST_TEST_REQUIRE(straight.has_value());
+  BOOST_TEST(!straight->configured);
+  BOOST_TEST(!straight->redirects);
   const Bytes packet = encode(what);
   for (std::size_t size = 0; size < 9 + what.uri.size(); ++size) BOOST_TEST(!decode_request(ByteView(packet).first(size)).has_value());
   BOOST_TEST(!decode_request(encode({std::string(kMaxUri + 1, 'x'), {}, 1, {}, false})).has_value());
