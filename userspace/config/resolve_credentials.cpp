@@ -1,12 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/resolve_credentials.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "auth/certificates.h"
 #include "crypto/credential.h"
 
 namespace svti::config {
+
+namespace {
+
+constexpr std::size_t kMaxPassphrase = 1024;  // octets
+
+// The first line's end is not part of it: editors and echo put one there. Errors name the file and how to mend it.
+Result<Secret> read_passphrase(const std::string& path) {
+  const auto wrong = [&](const std::string& what) { return config_error("file " + path + " " + what); };
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return wrong(std::string("cannot be read: ") + std::strerror(errno));
+  struct stat about {};
+  Secret octets(kMaxPassphrase + 1);
+  const bool known = fstat(file, &about) == 0;
+  const ssize_t got = known && S_ISREG(about.st_mode) ? read(file, octets.mutable_view().data(), octets.size()) : -1;
+  close(file);
+  if (!known || !S_ISREG(about.st_mode)) return wrong("is not a regular file");
+  if (about.st_uid != 0 && about.st_uid != geteuid()) return wrong("does not belong to root: chown root it");
+  if ((about.st_mode & (S_IRWXG | S_IRWXO)) != 0) return wrong("can be read or written by others: chmod 600 it");
+  if (got < 0) return wrong("cannot be read");
+  std::size_t size = static_cast<std::size_t>(got);
+  if (size > kMaxPassphrase) return wrong("has more than " + std::to_string(kMaxPassphrase) + " octets");
+  const std::string_view text = as_text(octets.view().first(size));
+  if (text.ends_with("\r\n")) {
+    size -= 2;
+  } else if (text.ends_with('\n')) {
+    size -= 1;
+  }
+  if (size == 0) return wrong("is empty: it has to hold the passphrase");
+  return octets.slice(0, size);
+}
+
+}  // namespace
 
 CredentialResolver::CredentialResolver(const Node& ike, std::string path, const ResolvedCredentials* before, ResolvedCredentials& resolved,
                                        Findings& findings)
@@ -69,7 +107,27 @@ void CredentialResolver::read_certificate(const Node& node) {
   const Node* key_pem = node.child("private-key");
   auto certificate = auth::read_local_certificate(node.text, as_bytes(pem->text), known_);
   if (!certificate) return findings_.error(pem->line, path_of(node, "certificate"), certificate.error().message);
-  auto key = crypto::parse_private_key(as_bytes(key_pem->text));
+  const Node* file = node.child("private-key-passphrase-file");
+  const bool encrypted = crypto::is_encrypted_key(as_bytes(key_pem->text));
+  if (encrypted && file == nullptr)
+    return findings_.error(key_pem->line, path_of(node, "private-key"), "is encrypted: give private-key-passphrase-file too");
+  if (!encrypted && file != nullptr)
+    return findings_.error(file->line, path_of(node, "private-key-passphrase-file"),
+                           "is for an encrypted private-key, and it is not: leave it out");
+  auto passphrase = encrypted ? read_passphrase(file->text) : Result<Secret>();
+  auto key = !encrypted   ? crypto::parse_private_key(as_bytes(key_pem->text))
+             : passphrase ? crypto::decrypt_private_key(as_bytes(key_pem->text), *passphrase)
+                          : Result<crypto::PrivateKey>(fail(passphrase.error()));
+  if (!key && encrypted) {
+    // Not an error: a file that is gone when the daemon starts must not cost the gateway its other VPNs.
+    const std::string what = "cannot be used: " + std::string(passphrase ? "it " : "") + key.error().message;
+    out.has_findings = true;
+    findings_.warning(key_pem->line, path_of(node, passphrase ? "private-key" : "private-key-passphrase-file"),
+                      passphrase ? what + " (passphrase of file " + file->text + ")" : what);
+    out.certificate = std::make_shared<const model::LocalCertificate>(std::move(*certificate));
+    resolved_.certificates.emplace(&node, out);
+    return;
+  }
   if (!key) return findings_.error(key_pem->line, path_of(node, "private-key"), key.error().message);
   if (key->key_id != certificate->key_id) {
     return findings_.error(key_pem->line, path_of(node, "private-key"),
@@ -101,7 +159,7 @@ void CredentialResolver::fill(model::Configuration& out) const {
   for (const auto& [name, one] : certificates_) {
     if (!one.certificate) continue;
     out.certificates.push_back(one.certificate);
-    out.private_keys.push_back(one.key);
+    if (one.key) out.private_keys.push_back(one.key);
   }
   for (const auto& [name, one] : authorities_) {
     if (one) out.authorities.push_back(one);

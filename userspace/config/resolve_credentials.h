@@ -16,9 +16,9 @@ namespace svti::config {
 // What became of the entries of a tree; the next tree takes over those it shares.
 struct ResolvedCredentials {
   struct Certificate {
-    model::LocalCertificatePtr certificate;  // null: it has errors
-    std::shared_ptr<const model::PrivateKey> key;
-    bool has_findings = false;  // which have to be told each time
+    model::LocalCertificatePtr certificate;        // null: it has errors
+    std::shared_ptr<const model::PrivateKey> key;  // null: it cannot be decrypted
+    bool has_findings = false;                     // which have to be told each time
   };
   std::unordered_map<const Node*, Certificate> certificates;
   std::unordered_map<const Node*, model::AuthorityPtr> authorities;

@@ -4,6 +4,7 @@
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -116,6 +117,39 @@ std::string type_of(const EVP_PKEY* key) {
   }
 }
 
+Result<PrivateKey> described(EVP_PKEY* key) {
+  PrivateKey out;
+  out.type = type_of(key);
+  if (out.type.empty()) return config_error("is a private key of a kind that is not supported: expected rsa, ecdsa, ed25519 or ed448");
+  out.key_id = key_id_of(key);
+  const Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> pkcs8(EVP_PKEY2PKCS8(key));
+  if (!pkcs8) return config_error("is a private key that cannot be written as PKCS#8");
+  unsigned char* der = nullptr;
+  const int size = i2d_PKCS8_PRIV_KEY_INFO(pkcs8.get(), &der);
+  if (size < 0) throw std::bad_alloc();
+  out.der = Secret(ByteView(der, static_cast<std::size_t>(size)));
+  OPENSSL_clear_free(der, static_cast<std::size_t>(size));
+  return out;
+}
+
+// Of PBKDF2 in the parameters of PBES2; 0: none that can be read, or another function (OpenSSL bounds the memory of scrypt)
+long rounds_of(const ASN1_STRING* parameters) {
+  const unsigned char* at = ASN1_STRING_get0_data(parameters);
+  const Owned<PBE2PARAM, PBE2PARAM_free> outer(d2i_PBE2PARAM(nullptr, &at, ASN1_STRING_length(parameters)));
+  if (!outer) return 0;
+  const ASN1_OBJECT* object = nullptr;
+  int kind = 0;
+  const void* value = nullptr;
+  X509_ALGOR_get0(&object, &kind, &value, outer->keyfunc);
+  if (OBJ_obj2nid(object) != NID_id_pbkdf2 || kind != V_ASN1_SEQUENCE) return 0;
+  const auto* inner = static_cast<const ASN1_STRING*>(value);
+  at = ASN1_STRING_get0_data(inner);
+  const Owned<PBKDF2PARAM, PBKDF2PARAM_free> derivation(d2i_PBKDF2PARAM(nullptr, &at, ASN1_STRING_length(inner)));
+  if (!derivation) return 0;
+  const long rounds = ASN1_INTEGER_get(derivation->iter);
+  return rounds < 0 ? std::numeric_limits<long>::max() : rounds;  // more than a long holds
+}
+
 }  // namespace
 
 Result<Certificate> parse_certificate(ByteView octets, CertificateKind kind) {
@@ -160,18 +194,45 @@ Result<PrivateKey> parse_private_key(ByteView octets) {
   if (octets.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) return config_error("is too large");
   const auto key = read<KeyPtr>(octets, PEM_read_bio_PrivateKey, d2i_AutoPrivateKey);
   if (!key) return config_error("is not a private key in DER or PEM, or is encrypted");
-  PrivateKey out;
-  out.type = type_of(key.get());
-  if (out.type.empty()) return config_error("is a private key of a kind that is not supported: expected rsa, ecdsa, ed25519 or ed448");
-  out.key_id = key_id_of(key.get());
-  const Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> pkcs8(EVP_PKEY2PKCS8(key.get()));
-  if (!pkcs8) return config_error("is a private key that cannot be written as PKCS#8");
-  unsigned char* der = nullptr;
-  const int size = i2d_PKCS8_PRIV_KEY_INFO(pkcs8.get(), &der);
-  if (size < 0) throw std::bad_alloc();
-  out.der = Secret(ByteView(der, static_cast<std::size_t>(size)));
-  OPENSSL_clear_free(der, static_cast<std::size_t>(size));
-  return out;
+  return described(key.get());
+}
+
+bool is_encrypted_key(ByteView pem) {
+  const std::string_view text = as_text(pem);
+  return text.find("-----BEGIN ENCRYPTED PRIVATE KEY-----") != std::string_view::npos ||
+         text.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos;
+}
+
+Result<PrivateKey> decrypt_private_key(ByteView pem, const Secret& passphrase) {
+  static constexpr std::string_view kAnew = "encrypt it anew: openssl pkcs8 -topk8 -v2 aes256 -in OLD -out NEW";
+  const ErrorQueue queue;
+  if (pem.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) return config_error("is too large");
+  if (as_text(pem).find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos)
+    return config_error("is encrypted in the way of before PKCS#8, which is weak: " + std::string(kAnew));
+  const Bio bio = reader_of(pem);
+  const Owned<X509_SIG, X509_SIG_free> encrypted(PEM_read_bio_PKCS8(bio.get(), nullptr, no_password, nullptr));
+  if (!encrypted) return config_error("is not an encrypted private key (PKCS#8) that can be read");
+  const X509_ALGOR* algorithm = nullptr;
+  X509_SIG_get0(encrypted.get(), &algorithm, nullptr);
+  const ASN1_OBJECT* object = nullptr;
+  int kind = 0;
+  const void* value = nullptr;
+  X509_ALGOR_get0(&object, &kind, &value, algorithm);
+  if (OBJ_obj2nid(object) != NID_pbes2 || kind != V_ASN1_SEQUENCE) {
+    const char* name = OBJ_nid2sn(OBJ_obj2nid(object));
+    return config_error("is encrypted by " + std::string(name == nullptr ? "an unknown scheme" : name) +
+                        " and not by PBES2: " + std::string(kAnew));
+  }
+  if (const long rounds = rounds_of(static_cast<const ASN1_STRING*>(value)); rounds > kMostKeyRounds) {
+    return config_error("is encrypted with " + std::to_string(rounds) + " rounds of PBKDF2, " + std::to_string(kMostKeyRounds) +
+                        " are the most: " + std::string(kAnew));
+  }
+  const ByteView secret = passphrase.view();
+  const Owned<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(
+      PKCS8_decrypt(encrypted.get(), reinterpret_cast<const char*>(secret.data()), static_cast<int>(secret.size())));
+  const KeyPtr key(info ? EVP_PKCS82PKEY(info.get()) : nullptr);
+  if (!key) return config_error("cannot be decrypted: the passphrase is wrong, or the cipher is not supported");
+  return described(key.get());
 }
 
 }  // namespace svti::crypto

@@ -40,4 +40,12 @@ struct PrivateKey {
 // DER (PKCS#1, SEC 1, PKCS#8) or PEM, not encrypted.
 Result<PrivateKey> parse_private_key(ByteView octets);
 
+// PEM that says of itself that it is encrypted, in PKCS#8 or as before it
+bool is_encrypted_key(ByteView pem);
+// More rounds of PBKDF2 are refused: they would hold up the daemon.
+inline constexpr long kMostKeyRounds = 4'000'000;
+// ENCRYPTED PRIVATE KEY in PEM: PKCS#8 by PBES2 (RFC 8018 6.2), with PBKDF2 or scrypt. Errors of Fault::Configuration say whether it is the
+// passphrase or the encryption.
+Result<PrivateKey> decrypt_private_key(ByteView pem, const Secret& passphrase);
+
 }  // namespace svti::crypto

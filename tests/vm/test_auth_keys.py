@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Private keys that are not plain PEM, against strongSwan.
+
+    clienta ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (strongSwan, svti100) ─── clientb
+"""
+import subprocess
+
+from iked import Iked
+from strongswan import StrongSwan
+from test_auth_certificates import GWA, GWB, Pki, configuration, explained, g, our_vpn, their_connection, up_and_down  # noqa: F401
+
+
+def test_auth_encrypted_key_with_its_passphrase_in_a_file(g):  # noqa: F811
+    pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
+    passphrase = g.gwa.dir / "passphrase"
+    passphrase.write_text("open-sesame\n")
+    plain = (pki.dir / "gwa.key").read_text().strip()
+    subprocess.run(["openssl", "pkcs8", "-topk8", "-v2", "aes256", "-in", "gwa.key", "-out", "secret.key", "-passout", f"file:{passphrase}"], cwd=pki.dir, check=True, timeout=60)
+    secret = (pki.dir / "secret.key").read_text().strip()
+    assert plain in pki.text
+    text = configuration(pki.text.replace(f'private-key "{plain}', f'private-key-passphrase-file {passphrase}\nprivate-key "{secret}'), our_vpn())
+    assert plain not in text and secret in text
+    # closed to nobody, then wrong: it is said, the daemon comes up, and nothing is signed
+    passphrase.chmod(0o644)
+    iked = Iked(g.gwa, text).start()
+    assert f"file {passphrase} can be read or written by others: chmod 600 it" in iked.process.output()
+    right = passphrase.read_text()
+    passphrase.chmod(0o600)
+    passphrase.write_text("melon\n")
+    assert "the passphrase is wrong" in iked.load(text).stderr
+    theirs = their_connection(f'auth = pubkey\n certs = gwb.pem\n id = "{GWB}"', f'auth = pubkey\n id = "{GWA}"')
+    swan = StrongSwan(g.gwb, theirs, files=pki.swan_files()).start()
+    assert iked.initiate("site", "net", check=False).returncode != 0
+    assert "the signer has no such key" in explained(iked), explained(iked)
+    # mended, and loaded again
+    passphrase.write_text(right)
+    iked.load(text)
+    for initiator in ("ours", "theirs"):
+        up_and_down(g, iked, swan, initiator)
