@@ -184,13 +184,34 @@ static void turn_round(struct flowi *fl, u16 family)
 	}
 }
 
+/* An error goes to whoever sent what it is about, and so to where an answer to that would go. */
+static bool goes_to_sender(const struct sk_buff *skb, u16 family, const struct flowi *fl)
+{
+	int offset = skb_network_offset(skb);
+	struct in6_addr addr6, *a6;
+	__be32 addr4, *a4;
+
+	if (family == AF_INET) {
+		a4 = skb_header_pointer(skb, offset + offsetof(struct iphdr, daddr), sizeof(addr4),
+					&addr4);
+		return a4 && *a4 == fl->u.ip4.daddr;
+	}
+	a6 = skb_header_pointer(skb, offset + offsetof(struct ipv6hdr, daddr), sizeof(addr6),
+				&addr6);
+	return a6 && ipv6_addr_equal(a6, &fl->u.ip6.daddr);
+}
+
 /**
  * svti_flow_dissect_returned() - describe what an ICMP error is about (RFC 4301 6.2)
  * @skb: the packet, network header set
  * @family: AF_INET or AF_INET6
- * @fl: result: the flow of the packet in it, the other way round, as the peer would answer it
+ * @fl: result: the flow of the packet in it, the other way round, as that would be answered
  *
- * Return: 0, or -EINVAL if the packet is no ICMP error, or that with too little in it.
+ * Anybody can write such an error, about anything. But that it is sent to the sender of what it is
+ * about means that it goes where a packet of this flow may go.
+ *
+ * Return: 0, or -EINVAL if the packet is no ICMP error, or goes to somebody else than the sender of
+ * what is in it, or has too little in it.
  */
 int svti_flow_dissect_returned(const struct sk_buff *skb, u16 family, struct flowi *fl)
 {
@@ -203,9 +224,10 @@ int svti_flow_dissect_returned(const struct sk_buff *skb, u16 family, struct flo
 	fl->flowi_mark = skb->mark;
 	err = family == AF_INET ? dissect4(skb, offset, &fl->u.ip4) :
 				  dissect6(skb, offset, &fl->u.ip6);
-	if (!err)
-		turn_round(fl, family);
-	return err;
+	if (err)
+		return err;
+	turn_round(fl, family);
+	return goes_to_sender(skb, family, fl) ? 0 : -EINVAL;
 }
 
 /**

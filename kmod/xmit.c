@@ -432,7 +432,7 @@ static struct dst_entry *transport_route(const struct svti_dev *svti, const stru
  * there is none.
  */
 static struct dst_entry *ask_kernel(struct svti_dev *svti, struct flowi *fl, u16 family,
-				    bool transport)
+				    bool transport, int flags)
 {
 	struct dst_entry *route, *dst;
 
@@ -447,7 +447,7 @@ static struct dst_entry *ask_kernel(struct svti_dev *svti, struct flowi *fl, u16
 			return ERR_PTR(-ENETDOWN);
 	}
 
-	dst = xfrm_lookup_with_ifid(svti->net, route, fl, NULL, 0, svti->id);
+	dst = xfrm_lookup_with_ifid(svti->net, route, fl, NULL, flags, svti->id);
 	if (IS_ERR(dst))
 		return dst;
 	/* A policy with packet offload may have taken the place of the one that was looked at. */
@@ -526,6 +526,40 @@ static void keep(struct svti_domain *dom, const struct sk_buff *skb, s64 gen, st
 		svti_flow_keep(&key, gen, sp, sa);
 }
 
+/* The policy that a flow meets, or NULL, and whether the short way knows it. */
+static struct svti_sp *policy_of(const struct svti_domain *dom, const struct flowi *fl, u16 family,
+				 bool *plain)
+{
+	struct svti_sp *sp = svti_spd_lookup(dom, SVTI_SPD_OUT, fl, family);
+
+	*plain = sp && policy_is_plain(sp->pol) && !svti_sp_is_dead(sp);
+	if (unlikely(READ_ONCE(dom->spd[SVTI_SPD_OUT_SUB].count))) {
+		if (!sp)
+			sp = svti_spd_lookup(dom, SVTI_SPD_OUT_SUB, fl, family);
+		*plain = false;
+	}
+	return sp;
+}
+
+/*
+ * The policy for an ICMP error that meets none: that of the flow which the error is about, if it
+ * has the flag for it, and that flow. A transport mode SA has ends of its own, which are not those
+ * of such an error.
+ */
+static struct svti_sp *policy_of_returned(const struct svti_dev *svti, const struct sk_buff *skb,
+					  struct flowi *fl, u16 family, bool *plain)
+{
+	struct svti_sp *sp;
+
+	if (svti_flow_dissect_returned(skb, family, fl))
+		return NULL;
+	fl->flowi_oif = READ_ONCE(svti->link);
+	sp = policy_of(svti->dom, fl, family, plain);
+	if (!sp || !(sp->pol->flags & XFRM_POLICY_ICMP) || policy_is_transport(sp->pol))
+		return NULL;
+	return sp;
+}
+
 /* The full way. */
 static noinline void transmit(struct svti_dev *svti, struct sk_buff *skb, unsigned long expires)
 {
@@ -537,7 +571,7 @@ static noinline void transmit(struct svti_dev *svti, struct sk_buff *skb, unsign
 	struct dst_entry *bundle;
 	struct xfrm_policy *pol;
 	struct svti_sp *sp;
-	bool plain, asked = false;
+	bool plain, asked = false, returned = false;
 	struct flowi fl;
 	int reason;
 
@@ -548,12 +582,10 @@ static noinline void transmit(struct svti_dev *svti, struct sk_buff *skb, unsign
 	fl.flowi_oif = READ_ONCE(svti->link);
 
 	svti_count(svti, SVTI_COUNT_TX_LOOKUP);
-	sp = svti_spd_lookup(dom, SVTI_SPD_OUT, &fl, family);
-	plain = sp && policy_is_plain(sp->pol) && !svti_sp_is_dead(sp);
-	if (unlikely(READ_ONCE(dom->spd[SVTI_SPD_OUT_SUB].count))) {
-		if (!sp)
-			sp = svti_spd_lookup(dom, SVTI_SPD_OUT_SUB, &fl, family);
-		plain = false;
+	sp = policy_of(dom, &fl, family, &plain);
+	if (!sp) {
+		sp = policy_of_returned(svti, skb, &fl, family, &plain);
+		returned = sp;
 	}
 	if (!sp) {
 		svti_xmit_drop(svti, skb, SVTI_XSTATS_TX_NO_POLICY);
@@ -577,14 +609,16 @@ static noinline void transmit(struct svti_dev *svti, struct sk_buff *skb, unsign
 		bundle = get_bundle(svti, sa, family);
 		if (!IS_ERR(bundle)) {
 			watch_path(dom, sa, bundle);
-			if (bundle->dev != svti->dev)
+			/* Other errors between the same two may be about anything. */
+			if (bundle->dev != svti->dev && !returned)
 				keep(dom, skb, flow_gen, sp, sa);
 		}
 	} else if (plain && !sa && (asked_lately(sp, gen) || !may_acquire(svti))) {
 		bundle = ERR_PTR(-EAGAIN);
 	} else {
 		asked = true;
-		bundle = ask_kernel(svti, &fl, family, policy_is_transport(pol));
+		bundle = ask_kernel(svti, &fl, family, policy_is_transport(pol),
+				    returned ? XFRM_LOOKUP_ICMP : 0);
 	}
 	if (!IS_ERR(bundle)) {
 		send(svti, skb, bundle, false);

@@ -469,6 +469,60 @@ def test_icmp_errors_of_a_router_in_between(lab, flag):
     assert errors("192.168.1.1", "192.168.2.7", 5, 1) == 1
     assert errors("192.168.1.1", "192.168.2.7", 8, 0) == 1
     assert errors("192.168.1.1", "192.168.2.7", 3, 1) == dropped
+    # one that does not go to the sender of what it is about
+    assert errors("192.168.1.5", "192.168.2.7", 3, 1) == 1
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_icmp_errors_are_sent_by_the_policy_of_what_they_are_about(lab, flag):
+    # As above, and b has no policy for what it says itself: that of the flow sends it, with the flag `icmp` (RFC 4301 6.2), and nothing else of b.
+    ends = Ends(lab)
+    ends.states(more="flag icmp")
+    nets = (("192.168.1.0/24", "192.168.2.0/24"), ("fd01::/64", "fd02::/64"))
+    for near, far in nets:
+        ends.a.ip(policy(near, far, "out", 1, "10.0.0.1", "10.0.0.2"), policy(far, near, "in", 1, "10.0.0.2", "10.0.0.1"))
+        ends.b.ip(policy(near, far, "in", 1, "10.0.0.1", "10.0.0.2"), policy(far, near, "out", 1, "10.0.0.2", "10.0.0.1", more="flag icmp" if flag else ""))
+    ends.b.ip("link add lan type dummy", "link set lan up", "addr add 192.168.2.1/24 dev lan", "addr add fd02::1/64 dev lan nodad")
+    ends.b.forward()
+    for _, far in nets:
+        ends.a.ip(f"route add {far} dev svti1", family="-6" if ":" in far else "")
+    ends.a.ping_ok("192.168.2.1", 2)
+    ends.a.ping_ok("fd02::1", 2)
+    capture = ends.b.capture("eth0")
+    counters = Counters(ends.b, "svti1")
+    for target, said in (("192.168.2.9", "Time to live exceeded"), ("fd02::9", "Time exceeded")):
+        out = ends.a.run(f"ping -c 2 -i 0.2 -W 2 -t 1 {target}", check=False).stdout
+        assert (said in out) == flag, out
+    assert counters.since().get("tx-no-policy", 0) == (0 if flag else 4)
+
+    def told():
+        names, values = [line.split() for line in ends.a.run("cat /proc/net/snmp").stdout.splitlines() if line.startswith("Icmp:")]
+        return int(values[names.index("InDestUnreachs")])
+
+    def errors(src, dst, kind, code):
+        """How many of them were not sent: of one."""
+        before = counters.since().get("tx-no-policy", 0)
+        ends.b.run(["/usr/bin/python3", "-c", FORGE, "192.168.1.2", "192.168.1.1", src, dst, str(kind), str(code)])
+        return counters.since().get("tx-no-policy", 0) - before
+
+    refused, before = 0 if flag else 1, told()
+    assert errors("192.168.1.1", "192.168.2.7", 3, 1) == refused
+    if flag:
+        wait_until(lambda: told() == before + 1, "a is told")
+    # of another flow, of the other direction, a redirect, no error, and one that goes to somebody else than the sender of what it is about
+    for other in (("192.168.1.1", "10.9.9.9", 3, 1), ("192.168.2.7", "192.168.1.1", 3, 1), ("192.168.1.1", "192.168.2.7", 5, 1),
+                  ("192.168.1.1", "192.168.2.7", 8, 0), ("192.168.1.5", "192.168.2.7", 3, 1)):
+        assert errors(*other) == 1, other
+    assert errors("192.168.1.1", "192.168.2.7", 3, 1) == refused
+    if flag:
+        # Without an SA it waits, and is what it was when one has come.
+        wait_until(lambda: told() == before + 2, "a is told again")
+        ends.b.ip("xfrm state deleteall src 10.0.0.2")
+        assert errors("192.168.1.1", "192.168.2.7", 3, 1) == 0 and counters.since()["tx-queued"] == 1
+        ends.b.ip(sa("10.0.0.2", "10.0.0.1", 0x102, 1, more="flag icmp replay-oseq 100"))
+        wait_until(lambda: told() == before + 3, "the one that waited comes")
+    capture.stop()
+    capture.assert_only_ike_and_esp(["192.168.0.0/16", "fd01::/64"])
 
 
 def test_the_route_to_the_peer_must_not_lead_into_the_tunnel(lab):
