@@ -7,21 +7,12 @@ import hashlib
 import subprocess
 import time
 
-import pytest
-
+from auth import GWA, GWB, Pki, our_vpn, pem_configuration, their_connection, up_and_down
 from iked import Iked
 from strongswan import StrongSwan
-from test_auth_certificates import GWA, GWB, Pki, configuration, our_vpn, their_connection, up_and_down
 from test_auth_revocation import SERVER, refused, silent, told, web
 
 BASE = f"http://{SERVER}:8080/certs/"
-
-
-@pytest.fixture
-def g(gateways):
-    gateways.svtis()
-    gateways.gwb.route("192.168.0.0/24", dev="svti100")
-    return gateways
 
 
 def publish(pki):
@@ -43,7 +34,7 @@ def swan_of(g, pki, base=BASE):
 
 
 def ours(pki, base=BASE):
-    return configuration(told(pki.text, f"cert-uri-base {base}"), our_vpn())
+    return pem_configuration(told(pki.text, f"cert-uri-base {base}"), our_vpn())
 
 
 def test_auth_hash_and_url_both_roles(g):

@@ -5,9 +5,9 @@
 """
 import subprocess
 
+from auth import GWA, GWB, Pki, explained, our_vpn, pem_configuration, their_connection, up_and_down
 from iked import Iked
 from strongswan import StrongSwan
-from test_auth_certificates import GWA, GWB, Pki, configuration, explained, g, our_vpn, their_connection, up_and_down  # noqa: F401
 
 
 def test_auth_encrypted_key_with_its_passphrase_in_a_file(g):  # noqa: F811
@@ -18,7 +18,7 @@ def test_auth_encrypted_key_with_its_passphrase_in_a_file(g):  # noqa: F811
     subprocess.run(["openssl", "pkcs8", "-topk8", "-v2", "aes256", "-in", "gwa.key", "-out", "secret.key", "-passout", f"file:{passphrase}"], cwd=pki.dir, check=True, timeout=60)
     secret = (pki.dir / "secret.key").read_text().strip()
     assert plain in pki.text
-    text = configuration(pki.text.replace(f'private-key "{plain}', f'private-key-passphrase-file {passphrase}\nprivate-key "{secret}'), our_vpn())
+    text = pem_configuration(pki.text.replace(f'private-key "{plain}', f'private-key-passphrase-file {passphrase}\nprivate-key "{secret}'), our_vpn())
     assert plain not in text and secret in text
     # closed to nobody, then wrong: it is said, the daemon comes up, and nothing is signed
     passphrase.chmod(0o644)
