@@ -100,6 +100,26 @@ def test_iked_site_guide_comes_up_by_command(g):
     assert int(child["packets-out"]) > 0
 
 
+def test_iked_site_errors_of_routers_that_no_policy_covers_arrive(g):
+    # gwb says it with the address of its SVTI, as routers of a site do with those of their links; selectors are the two LANs alone
+    a, b = pair(start=("none", "none"), ike=GCM_IKE, esp=GCM_ESP, policies={"trunk": ("192.168.0.0/24", "192.168.99.0/24"), "six": ("fd00:a::/64", "fd00:b::/64")})
+    iked_a, _ = Iked(g.gwa, a).start(), Iked(g.gwb, b).start()
+    for address in ("10.99.0.1/32", "fd00:99::1/128"):
+        g.gwb.addr("svti100", address)
+    g.gwb.run(["sysctl", "-qw", "net.ipv4.icmp_errors_use_inbound_ifaddr=1"])
+    g.gwb.ip("link set lan0 mtu 1300")
+    g.clientb.ip("link set eth0 mtu 1300")
+    capture = g.capture()
+    iked_a.initiate(policy="trunk")
+    iked_a.initiate(policy="six")
+    wait_tunnel(g.gwa, g.gwb, count=4)
+    for target, said in (("192.168.99.2", r"From 10\.99\.0\.1 .*Frag needed and DF set \(mtu = 1300\)"), ("fd00:b::2", r"From \S+ .*Packet too big: mtu=1300")):
+        out = g.clienta.run(["ping", "-M", "do", "-s", "1300", "-c", "2", "-W", "5", target], check=False).stdout
+        assert re.search(said, out), out
+    g.clienta.ping_ok("192.168.99.2", size=3000)
+    capture.assert_only_ike_and_esp(g.INNER)
+
+
 def test_iked_site_first_packet_starts_the_tunnel_and_arrives(g):
     # The packet that raised the acquire is kept and sent when the SA is there.
     a, b = pair(start=("trap", "trap"), ike=GCM_IKE, esp=GCM_ESP)

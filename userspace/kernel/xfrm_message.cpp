@@ -332,6 +332,8 @@ Result<Bytes> encode(const model::AddSa& request, int device) {
   // makes it the outer family's.
   if (request.mode == model::Mode::Tunnel) {
     info.flags |= XFRM_STATE_AF_UNSPEC;
+    // RFC 4301 6.2: errors of routers beyond the peer, whose addresses no policy covers, go by the policy of what they are about
+    if (request.direction == model::Direction::In) info.flags |= XFRM_STATE_ICMP;
   } else {
     info.sel.family = info.family;
   }
@@ -448,6 +450,8 @@ Result<Bytes> encode(const model::SetPolicy& request, std::uint32_t owner_index)
   info.dir = to_xfrm(request.id.direction);
   info.action = request.action == model::PolicyAction::Drop ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
   info.share = XFRM_SHARE_ANY;
+  // as SAs with XFRM_STATE_ICMP at the peer: what routers on our side say
+  if (has_template && request.mode == model::Mode::Tunnel && request.id.direction != model::Direction::In) info.flags |= XFRM_POLICY_ICMP;
 
   MessageBuilder message(XFRM_MSG_UPDPOLICY, kAcknowledged);
   message.append(info);

@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(an_aead_sa_octet_by_octet) {
       "0200"
       "01"
       "20"
-      "20"
+      "30"
       "00000000000000"  // seq reqid family mode window flags, padding
       "6000"
       "1200" +
@@ -321,6 +321,25 @@ BOOST_AUTO_TEST_CASE(tunnel_takes_any_inner_family_and_transport_its_own) {
   BOOST_TEST(transport.family == AF_INET6);
 }
 
+// RFC 4301 6.2: errors of routers that no policy covers come in by an SA, and leave by a policy, of what they are about; in tunnel mode
+BOOST_AUTO_TEST_CASE(icmp_errors_go_by_what_they_are_about) {
+  model::AddSa sa = gcm_sa();
+  model::SetPolicy policy;
+  for (const auto direction : {model::Direction::In, model::Direction::Out, model::Direction::Forward}) {
+    for (const auto mode : {model::Mode::Tunnel, model::Mode::Transport}) {
+      sa.direction = policy.id.direction = direction;
+      sa.mode = policy.mode = mode;
+      const bool tunnel = mode == model::Mode::Tunnel;
+      BOOST_TEST(((info_of(encoded(sa)).flags & XFRM_STATE_ICMP) != 0) == (tunnel && direction == model::Direction::In));
+      policy.action = model::PolicyAction::Esp;
+      const auto flags = [&] { return read_struct<xfrm_userpolicy_info>(view(*encode(policy, 0x53000009)).payload, "policy")->flags; };
+      BOOST_TEST(((flags() & XFRM_POLICY_ICMP) != 0) == (tunnel && direction != model::Direction::In));
+      policy.action = model::PolicyAction::Drop;
+      BOOST_TEST(flags() == 0);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_replay_window_takes_the_form_that_it_needs) {
   const auto replay = [](model::Direction direction, bool esn, std::uint32_t window) {
     model::AddSa sa = gcm_sa();
@@ -384,7 +403,7 @@ BOOST_AUTO_TEST_CASE(dscp_df_encapsulation_and_limits) {
   BOOST_TEST(info.lft.soft_use_expires_seconds == 0U);
 
   const Bytes plain = encoded(gcm_sa());
-  BOOST_TEST(info_of(plain).flags == XFRM_STATE_AF_UNSPEC);
+  BOOST_TEST(info_of(plain).flags == (XFRM_STATE_AF_UNSPEC | XFRM_STATE_ICMP));
   BOOST_TEST(hex(attributes_of(plain, sizeof(xfrm_usersa_info)), XFRMA_ENCAP) == "absent");
 }
 
@@ -491,9 +510,9 @@ BOOST_AUTO_TEST_CASE(a_tunnel_policy_octet_by_octet) {
       "00000000"
       "01"
       "00"
+      "02"
       "00"
-      "00"
-      "00000000"  // priority, index, out, allow, flags, share, padding
+      "00000000"  // priority, index, out, allow, flags (ICMP), share, padding
       "4400"
       "0500"  // TMPL
       "c0000202000000000000000000000000"
