@@ -165,6 +165,35 @@ def test_auth_radius_accounting_and_disconnect(g):
     assert len(g.radius.accounted("Start")) == 1 and len(g.radius.accounted("Stop")) == 1
 
 
+def test_auth_radius_interim_updates(g):
+    # the server asks for no interval of its own: ours counts
+    radius = ("accounting true", "accounting-interval 2s", block("dynamic-authorization"), server())
+    start_all(g, "eap-mschapv2", *radius, eap="mschapv2", users=USERS.replace(",\n\tAcct-Interim-Interval = 60", ""))
+    connect(g)
+    session = g.radius.wait_accounted("Start")["Acct-Session-Id"]
+
+    def update_beyond(octets):
+        """The first update that tells of so much from the peer."""
+        return wait_until(lambda: next((one for one in g.radius.accounted("Interim-Update") if int(one["Acct-Input-Octets"]) > octets), None), f"an update beyond {octets} octets", 30)
+
+    before = None
+    for _ in range(2):
+        g.gwb.run(["ping", "-c", "10", "-i", "0.05", "-s", "1000", SERVER])
+        update = update_beyond(int(before["Acct-Input-Octets"]) + 9_000 if before else 9_000)
+        assert update["Acct-Session-Id"] == session and int(update["Acct-Session-Time"]) >= (int(before["Acct-Session-Time"]) + 2 if before else 2), update
+        before = update
+        # the counts go on after a rekey
+        g.swan.rekey_child("net")
+    # a server that asks for more than one a minute gets one a minute
+    asked = f'User-Name = "joe@example.com"\nAcct-Interim-Interval = 1\nEvent-Timestamp = {int(time.time())}\nMessage-Authenticator = 0x00'
+    assert "CoA-ACK" in (said := ask_nas(g.clienta, "192.168.0.1", "coa", SECRET, asked)), said
+    so_far = len(g.radius.accounted("Interim-Update"))
+    g.iked.terminate("site")
+    ended = g.radius.wait_accounted("Stop")
+    assert int(ended["Acct-Input-Octets"]) >= int(before["Acct-Input-Octets"]) and ended["Acct-Terminate-Cause"], ended
+    assert len(g.radius.accounted("Interim-Update")) == so_far
+
+
 def test_auth_radius_fails_over(g):
     quick = ("retransmit-tries 2", "retransmit-timeout 1.0", "retransmit-base 1.0")
     start_all(g, "eap-mschapv2", *quick, server("first", DEAD, SECRET, "preference 10"), server(), eap="mschapv2")

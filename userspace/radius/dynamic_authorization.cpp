@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "radius/eap.h"
 
 namespace svti::radius {
 
@@ -95,7 +96,11 @@ DynamicAuthorization::Outcome DynamicAuthorization::read(const PacketView& packe
         if (!change || !number || packet.number(one.type).value_or(0) == 0)
           return refuse(ErrorCause::UnsupportedAttribute,
                         "attribute " + std::to_string(static_cast<unsigned>(one.type)) + " cannot stand there so");
-        (one.type == Type::SessionTimeout ? out.session_timeout : out.interim_interval) = seconds(*packet.number(one.type));
+        if (const seconds asked{*packet.number(one.type)}; one.type == Type::SessionTimeout) {
+          out.session_timeout = asked;
+        } else {
+          out.interim_interval = std::max(asked, kShortestInterim);
+        }
         changes = true;
         continue;
       default:

@@ -17,8 +17,6 @@ constexpr std::size_t kMaxShownMessage = 128;
 // RFC 3748 4
 constexpr std::uint8_t kEapRequest = 1, kEapSuccess = 3;
 constexpr std::size_t kEapHeaderSize = 4;
-// RFC 2866 and RFC 2869 5.16: shorter intervals are not to be asked for
-constexpr std::uint32_t kShortestInterim = 60;
 
 Bytes success(std::uint8_t identifier) { return {kEapSuccess, identifier, 0, kEapHeaderSize}; }
 
@@ -43,7 +41,7 @@ void read_accept(const PacketView& packet, EapAnswer& out) {
     if (address) out.addresses.push_back(*address);
   }
   if (const auto timeout = packet.number(Type::SessionTimeout); timeout && *timeout != 0) out.session_timeout = seconds(*timeout);
-  if (const auto interim = packet.number(Type::AcctInterimInterval)) out.interim_interval = seconds(std::max(*interim, kShortestInterim));
+  if (const auto interim = packet.number(Type::AcctInterimInterval)) out.interim_interval = std::max(seconds(*interim), kShortestInterim);
   for (const AttributeView& one : packet.attributes) {
     if (one.type == Type::Class && out.classes.size() < kMaxClasses) out.classes.push_back(to_bytes(one.value));
   }

@@ -44,6 +44,9 @@ struct EapAnswer {
   std::vector<Bytes> classes = {};  // Class: given back in accounting
 };
 
+// RFC 2869 5.16: a server that asks for interim updates more often gets them so often.
+inline constexpr seconds kShortestInterim{60};
+
 Attributes access_attributes(const EapQuestion& question);
 // `identifier`: of the EAP Response that was passed on
 EapAnswer read_answer(Result<Reply> reply, std::uint8_t identifier);

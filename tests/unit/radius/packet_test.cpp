@@ -322,6 +322,11 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_done_is_refused_with_its_cause, Fixture) 
   BOOST_TEST_REQUIRE(fine.request.has_value());
   BOOST_TEST(fine.request->session_timeout->count() == 600);
   BOOST_TEST(*fine.request->session == "s");
+  // RFC 2869 5.16
+  const auto often = ask(Code::CoaRequest, Attributes().add(Type::AcctSessionId, std::string_view("s")).add(Type::AcctInterimInterval, 1U),
+                         true, "xyzzy5461", 77);
+  BOOST_TEST_REQUIRE(often.request.has_value());
+  BOOST_TEST(often.request->interim_interval->count() == 60);
   const auto packet = parse_packet(dynamic->answer(ErrorCause::SessionContextNotFound));
   BOOST_TEST((packet->code == Code::CoaNak));
 }
