@@ -242,7 +242,8 @@ BOOST_FIXTURE_TEST_CASE(sas_are_those_that_iproute2_would_make, Fixture) {
   const std::string in = "src 192.0.2.2 dst 192.0.2.1 proto esp ";
   const std::string out = "src 192.0.2.1 dst 192.0.2.2 proto esp ";
   const std::string tunnel = " mode tunnel flag af-unspec reqid " + std::to_string(kReqid) + " ";
-  same_sa(*this, gcm_sa(Direction::In, 0x1001), in + "spi 0x1001" + tunnel + "replay-window 32" + gcm);
+  const std::string inbound = tunnel + "flag icmp ";  // takes the ICMP errors about what it carries
+  same_sa(*this, gcm_sa(Direction::In, 0x1001), in + "spi 0x1001" + inbound + "replay-window 32" + gcm);
   same_sa(*this, cbc_sa(Direction::Out, 0x1002), out + "spi 0x1002" + tunnel + cbc);
   {
     model::AddSa sa = gcm_sa(Direction::In, 0x1003);
@@ -251,7 +252,7 @@ BOOST_FIXTURE_TEST_CASE(sas_are_those_that_iproute2_would_make, Fixture) {
     sa.if_id = 7;
     sa.copy_dscp_in = true;
     sa.copy_df = false;
-    same_sa(*this, std::move(sa), in + "spi 0x1003" + tunnel + "replay-window 1024 flag esn flag decap-dscp flag nopmtudisc if_id 7" + gcm);
+    same_sa(*this, std::move(sa), in + "spi 0x1003" + inbound + "replay-window 1024 flag esn flag decap-dscp flag nopmtudisc if_id 7" + gcm);
   }
   {
     model::AddSa sa = gcm_sa(Direction::In, 0x1004);
@@ -259,7 +260,7 @@ BOOST_FIXTURE_TEST_CASE(sas_are_those_that_iproute2_would_make, Fixture) {
     sa.copy_dscp_out = false;
     sa.encapsulation = model::UdpEncapsulation{4500, 1027};
     same_sa(*this, std::move(sa),
-            in + "spi 0x1004" + tunnel + "replay-window 256 extra-flag dont-encap-dscp encap espinudp 4500 1027 0.0.0.0" + gcm);
+            in + "spi 0x1004" + inbound + "replay-window 256 extra-flag dont-encap-dscp encap espinudp 4500 1027 0.0.0.0" + gcm);
   }
   {
     model::AddSa sa = gcm_sa(Direction::Out, 0x1005);
@@ -336,15 +337,15 @@ BOOST_FIXTURE_TEST_CASE(policies_are_those_that_iproute2_would_make, Fixture) {
     BOOST_TEST(output("ip xfrm policy").empty());
   };
   const std::string tmpl = " tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid " + std::to_string(kReqid) + " mode tunnel";
-  same_policy(out_policy("10.1.0.0/16", "10.2.0.0/16"), "dir out src 10.1.0.0/16 dst 10.2.0.0/16 priority 1000" + tmpl);
+  same_policy(out_policy("10.1.0.0/16", "10.2.0.0/16"), "dir out src 10.1.0.0/16 dst 10.2.0.0/16 priority 1000 flag icmp" + tmpl);
   same_policy(out_policy("2001:db8:1::/48", "2001:db8:2::/48", 7),
-              "dir out src 2001:db8:1::/48 dst 2001:db8:2::/48 priority 1000 if_id 7" + tmpl);
+              "dir out src 2001:db8:1::/48 dst 2001:db8:2::/48 priority 1000 flag icmp if_id 7" + tmpl);
   model::SetPolicy ports = out_policy("10.1.0.0/16", "10.2.0.0/16");
   ports.id.direction = model::Direction::Forward;
   ports.id.protocol = IPPROTO_TCP;
   ports.id.destination_port = 443;
   ports.id.destination_port_mask = 0xffff;
-  same_policy(ports, "dir fwd src 10.1.0.0/16 dst 10.2.0.0/16 proto tcp dport 443 priority 1000" + tmpl);
+  same_policy(ports, "dir fwd src 10.1.0.0/16 dst 10.2.0.0/16 proto tcp dport 443 priority 1000 flag icmp" + tmpl);
   model::SetPolicy transport = out_policy("192.0.2.1/32", "192.0.2.2/32");
   transport.id.direction = model::Direction::In;
   transport.mode = model::Mode::Transport;

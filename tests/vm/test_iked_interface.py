@@ -70,8 +70,13 @@ def test_iked_interface_is_made_adopted_changed_and_deleted(v):
     gwa.ping_ok("10.2.0.1", source="10.1.0.1")
     inner.ping_ok("10.4.0.1", source="10.3.0.1")
 
-    state = {svti["name"]: svti for svti in iked.state()["interface"]["svti"]}["svti100"]
-    assert state["oper-status"] in ("UP", "UNKNOWN") and state["ifindex"] == main["ifindex"]
+    def shown():
+        return {svti["name"]: svti for svti in iked.state()["interface"]["svti"]}["svti100"]
+
+    # the kernel's link watch takes its time over what the first SA changed
+    wait_until(lambda: shown()["oper-status"] == "UP", "svti100 is up in the daemon's state")
+    state = shown()
+    assert state["ifindex"] == main["ifindex"]
     assert int(state["counters"]["out-unicast-pkts"]) > 0 and int(state["counters"]["in-unicast-pkts"]) > 0
     assert "    svti svti200\n" in iked.ctl("show", "state", "--vrf", "inner").stdout
 
