@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import pathlib
+import platform
 import random
 import re
 import socket
@@ -158,6 +159,11 @@ def assert_nothing_in(capture):
 # --- allocations that fail ---
 
 
+def needs_stack_filter(test):
+    """There is no such test on 6.1: on x86-64 it cannot choose by the stack trace whose allocations fail."""
+    return None if platform.release().startswith("6.1.") else test
+
+
 def text_of(what):
     """First address and end of the code of the module, or of one function of the kernel."""
     module = what == "[svti]"
@@ -229,6 +235,7 @@ def fail_each(action, undo, what="[svti]", most=400):
     raise AssertionError(f"more than {most} allocations")
 
 
+@needs_stack_filter
 def test_each_allocation_for_an_interface_fails_once(lab):
     host = lab.host("a")
     host.ip("link add eth0 type dummy", "link set eth0 up")
@@ -254,6 +261,7 @@ def test_each_allocation_for_an_interface_fails_once(lab):
     svti.delete(host, "svti1")
 
 
+@needs_stack_filter
 def test_each_allocation_for_a_namespace_fails_once():
     def in_a_thread(what):
         thread = threading.Thread(target=what)
@@ -270,6 +278,7 @@ def test_each_allocation_for_a_namespace_fails_once():
     in_a_thread(all_of_it)
 
 
+@needs_stack_filter
 def test_each_allocation_for_the_module_fails_once():
     module = os.open(f"{os.environ['SVTI_STAGE']}/svti.ko", os.O_RDONLY)
     wait_until(lambda: subprocess.run(["rmmod", "svti"], capture_output=True).returncode == 0, "nothing uses the module", 60)
@@ -284,6 +293,7 @@ def test_each_allocation_for_the_module_fails_once():
     os.close(module)
 
 
+@needs_stack_filter
 def test_without_memory_nothing_is_let_through_and_all_is_repaired(lab):
     # Policies and SAs are inserted while the module gets no memory to index them: it drops meanwhile, and a rescan finds what it missed.
     ends = Ends(lab)
@@ -302,6 +312,7 @@ def test_without_memory_nothing_is_let_through_and_all_is_repaired(lab):
     assert_nothing_in(capture)
 
 
+@needs_stack_filter
 def test_packets_without_memory(lab):
     ends = Ends(lab)
     ends.protect()
