@@ -134,7 +134,9 @@ class FakeService : public engine::Service {
   std::vector<engine::EventSink> event_sinks;  // the same
   std::size_t sas_asked = 0;
   std::map<std::string, std::set<std::string>> traps;  // policies by VPN
-  std::string flushed;                                 // what flush_revocation() was called with
+  std::optional<auth::NewKeyWish> wished;              // what make_key() was asked for, and whom to tell
+  auth::KeyMaker::Done tell_made;
+  std::string flushed;  // what flush_revocation() was called with
   std::vector<std::string> resets;
   std::vector<std::string> redirections;
 
@@ -297,6 +299,10 @@ class FakeService : public engine::Service {
   Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) override {
     resets.push_back(vrf + " " + vpn + (all ? " all" : ""));
     return {};
+  }
+  void make_key(auth::NewKeyWish wish, auth::KeyMaker::Done done) override {
+    wished = std::move(wish);
+    tell_made = std::move(done);
   }
   void flush_revocation(bool lists, bool responses) override {
     flushed += (lists ? "lists " : "") + std::string(responses ? "responses " : "");

@@ -37,3 +37,28 @@ def test_auth_encrypted_key_with_its_passphrase_in_a_file(g):  # noqa: F811
     iked.load(text)
     for initiator in ("ours", "theirs"):
         up_and_down(g, iked, swan, initiator)
+
+
+def test_auth_key_that_the_signer_made(g):  # noqa: F811
+    pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
+    iked = Iked(g.gwa, pem_configuration(pki.text, our_vpn())).start()
+    # in place of the one in a file: the daemon makes the key, the authority of the peers certifies it
+    mine = str(pki.dir / "gwa")
+    iked.ctl("pki", "request", "--sealed", "--subject", GWA, "--san", "gwa.example", "--out", mine, "--force")
+    pki.run("issue", "--ca", "ca.pem", "--ca-key", "ca.key", "--request", "gwa.csr", "--out", "gwa", "--force")
+    text = pem_configuration(pki.config("gwa"), our_vpn())
+    assert "SVTI SEALED PRIVATE KEY" in text and "BEGIN PRIVATE KEY" not in text
+    iked.load(text)
+    theirs = their_connection(f'auth = pubkey\n certs = gwb.pem\n id = "{GWB}"', f'auth = pubkey\n id = "{GWA}"')
+    swan = StrongSwan(g.gwb, theirs, files=pki.swan_files()).start()
+    for initiator in ("ours", "theirs"):
+        up_and_down(g, iked, swan, initiator)
+    # another life of the daemon opens it again; without the sealing key nobody does, and it is said
+    iked.stop()
+    iked.start()
+    up_and_down(g, iked, swan, "ours")
+    iked.stop()
+    (g.gwa.dir / "state" / "sealing-key").unlink()
+    iked.start()
+    assert iked.initiate("site", "net", check=False).returncode != 0
+    assert "was sealed by another gateway, or with a sealing key that is gone" in explained(iked), explained(iked)

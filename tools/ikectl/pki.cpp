@@ -21,6 +21,8 @@
 #include "base/log.h"
 #include "crypto/credential.h"
 #include "crypto/issuing.h"
+#include "crypto/sealed_key.h"
+#include "ikectl/client.h"
 #include "ikectl/render.h"
 #include "ikectl/verbs.h"
 
@@ -37,26 +39,12 @@ constexpr mode_t kPrivateMode = 0600;
 constexpr auto kSkew = std::chrono::minutes(5);  // by which the peer's clock may be behind
 constexpr auto kExpiresSoon = std::chrono::days(30);
 
-struct KeyKind {
-  std::string_view name;
-  KeyType type;
-  int rsa_bits;
-};
-constexpr std::array<KeyKind, 9> kKeyKinds = {{{"ecdsa-p256", KeyType::EcdsaP256, 0},
-                                               {"ecdsa-p384", KeyType::EcdsaP384, 0},
-                                               {"ecdsa-p521", KeyType::EcdsaP521, 0},
-                                               {"ed25519", KeyType::Ed25519, 0},
-                                               {"ed448", KeyType::Ed448, 0},
-                                               {"rsa-2048", KeyType::Rsa, 2048},
-                                               {"rsa-3072", KeyType::Rsa, 3072},
-                                               {"rsa-4096", KeyType::Rsa, 4096},
-                                               {"rsa-8192", KeyType::Rsa, 8192}}};
-
 struct Options {
-  std::string subject, out, kind = "ecdsa-p256", authority, authority_key, public_key, list, policy = "relaxed";
+  std::string subject, out, kind{crypto::key_kinds().front().name}, authority, authority_key, public_key, signing_request,
+      policy = "relaxed";
   std::vector<std::string> files, alt_names, crl_uris, ocsp_uris, authorities, lists;
   unsigned days = 0;
-  bool force = false;
+  bool force = false, sealed = false;
 };
 using OptionsPtr = std::shared_ptr<Options>;
 
@@ -151,16 +139,14 @@ Status write_file(const std::string& file, std::string_view text, mode_t mode, b
 
 // ---- making
 
-Result<crypto::AltName> alt_name_of(const std::string& text) {
-  using Kind = crypto::AltName::Kind;
-  if (const auto address = IpAddress::parse(text)) {
-    const ByteView octets = address->bytes();
-    return crypto::AltName{Kind::Ip, to_bytes(octets)};
+Result<std::vector<crypto::AltName>> alt_names_of(const Options& options) {
+  std::vector<crypto::AltName> out;
+  for (const std::string& text : options.alt_names) {
+    auto name = crypto::parse_alt_name(text);
+    if (!name) return fail(name.error());
+    out.push_back(std::move(*name));
   }
-  const bool printable = std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > ' ' && c < 0x7f; });
-  if (text.empty() || !printable || text.find_first_of(",:/") != std::string::npos)
-    return config_error("\"" + text + "\" is no alternative name: expected an address, a host name, or user@host");
-  return crypto::AltName{text.find('@') == std::string::npos ? Kind::Dns : Kind::Email, to_bytes(as_bytes(text))};
+  return out;
 }
 
 Result<crypto::CertificateRequest> request_of(const Options& options) {
@@ -170,16 +156,14 @@ Result<crypto::CertificateRequest> request_of(const Options& options) {
   out.not_after = now() + std::chrono::days(options.days);
   out.crl_uris = options.crl_uris;
   out.ocsp_uris = options.ocsp_uris;
-  for (const std::string& text : options.alt_names) {
-    auto name = alt_name_of(text);
-    if (!name) return fail(name.error());
-    out.alt_names.push_back(std::move(*name));
-  }
+  auto names = alt_names_of(options);
+  if (!names) return fail(names.error());
+  out.alt_names = std::move(*names);
   return out;
 }
 
 Result<Secret> new_key(const std::string& kind) {
-  const auto* found = std::find_if(kKeyKinds.begin(), kKeyKinds.end(), [&](const KeyKind& one) { return one.name == kind; });
+  const crypto::KeyKind* found = crypto::find_key_kind(kind);
   return crypto::new_private_key(found->type, found->rsa_bits);
 }
 
@@ -220,16 +204,76 @@ void make_authority(Context& context, const Options& options) {
   tell_made(context, options, *certificate, true);
 }
 
+// The key first, and both or none: a request without its key is worth nothing.
+void request(Context& context, const Options& options) {
+  const auto names = alt_names_of(options);
+  if (!names) return context.report(names.error());
+  if (!options.force && access((options.out + ".csr").c_str(), F_OK) == 0)
+    return context.report({Fault::Configuration, options.out + ".csr is there already: name another with --out, or give --force"});
+  std::string key_pem, request_pem;
+  if (options.sealed) {
+    vici::Message parameters;
+    parameters.add("type", options.kind).add("subject", options.subject).add_list("san", options.alt_names);
+    auto client = Client::connect(context.socket);
+    if (!client) return context.report(client.error());
+    const auto response = client->call("svti-make-key", parameters);
+    if (!response) return context.report(response.error());
+    if (const Status outcome = outcome_of(*response); !outcome) return context.report(outcome.error());
+    key_pem = response->text("private-key");
+    request_pem = response->text("request");
+  } else {
+    const auto key = new_key(options.kind);
+    if (!key) return context.report(key.error());
+    const auto der = crypto::make_pkcs10(options.subject, *names, key->view());
+    if (!der) return context.report(der.error());
+    key_pem = crypto::to_pem("PRIVATE KEY", key->view());
+    request_pem = crypto::to_pem("CERTIFICATE REQUEST", *der);
+  }
+  const Status written = write_file(options.out + ".key", key_pem, kPrivateMode, options.force);
+  wipe({reinterpret_cast<std::uint8_t*>(key_pem.data()), key_pem.size()});
+  if (!written) return context.report(written.error());
+  if (const Status second = write_file(options.out + ".csr", request_pem, kPublicMode, options.force); !second)
+    return context.report(second.error());
+  if (context.json) {
+    std::cout << nlohmann::ordered_json{{"request", options.out + ".csr"},
+                                        {"private-key", options.out + ".key"},
+                                        {"sealed", options.sealed}}
+                     .dump(2)
+              << '\n';
+    return;
+  }
+  std::cout << options.out << ".csr and " << options.out << ".key"
+            << (options.sealed ? ", which the daemon of this host alone can use" : "")
+            << ": have an authority issue a certificate for the request\n";
+}
+
+// What a request asks for counts as far as the command line does not say otherwise.
+Status take_request(const std::string& file, crypto::CertificateRequest& out, Bytes& public_key) {
+  const auto octets = read_file(file);
+  if (!octets) return fail(octets.error());
+  auto read = crypto::read_pkcs10(octets->view());
+  if (!read) return fail(named(file, read.error()));
+  if (out.subject.empty()) out.subject_der = std::move(read->subject);
+  if (out.alt_names.empty()) out.alt_names = std::move(read->alt_names);
+  public_key = std::move(read->public_key);
+  return {};
+}
+
 void issue(Context& context, const Options& options) {
-  const auto request = request_of(options);
+  auto request = request_of(options);
   if (!request) return context.report(request.error());
+  if (options.subject.empty() && options.signing_request.empty())
+    return context.report({Fault::Configuration, "--subject is missing: it can be left out with --request alone"});
   const auto authority = read_certificate(options.authority, crypto::CertificateKind::X509);
   if (!authority) return context.report(authority.error());
   const auto authority_key = read_key(options.authority_key);
   if (!authority_key) return context.report(authority_key.error());
   Result<Secret> key = Secret();
   Bytes public_key;
-  if (options.public_key.empty()) {
+  const bool made_key = options.public_key.empty() && options.signing_request.empty();
+  if (!options.signing_request.empty()) {
+    if (const Status taken = take_request(options.signing_request, *request, public_key); !taken) return context.report(taken.error());
+  } else if (made_key) {
     key = new_key(options.kind);
     if (!key) return context.report(key.error());
     public_key = crypto::SigningKey::from_pkcs8(key->view())->public_key();
@@ -240,7 +284,6 @@ void issue(Context& context, const Options& options) {
   }
   const auto certificate = crypto::issue(*request, public_key, authority->der, authority_key->der.view());
   if (!certificate) return context.report(certificate.error());
-  const bool made_key = options.public_key.empty();
   if (const Status written = write_pair(options, *certificate, made_key ? &*key : nullptr); !written)
     return context.report(written.error());
   tell_made(context, options, *certificate, made_key);
@@ -447,11 +490,15 @@ void print_config(Context& context, const Options& options) {
   }
   const auto certificate = read_certificate(options.authority, crypto::CertificateKind::X509);
   if (!certificate) return context.report(certificate.error());
-  const auto key = read_key(options.authority_key);
-  if (!key) return context.report(key.error());
-  if (key->key_id != certificate->key_id)
+  const auto octets = read_file(options.authority_key);
+  if (!octets) return context.report(octets.error());
+  const auto sealed = crypto::is_sealed_key(octets->view()) ? crypto::parse_sealed_key(octets->view())
+                                                            : Result<crypto::SealedKey>(config_error("is not sealed"));
+  const auto key = sealed ? Result<crypto::PrivateKey>(crypto::PrivateKey{}) : crypto::parse_private_key(octets->view());
+  if (!key) return context.report(named(options.authority_key, key.error()));
+  if ((sealed ? sealed->key_id : key->key_id) != certificate->key_id)
     return context.report({Fault::Configuration, options.authority_key + " is not the key of " + options.authority});
-  std::string key_pem = crypto::to_pem("PRIVATE KEY", key->der.view());
+  std::string key_pem = sealed ? crypto::to_pem(crypto::kSealedKeyLabel, sealed->octets) : crypto::to_pem("PRIVATE KEY", key->der.view());
   std::cout << out << "    certificate " << options.subject << "\n"
             << indented("certificate", pem_of_certificate(certificate->der)) << indented("private-key", key_pem) << "        ..\n    ..\n";
   wipe({reinterpret_cast<std::uint8_t*>(key_pem.data()), key_pem.size()});
@@ -467,15 +514,22 @@ CLI::App* add(CLI::App& pki, const OptionsPtr& options, Context& context, const 
   return verb;
 }
 
-void add_making(CLI::App& verb, const OptionsPtr& options, unsigned days) {
+// the option of the subject
+CLI::Option* add_naming(CLI::App& verb, const OptionsPtr& options, const char* out) {
   std::vector<std::string> kinds;
-  for (const KeyKind& kind : kKeyKinds) kinds.emplace_back(kind.name);
-  verb.add_option("--subject", options->subject, "Whose it is: \"C=CH, O=Example, CN=gw\"")->required();
-  verb.add_option("--out", options->out, "Writes OUT.pem and, with mode 0600, OUT.key")->required();
+  for (const crypto::KeyKind& kind : crypto::key_kinds()) kinds.emplace_back(kind.name);
+  CLI::Option* subject = verb.add_option("--subject", options->subject, "Whose it is: \"C=CH, O=Example, CN=gw\"");
+  verb.add_option("--out", options->out, out)->required();
   verb.add_option("--key", options->kind, "Kind of key")->check(CLI::IsMember(kinds))->capture_default_str();
+  verb.add_flag("--force", options->force, "Replace files that are there");
+  return subject;
+}
+
+CLI::Option* add_making(CLI::App& verb, const OptionsPtr& options, unsigned days) {
+  CLI::Option* subject = add_naming(verb, options, "Writes OUT.pem and, with mode 0600, OUT.key");
   options->days = days;
   verb.add_option("--days", options->days, "Days of validity")->check(CLI::Range(1, 36500))->capture_default_str();
-  verb.add_flag("--force", options->force, "Replace files that are there");
+  return subject;
 }
 
 void add_authority(CLI::App& verb, const OptionsPtr& options) {
@@ -486,7 +540,8 @@ void add_authority(CLI::App& verb, const OptionsPtr& options) {
 }  // namespace
 
 void add_pki(CLI::App& app, Context& context) {
-  CLI::App* pki = app.add_subcommand("pki", "Make, show and verify certificates, in files; needs no daemon");
+  CLI::App* pki =
+      app.add_subcommand("pki", "Make, show and verify certificates, in files; needs no daemon, but for keys that its signer makes");
   pki->require_subcommand(1);
   pki->footer(
       "Two gateways that trust each other by certificate:\n"
@@ -500,21 +555,36 @@ void add_pki(CLI::App& app, Context& context) {
   OptionsPtr given = options();
   CLI::App* verb = add(*pki, given, context, "ca", "Make an authority: its key and its certificate",
                        "Example:\n  ikectl pki ca --subject \"C=CH, O=Example, CN=Example CA\" --out ca", make_authority);
-  add_making(*verb, given, 3650);
+  add_making(*verb, given, 3650)->required();
+
+  given = options();
+  verb = add(*pki, given, context, "request", "Make a key and a request for its certificate (PKCS#10)",
+             "Examples:\n"
+             "  ikectl pki request --subject \"C=CH, O=Example, CN=gw\" --san gw.example.net --out gw\n"
+             "  ikectl pki request --sealed --subject \"CN=gw\" --san gw.example.net --out gw   # made by the daemon's signer, for this "
+             "host alone",
+             request);
+  add_naming(*verb, given, "Writes OUT.csr and, with mode 0600, OUT.key")->required();
+  verb->add_option("--san", given->alt_names, "Alternative name: address, host name or user@host; repeat for more");
+  verb->add_flag("--sealed", given->sealed, "The daemon's signer makes the key, and it alone can open OUT.key");
 
   given = options();
   verb = add(
       *pki, given, context, "issue", "Issue a certificate for a gateway or a user",
       "Examples:\n"
       "  ikectl pki issue --ca ca.pem --ca-key ca.key --subject \"CN=gw\" --san gw.example.net --san 192.0.2.1 --out gw\n"
-      "  ikectl pki issue --ca ca.pem --ca-key ca.key --subject \"CN=alice\" --san alice@example.net --public-key alice.pub --out alice",
+      "  ikectl pki issue --ca ca.pem --ca-key ca.key --subject \"CN=alice\" --san alice@example.net --public-key alice.pub --out alice\n"
+      "  ikectl pki issue --ca ca.pem --ca-key ca.key --request gw.csr --out gw",
       issue);
   add_making(*verb, given, 825);
   add_authority(*verb, given);
   verb->add_option("--san", given->alt_names, "Alternative name: address, host name or user@host; repeat for more");
   verb->add_option("--crl-uri", given->crl_uris, "Where the authority's revocation list is to be had");
   verb->add_option("--ocsp-uri", given->ocsp_uris, "Where the authority's OCSP responder is");
-  verb->add_option("--public-key", given->public_key, "Certify this public key (PEM); no key is made");
+  CLI::Option* public_key = verb->add_option("--public-key", given->public_key, "Certify this public key (PEM); no key is made");
+  verb->add_option("--request", given->signing_request,
+                   "Certify what this request (PKCS#10) asks for; --subject and --san take the place of its own; no key is made")
+      ->excludes(public_key);
 
   given = options();
   verb = add(*pki, given, context, "crl", "Make the authority's revocation list, or add to it",

@@ -5,7 +5,12 @@ namespace svti::auth {
 
 void KeyRing::set_keys(const std::vector<std::shared_ptr<const model::PrivateKey>>& keys) {
   keys_.clear();
-  for (const auto& key : keys) add(key->id, key->pkcs8.view());
+  for (const auto& key : keys) {
+    if (key->sealed.empty())
+      add(key->id, key->pkcs8.view());
+    else
+      add_unusable(key->id, {Fault::Configuration, "the private key is sealed, and this signer has no sealing key"});
+  }
 }
 
 void KeyRing::add(const Bytes& id, ByteView pkcs8) { keys_.insert_or_assign(id, crypto::SigningKey::from_pkcs8(pkcs8)); }

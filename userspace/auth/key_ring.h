@@ -16,6 +16,7 @@ class KeyRing final : public Signer {
 
   // PKCS#8, not encrypted. A key that cannot be used is kept as such: sign() says why.
   void add(const Bytes& id, ByteView pkcs8);
+  void add_unusable(const Bytes& id, Error why) { keys_.insert_or_assign(id, fail(std::move(why))); }
   void remove(const Bytes& id) { keys_.erase(id); }
   Result<crypto::Signature> sign_now(const SigningRequest& request) const;
   std::size_t size() const { return keys_.size(); }

@@ -4,9 +4,11 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "crypto/signature.h"
+#include "crypto/trust.h"
 #include "model/credentials.h"
 
 namespace svti::auth {
@@ -32,6 +34,31 @@ class Signer {
   // `done` is called once, from this call or later. Errors: the key is not there or cannot do what the peer asks for, or the signer is
   // gone.
   virtual void sign(SigningRequest request, Done done) = 0;
+};
+
+// What a key is to be that is made where it will sign.
+struct NewKeyWish {
+  crypto::KeyType type{};
+  int rsa_bits = 0;     // of RSA
+  std::string subject;  // as crypto::parse_name() takes it
+  std::vector<crypto::AltName> alt_names;
+};
+struct NewKey {
+  Bytes sealed;   // crypto::SealedKey::octets
+  Bytes request;  // for its certificate, PKCS#10 in DER
+};
+
+class KeyMaker {
+ public:
+  using Done = std::function<void(Result<NewKey>)>;
+
+  KeyMaker() = default;
+  KeyMaker(const KeyMaker&) = delete;
+  KeyMaker& operator=(const KeyMaker&) = delete;
+  virtual ~KeyMaker() = default;
+
+  // `done` is called once, from this call or later. Errors: another is being made, it took too long, or what the wish asks for cannot be.
+  virtual void make(NewKeyWish wish, Done done) = 0;
 };
 
 }  // namespace svti::auth

@@ -11,6 +11,7 @@
 
 #include "auth/certificates.h"
 #include "crypto/credential.h"
+#include "crypto/sealed_key.h"
 
 namespace svti::config {
 
@@ -42,6 +43,17 @@ Result<Secret> read_passphrase(const std::string& path) {
   }
   if (size == 0) return wrong("is empty: it has to hold the passphrase");
   return octets.slice(0, size);
+}
+
+Result<model::PrivateKey> described(Result<crypto::PrivateKey> read) {
+  if (!read) return fail(read.error());
+  return model::PrivateKey{std::move(read->key_id), std::move(read->der), {}};
+}
+
+Result<model::PrivateKey> sealed_key(ByteView pem) {
+  auto read = crypto::parse_sealed_key(pem);
+  if (!read) return fail(read.error());
+  return model::PrivateKey{std::move(read->key_id), Secret(), std::move(read->octets)};
 }
 
 }  // namespace
@@ -114,10 +126,12 @@ void CredentialResolver::read_certificate(const Node& node) {
   if (!encrypted && file != nullptr)
     return findings_.error(file->line, path_of(node, "private-key-passphrase-file"),
                            "is for an encrypted private-key, and it is not: leave it out");
+  const bool sealed = crypto::is_sealed_key(as_bytes(key_pem->text));
   auto passphrase = encrypted ? read_passphrase(file->text) : Result<Secret>();
-  auto key = !encrypted   ? crypto::parse_private_key(as_bytes(key_pem->text))
-             : passphrase ? crypto::decrypt_private_key(as_bytes(key_pem->text), *passphrase)
-                          : Result<crypto::PrivateKey>(fail(passphrase.error()));
+  auto key = sealed       ? sealed_key(as_bytes(key_pem->text))
+             : !encrypted ? described(crypto::parse_private_key(as_bytes(key_pem->text)))
+             : passphrase ? described(crypto::decrypt_private_key(as_bytes(key_pem->text), *passphrase))
+                          : Result<model::PrivateKey>(fail(passphrase.error()));
   if (!key && encrypted) {
     // Not an error: a file that is gone when the daemon starts must not cost the gateway its other VPNs.
     const std::string what = "cannot be used: " + std::string(passphrase ? "it " : "") + key.error().message;
@@ -129,7 +143,7 @@ void CredentialResolver::read_certificate(const Node& node) {
     return;
   }
   if (!key) return findings_.error(key_pem->line, path_of(node, "private-key"), key.error().message);
-  if (key->key_id != certificate->key_id) {
+  if (key->id != certificate->key_id) {
     return findings_.error(key_pem->line, path_of(node, "private-key"),
                            "is not the key of the certificate: give both that were made together");
   }
@@ -137,11 +151,8 @@ void CredentialResolver::read_certificate(const Node& node) {
     out.has_findings = true;
     findings_.warning(pem->line, path_of(node, "certificate"), "cannot be used: " + weakness);
   }
-  auto private_key = std::make_shared<model::PrivateKey>();
-  private_key->id = std::move(key->key_id);
-  private_key->pkcs8 = std::move(key->der);
   out.certificate = std::make_shared<const model::LocalCertificate>(std::move(*certificate));
-  out.key = std::move(private_key);
+  out.key = std::make_shared<const model::PrivateKey>(std::move(*key));
   resolved_.certificates.emplace(&node, out);
 }
 

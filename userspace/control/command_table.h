@@ -20,5 +20,6 @@ std::span<const Command> list_commands();
 std::span<const Command> svti_commands();
 std::span<const Command> explain_commands();
 std::span<const Command> svti_config_commands();
+std::span<const Command> key_commands();
 
 }  // namespace svti::control

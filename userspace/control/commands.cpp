@@ -14,7 +14,7 @@ const std::map<std::string_view, Reply (*)(const Call&)>& commands() {
   static const auto kAll = [] {
     std::map<std::string_view, Reply (*)(const Call&)> all;
     for (const auto table : {daemon_commands(), sa_commands(), load_commands(), list_commands(), svti_commands(), svti_config_commands(),
-                             explain_commands()}) {
+                             key_commands(), explain_commands()}) {
       for (const Command& command : table) all.emplace(command.name, command.carry_out);
     }
     return all;

@@ -10,10 +10,13 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 #include <stdexcept>
 
+#include "base/ip.h"
+#include "crypto/alt_names.h"
 #include "crypto/owned.h"
 
 namespace svti::crypto {
@@ -26,6 +29,8 @@ using CrlPtr = Owned<X509_CRL, X509_CRL_free>;
 using KeyPtr = Owned<EVP_PKEY, EVP_PKEY_free>;
 using NamePtr = Owned<X509_NAME, X509_NAME_free>;
 using NumberPtr = Owned<ASN1_INTEGER, ASN1_INTEGER_free>;
+using Pkcs10Ptr = Owned<X509_REQ, X509_REQ_free>;
+void free_extensions(STACK_OF(X509_EXTENSION) * stack) { sk_X509_EXTENSION_pop_free(stack, X509_EXTENSION_free); }
 using TimePtr = Owned<ASN1_TIME, ASN1_TIME_free>;
 
 constexpr int kSerialOctets = 16;
@@ -74,6 +79,13 @@ Result<NamePtr> name_of(std::string_view text) {
   return name;
 }
 
+Result<NamePtr> name_in(ByteView der) {
+  const unsigned char* at = der.data();
+  NamePtr name(d2i_X509_NAME(nullptr, &at, static_cast<long>(der.size())));
+  if (!name) return config_error("the name of the subject cannot be read");
+  return name;
+}
+
 Result<KeyPtr> private_key_of(ByteView pkcs8) {
   const ErrorQueue queue;
   const unsigned char* at = pkcs8.data();
@@ -109,10 +121,15 @@ GENERAL_NAME* general_name(const AltName& name) {
   return out;
 }
 
+Owned<GENERAL_NAMES, GENERAL_NAMES_free> general_names(const std::vector<AltName>& names) {
+  auto list = owned<Owned<GENERAL_NAMES, GENERAL_NAMES_free>>(sk_GENERAL_NAME_new_null());
+  for (const AltName& name : names) require(sk_GENERAL_NAME_push(list.get(), general_name(name)) > 0);
+  return list;
+}
+
 void add_alt_names(X509* certificate, const std::vector<AltName>& names) {
   if (names.empty()) return;
-  const auto list = owned<Owned<GENERAL_NAMES, GENERAL_NAMES_free>>(sk_GENERAL_NAME_new_null());
-  for (const AltName& name : names) require(sk_GENERAL_NAME_push(list.get(), general_name(name)) > 0);
+  const auto list = general_names(names);
   require(X509_add1_ext_i2d(certificate, NID_subject_alt_name, list.get(), 0, X509V3_ADD_DEFAULT) == 1);
 }
 
@@ -132,7 +149,7 @@ void add_ocsp_uris(X509* certificate, X509* issuer, const std::vector<std::strin
 
 // `issuer` null: it signs itself
 Result<Bytes> make_certificate(const CertificateRequest& request, EVP_PKEY* public_key, X509* issuer, EVP_PKEY* signer) {
-  auto name = name_of(request.subject);
+  auto name = request.subject_der.empty() ? name_of(request.subject) : name_in(request.subject_der);
   if (!name) return fail(name.error());
   for (const auto* uris : {&request.crl_uris, &request.ocsp_uris}) {
     for (const std::string& uri : *uris) {
@@ -288,6 +305,75 @@ Result<RevocationList> read_revocation_list(ByteView der) {
     const auto when = time_of(X509_REVOKED_get0_revocationDate(entry));
     out.revoked.push_back({to_hex(octets_of(X509_REVOKED_get0_serialNumber(entry))), when.value_or(*this_update)});
   }
+  return out;
+}
+
+std::span<const KeyKind> key_kinds() {
+  static constexpr std::array<KeyKind, 9> kKinds = {{{"ecdsa-p256", KeyType::EcdsaP256, 0},
+                                                     {"ecdsa-p384", KeyType::EcdsaP384, 0},
+                                                     {"ecdsa-p521", KeyType::EcdsaP521, 0},
+                                                     {"ed25519", KeyType::Ed25519, 0},
+                                                     {"ed448", KeyType::Ed448, 0},
+                                                     {"rsa-2048", KeyType::Rsa, 2048},
+                                                     {"rsa-3072", KeyType::Rsa, 3072},
+                                                     {"rsa-4096", KeyType::Rsa, 4096},
+                                                     {"rsa-8192", KeyType::Rsa, 8192}}};
+  return kKinds;
+}
+
+const KeyKind* find_key_kind(std::string_view name) {
+  const auto kinds = key_kinds();
+  const auto found = std::find_if(kinds.begin(), kinds.end(), [&](const KeyKind& one) { return one.name == name; });
+  return found == kinds.end() ? nullptr : &*found;
+}
+
+Result<AltName> parse_alt_name(const std::string& text) {
+  if (const auto address = IpAddress::parse(text)) return AltName{AltName::Kind::Ip, to_bytes(address->bytes())};
+  const bool printable = std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > ' ' && c < 0x7f; });
+  if (text.empty() || !printable || text.find_first_of(",:/") != std::string::npos)
+    return config_error("\"" + text + "\" is no alternative name: expected an address, a host name, or user@host");
+  return AltName{text.find('@') == std::string::npos ? AltName::Kind::Dns : AltName::Kind::Email, to_bytes(as_bytes(text))};
+}
+
+Result<Bytes> make_pkcs10(const std::string& subject, const std::vector<AltName>& alt_names, ByteView private_key) {
+  const ErrorQueue queue;
+  const auto key = private_key_of(private_key);
+  if (!key) return fail(key.error());
+  const auto name = name_of(subject);
+  if (!name) return fail(name.error());
+  const auto request = owned<Pkcs10Ptr>(X509_REQ_new());
+  require(X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) == 1 && X509_REQ_set_subject_name(request.get(), name->get()) == 1 &&
+          X509_REQ_set_pubkey(request.get(), key->get()) == 1);
+  if (!alt_names.empty()) {
+    STACK_OF(X509_EXTENSION)* made = nullptr;
+    const bool added = X509V3_add1_i2d(&made, NID_subject_alt_name, general_names(alt_names).get(), 0, X509V3_ADD_DEFAULT) == 1;
+    const Owned<STACK_OF(X509_EXTENSION), free_extensions> extensions(made);
+    require(added && X509_REQ_add_extensions(request.get(), extensions.get()) == 1);
+  }
+  require(X509_REQ_sign(request.get(), key->get(), digest_for(key->get())) > 0);
+  return encoded(request.get(), i2d_X509_REQ);
+}
+
+Result<Pkcs10> read_pkcs10(ByteView octets) {
+  const ErrorQueue queue;
+  const auto bio = owned<Owned<BIO, BIO_free_all>>(BIO_new_mem_buf(octets.data(), static_cast<int>(octets.size())));
+  Pkcs10Ptr request(PEM_read_bio_X509_REQ(bio.get(), nullptr, nullptr, nullptr));
+  if (!request) {
+    const unsigned char* at = octets.data();
+    request.reset(d2i_X509_REQ(nullptr, &at, static_cast<long>(octets.size())));
+  }
+  if (!request) return config_error("is not a request for a certificate (PKCS#10) in PEM or DER");
+  EVP_PKEY* key = X509_REQ_get0_pubkey(request.get());
+  if (key == nullptr || X509_REQ_verify(request.get(), key) != 1)
+    return config_error("is a request for a certificate whose signature is not by the key that it names");
+  Pkcs10 out;
+  out.subject_text = text_of(X509_REQ_get_subject_name(request.get()));
+  out.subject = encoded(X509_REQ_get_subject_name(request.get()), i2d_X509_NAME);
+  out.public_key = encoded(key, i2d_PUBKEY);
+  const Owned<STACK_OF(X509_EXTENSION), free_extensions> extensions(X509_REQ_get_extensions(request.get()));
+  const Owned<GENERAL_NAMES, GENERAL_NAMES_free> names(
+      static_cast<GENERAL_NAMES*>(X509V3_get_d2i(extensions.get(), NID_subject_alt_name, nullptr, nullptr)));
+  read_alt_names(names.get(), out.alt_names);
   return out;
 }
 

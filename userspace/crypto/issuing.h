@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The other side of X.509: making keys, certificates and revocation lists, for `ikectl pki` and for tests. The daemon does not use it.
+// The other side of X.509: making keys, requests for certificates (PKCS#10), certificates and revocation lists: for `ikectl pki`, for
+// tests, and in the signer's process for keys that it makes. The daemon's own process does not use it.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,30 @@ Result<Bytes> parse_name(std::string_view text);
 // PKCS#8 in DER. `rsa_bits` is looked at for RSA alone, kLeastRsaBits to 16384.
 Result<Secret> new_private_key(KeyType type, int rsa_bits = 3072);
 
+// What commands call a kind of key that can be made: "ecdsa-p256", "rsa-3072".
+struct KeyKind {
+  std::string_view name;
+  KeyType type;
+  int rsa_bits;
+};
+std::span<const KeyKind> key_kinds();                 // the first is what is made when nothing is said
+const KeyKind* find_key_kind(std::string_view name);  // null: there is none of that name
+
+// "192.0.2.1", "gw.example.net", "user@example.net"
+Result<AltName> parse_alt_name(const std::string& text);
+
+// A request for a certificate (PKCS#10, RFC 2986) in DER, signed with the private key that the certificate is to be for. `subject` as
+// parse_name() takes it. Errors of Fault::Configuration.
+Result<Bytes> make_pkcs10(const std::string& subject, const std::vector<AltName>& alt_names, ByteView private_key);
+struct Pkcs10 {
+  std::string subject_text;  // "CN=gw", printable
+  Bytes subject;             // DER of the Name
+  std::vector<AltName> alt_names;
+  Bytes public_key;  // SubjectPublicKeyInfo
+};
+// DER or PEM. Errors of Fault::Configuration; its signature is verified, so whoever made it has the private key.
+Result<Pkcs10> read_pkcs10(ByteView octets);
+
 struct CertificateRequest {
   std::string subject;  // as parse_name() takes it
   std::vector<AltName> alt_names;
@@ -32,6 +58,7 @@ struct CertificateRequest {
   std::vector<std::string> crl_uris;
   std::vector<std::string> ocsp_uris{};  // of the authority's OCSP responder
   bool ocsp_signing = false;             // the certificate is a responder's (RFC 6960 4.2.2.2)
+  Bytes subject_der{};                   // the Name, taken in place of `subject` unless it is empty
 };
 
 // Both return DER; the private key is PKCS#8. A certificate of an end entity may sign, and serve both ends of IKE and of TLS.

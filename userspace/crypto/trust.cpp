@@ -16,6 +16,7 @@
 #include <optional>
 #include <string_view>
 
+#include "crypto/alt_names.h"
 #include "crypto/owned.h"
 
 namespace svti::crypto {
@@ -41,15 +42,9 @@ X509Ptr parse_x509(ByteView der) {
 
 std::string date_text(sys_seconds time) { return fmt::format("{:%Y-%m-%d %H:%M} UTC", time); }
 
-void read_alt_names(const X509* certificate, std::vector<AltName>& out) {
-  const Owned<GENERAL_NAMES, GENERAL_NAMES_free> names(
+Owned<GENERAL_NAMES, GENERAL_NAMES_free> alt_names_of(const X509* certificate) {
+  return Owned<GENERAL_NAMES, GENERAL_NAMES_free>(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type == GEN_DNS) out.push_back({AltName::Kind::Dns, octets_of(name->d.dNSName)});
-    if (name->type == GEN_EMAIL) out.push_back({AltName::Kind::Email, octets_of(name->d.rfc822Name)});
-    if (name->type == GEN_IPADD) out.push_back({AltName::Kind::Ip, octets_of(name->d.iPAddress)});
-  }
 }
 
 bool is_authority(X509* certificate) { return X509_check_ca(certificate) == 1; }
@@ -93,7 +88,7 @@ Result<CertificateFacts> facts_of(X509* certificate) {
   out.signed_with = OBJ_nid2ln(X509_get_signature_nid(certificate));
   if (const ASN1_OCTET_STRING* id = X509_get0_subject_key_id(certificate)) out.subject_key_id = octets_of(id);
   out.is_authority = is_authority(certificate);
-  read_alt_names(certificate, out.alt_names);
+  read_alt_names(alt_names_of(certificate).get(), out.alt_names);
   RevocationSources sources = revocation_sources(encoded(certificate, i2d_X509));
   out.crl_uris = std::move(sources.crl_uris);
   out.ocsp_uris = std::move(sources.ocsp_uris);
@@ -150,6 +145,15 @@ tl::unexpected<ChainFailure> refused(ChainDefect defect, std::string message) {
 }
 
 }  // namespace
+
+void read_alt_names(const STACK_OF(GENERAL_NAME) * names, std::vector<AltName>& out) {
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+    if (name->type == GEN_DNS) out.push_back({AltName::Kind::Dns, octets_of(name->d.dNSName)});
+    if (name->type == GEN_EMAIL) out.push_back({AltName::Kind::Email, octets_of(name->d.rfc822Name)});
+    if (name->type == GEN_IPADD) out.push_back({AltName::Kind::Ip, octets_of(name->d.iPAddress)});
+  }
+}
 
 Result<CertificateFacts> read_certificate(ByteView der) {
   const ErrorQueue queue;

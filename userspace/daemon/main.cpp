@@ -28,6 +28,7 @@
 #include "net/plain_socket.h"
 #include "net/udp_transport.h"
 #include "signer/client.h"
+#include "signer/key_maker.h"
 
 namespace {
 
@@ -120,7 +121,9 @@ int run(const Options& options) {
   boost::asio::io_context loop(1);
 
   // Private keys live in a process of their own, apart from the one that parses what comes over the network.
-  signer::Client signer(loop, signer::start_process, logger.sink());
+  const auto start_signer = [sealing_key = options.state_dir + "/sealing-key"] { return signer::start_process(sealing_key); };
+  signer::Client signer(loop, start_signer, logger.sink());
+  signer::KeyMaker key_maker(loop, start_signer);
 
   // So does who speaks with the servers of authorities, for each of them.
   fetch::Client fetcher(loop, fetch::start_process);
@@ -131,6 +134,7 @@ int run(const Options& options) {
   const bool null_kernel = options.kernel == "null";
   where.open = [&loop, null_kernel](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, null_kernel, log); };
   where.signer = &signer;
+  where.key_maker = &key_maker;
   where.fetcher = &fetcher;
   if (!options.key_log.empty()) {
     auto key_log = engine::open_key_log(options.key_log);
@@ -190,7 +194,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string_view(argv[1]) == "--signer") return signer::serve(signer::kSocket);
+  if (argc == 3 && std::string_view(argv[1]) == "--signer") return signer::serve(signer::kSocket, argv[2]);
   if (argc == 2 && std::string_view(argv[1]) == "--fetcher") return fetch::serve(fetch::kSocket);
   Options options;
   CLI::App app{

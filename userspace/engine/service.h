@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/signer.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "config/document.h"
@@ -145,6 +146,8 @@ class Service {
   virtual Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) = 0;
   // Forgets what servers said about certificates: revocation lists, OCSP responses; and peers' certificates that were looked up, always.
   virtual void flush_revocation(bool lists, bool responses) = 0;
+  // Makes a private key that the signer alone can open, and a request for its certificate; keeps neither.
+  virtual void make_key(auth::NewKeyWish wish, auth::KeyMaker::Done done) = 0;
 
   // --- what happens; to `sink` until the returned function is called
   virtual std::function<void()> subscribe_log(LogLevel level, LogSink sink) = 0;

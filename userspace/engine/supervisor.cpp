@@ -549,6 +549,11 @@ Status Supervisor::reset_counters(const std::string& vrf, const std::string& vpn
   return engine == nullptr ? no_such_vrf({vrf, {}, {}}) : engine->reset_counters(vpn, all);
 }
 
+void Supervisor::make_key(auth::NewKeyWish wish, auth::KeyMaker::Done done) {
+  if (options_.key_maker == nullptr) return done(system_error("this daemon has no signer"));
+  options_.key_maker->make(std::move(wish), std::move(done));
+}
+
 void Supervisor::flush_revocation(bool lists, bool responses) {
   if (revocation_) revocation_->flush(lists, responses);
   if (lookup_) lookup_->flush();

@@ -31,13 +31,14 @@ class Supervisor final : public Service {
   };
   struct Options {
     std::function<Result<Adapters>(const std::string& vrf, LogSink log)> open;
-    Interfaces::Open links;             // may be empty: interfaces are left alone
-    std::string state_dir;              // empty: the running configuration is not kept
-    std::string startup_file;           // empty: none
-    auth::Signer* signer = nullptr;     // outlives the supervisor; null: nothing can be signed
-    sa::KeySink key_sink = {};          // told of the keys of each IKE SA
-    model::Fetcher* fetcher = nullptr;  // outlives the supervisor; null: no server is asked about certificates
-    milliseconds retry_vrf{5000};       // for a VRF that could not be opened
+    Interfaces::Open links;               // may be empty: interfaces are left alone
+    std::string state_dir;                // empty: the running configuration is not kept
+    std::string startup_file;             // empty: none
+    auth::Signer* signer = nullptr;       // outlives the supervisor; null: nothing can be signed
+    auth::KeyMaker* key_maker = nullptr;  // outlives the supervisor; null: no key can be made
+    sa::KeySink key_sink = {};            // told of the keys of each IKE SA
+    model::Fetcher* fetcher = nullptr;    // outlives the supervisor; null: no server is asked about certificates
+    milliseconds retry_vrf{5000};         // for a VRF that could not be opened
   };
 
   // loop and logger must outlive it; everything happens in the thread that runs `loop`
@@ -77,6 +78,7 @@ class Supervisor final : public Service {
   std::vector<std::string> trapped_policies(const std::string& vrf, const std::string& vpn) override;
   Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) override;
   void flush_revocation(bool lists, bool responses) override;
+  void make_key(auth::NewKeyWish wish, auth::KeyMaker::Done done) override;
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override;
   std::function<void()> subscribe_events(EventSink sink) override;
   void shut_down() override;

@@ -31,7 +31,8 @@ inline constexpr std::array<std::string_view, 3> kRevocationNames = {"relaxed", 
 // A private key, for the signer alone. `id`: SHA-1 over the bits of its public key (RFC 5280 4.2.1.2 (1)).
 struct PrivateKey {
   Bytes id;
-  Secret pkcs8;  // DER, not encrypted
+  Secret pkcs8;    // DER, not encrypted; empty when it is sealed
+  Bytes sealed{};  // as crypto::SealedKey has it: the signer alone can open it
 };
 
 // A certificate that this host may present.

@@ -18,6 +18,11 @@ namespace {
 constexpr std::chrono::milliseconds kFirstPause{200};
 constexpr std::chrono::milliseconds kLongestPause{60'000};
 
+Request to_put(const model::PrivateKey& key) {
+  if (!key.sealed.empty()) return PutSealedKey{key.id, key.sealed};
+  return PutKey{key.id, key.pkcs8.clone()};
+}
+
 std::string describe_end(int status) {
   if (WIFSIGNALED(status)) return "signal " + std::to_string(WTERMSIG(status)) + " (" + strsignal(WTERMSIG(status)) + ")";
   return "status " + std::to_string(WEXITSTATUS(status));
@@ -49,7 +54,7 @@ void Client::begin() {
 }
 
 void Client::put_all() {
-  for (const auto& [id, key] : keys_) (void)transmit(PutKey{id, key->pkcs8.clone()});
+  for (const auto& [id, key] : keys_) (void)transmit(to_put(*key));
 }
 
 // False: it could not be sent, errno says why. The queue of the socket is the bound.
@@ -73,11 +78,21 @@ void Client::set_keys(const std::vector<std::shared_ptr<const model::PrivateKey>
     if (before.contains(id)) continue;
     // The signer may be busy, and keys are few: waited for here, rather than kept in a queue of ours.
     if (socket_) fcntl(started_.socket, F_SETFL, fcntl(started_.socket, F_GETFL) & ~O_NONBLOCK);
-    const Secret packet = encode(PutKey{id, key->pkcs8.clone()});
+    const Secret packet = encode(to_put(*key));
     if (socket_ && send(started_.socket, packet.view().data(), packet.size(), MSG_NOSIGNAL) < 0 && log_)
       log_({Subsystem::Daemon, 0, {}, std::string("a private key did not reach the signer: ") + std::strerror(errno)});
     if (socket_) fcntl(started_.socket, F_SETFL, fcntl(started_.socket, F_GETFL) | O_NONBLOCK);
+    if (!key->sealed.empty()) try_key(id);
   }
+}
+
+// Whether a sealed key can be opened is told before a peer needs it.
+void Client::try_key(const Bytes& id) {
+  sign({id, Bytes(32), {crypto::SignatureHash::Sha256, crypto::SignatureHash::Identity}, crypto::RsaPadding::Pss},
+       [this, id](const Result<crypto::Signature>& signature) {
+         if (!signature && log_)
+           log_({Subsystem::Daemon, 0, {}, "private key " + to_hex(id) + " cannot sign: " + signature.error().message});
+       });
 }
 
 void Client::sign(auth::SigningRequest request, Done done) {
@@ -109,14 +124,17 @@ void Client::on_readable() {
     if (size <= 0) return ended(last_words_);
     auto answer = decode_answer(ByteView(packet).first(static_cast<std::size_t>(size)));
     if (!answer) return ended(answer.error().message);
-    if (answer->number == 0 && !answer->signature) last_words_ = answer->signature.error().message;
+    if (answer->number == 0 && !answer->given) last_words_ = answer->given.error().message;
     const auto asked = pending_.find(answer->number);
     if (asked == pending_.end()) continue;
     pause_ = kFirstPause;  // it works
     last_words_.clear();
     const Done done = std::move(asked->second);
     pending_.erase(asked);
-    done(std::move(answer->signature));
+    auto* signature = answer->given ? std::get_if<crypto::Signature>(&*answer->given) : nullptr;
+    done(signature       ? Result<crypto::Signature>(std::move(*signature))
+         : answer->given ? Result<crypto::Signature>(system_error("the signer gave something else than a signature"))
+                         : fail(answer->given.error()));
   }
 }
 

@@ -33,6 +33,7 @@ class Client final : public auth::Signer {
   void begin();
   void put_all();
   bool transmit(const Request& request);
+  void try_key(const Bytes& id);
   void await_answers();
   void on_readable();
   void ended(const std::string& why);

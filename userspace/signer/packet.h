@@ -25,11 +25,20 @@ struct SignOctets {
   std::uint64_t number = 0;  // given back with the answer
   auth::SigningRequest request;
 };
-using Request = std::variant<PutKey, RemoveKey, SignOctets>;
+// what crypto::SealedKey holds; the signer has the sealing key
+struct PutSealedKey {
+  Bytes id;
+  Bytes sealed;
+};
+struct MakeKey {
+  std::uint64_t number = 0;  // given back with the answer
+  auth::NewKeyWish wish;
+};
+using Request = std::variant<PutKey, RemoveKey, SignOctets, PutSealedKey, MakeKey>;
 
 struct Answer {
   std::uint64_t number = 0;
-  Result<crypto::Signature> signature;
+  Result<std::variant<crypto::Signature, auth::NewKey>> given;
 };
 
 // Secret: a key may be in it.

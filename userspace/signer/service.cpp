@@ -6,8 +6,10 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,10 +17,12 @@
 #include <csignal>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "auth/key_ring.h"
 #include "crypto/issuing.h"
+#include "crypto/sealed_key.h"
 #include "signer/packet.h"
 
 namespace svti::signer {
@@ -74,7 +78,77 @@ Status filter_calls() {
 #endif
 }
 
+Result<auth::NewKey> make_key(const auth::NewKeyWish& wish, const Secret& sealing) {
+  const auto pkcs8 = crypto::new_private_key(wish.type, wish.rsa_bits);
+  if (!pkcs8) return fail(pkcs8.error());
+  auto request = crypto::make_pkcs10(wish.subject, wish.alt_names, pkcs8->view());
+  if (!request) return fail(request.error());
+  return auth::NewKey{crypto::seal_key(pkcs8->view(), sealing), std::move(*request)};
+}
+
+// of those requests that have an answer
+Answer answer_to(const Request& request, const auth::KeyRing& keys, const Result<Secret>& sealing) {
+  if (const auto* make = std::get_if<MakeKey>(&request)) {
+    if (!sealing) return {make->number, system_error("no key can be sealed: " + sealing.error().message)};
+    auto made = make_key(make->wish, *sealing);
+    if (!made) return {make->number, fail(made.error())};
+    return {make->number, std::move(*made)};
+  }
+  const auto& sign = std::get<SignOctets>(request);
+  auto signature = keys.sign_now(sign.request);
+  if (!signature) return {sign.number, fail(signature.error())};
+  return {sign.number, std::move(*signature)};
+}
+
+// nothing: it is not there
+Result<std::optional<Secret>> read_sealing_key(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0 && errno == ENOENT) return std::nullopt;
+  if (file < 0) return system_error(path + " cannot be read: " + reason());
+  struct stat about {};
+  Secret octets(crypto::kSealingKeySize + 1);
+  const bool known = fstat(file, &about) == 0 && S_ISREG(about.st_mode);
+  const ssize_t got = known ? read(file, octets.mutable_view().data(), octets.size()) : -1;
+  close(file);
+  if (!known) return system_error(path + " is not a regular file");
+  if ((about.st_uid != 0 && about.st_uid != geteuid()) || (about.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    return system_error(path + " may be read by others, so it protects nothing: remove it and make the keys anew");
+  if (got != static_cast<ssize_t>(crypto::kSealingKeySize))
+    return system_error(path + " does not hold a sealing key of " + std::to_string(crypto::kSealingKeySize) +
+                        " octets: put it back from a backup");
+  return octets.slice(0, crypto::kSealingKeySize);
+}
+
+// Whole or not at all. A file of that name which another signer has made meanwhile stays.
+Status write_sealing_key(const std::string& path, const Secret& key) {
+  const std::string beside = path + "." + std::to_string(getpid());
+  const int file = open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (file < 0) return system_error(beside + " cannot be written: " + reason());
+  bool right = write(file, key.view().data(), key.size()) == static_cast<ssize_t>(key.size()) && fsync(file) == 0;
+  right = right && (link(beside.c_str(), path.c_str()) == 0 || errno == EEXIST);
+  const std::string why = reason();
+  close(file);
+  unlink(beside.c_str());
+  return right ? Status() : system_error(path + " cannot be written: " + why);
+}
+
 }  // namespace
+
+Result<Secret> sealing_key(const std::string& path) {
+  auto there = read_sealing_key(path);
+  if (there && !*there) {
+    const std::size_t slash = path.rfind('/');
+    if (slash != std::string::npos && slash > 0) (void)mkdir(path.substr(0, slash).c_str(), S_IRWXU);
+    Secret made(crypto::kSealingKeySize);
+    if (getrandom(made.mutable_view().data(), made.size(), 0) != static_cast<ssize_t>(made.size()))
+      return system_error("no random octets for a sealing key: " + reason());
+    if (const Status written = write_sealing_key(path, made); !written) return fail(written.error());
+    there = read_sealing_key(path);
+  }
+  if (!there) return fail(there.error());
+  if (!*there) return system_error(path + " has vanished");
+  return std::move(**there);
+}
 
 Status enter_sandbox(int keep) {
   for (const auto& [from, to] : {std::pair(0, keep - 1), std::pair(keep + 1, 1 << 30)}) {
@@ -91,7 +165,8 @@ Status enter_sandbox(int keep) {
   return filter_calls();
 }
 
-int serve(int socket) {
+int serve(int socket, const std::string& sealing_key_path) {
+  const auto sealing = sealing_key_path.empty() ? Result<Secret>(config_error("there is no sealing key")) : sealing_key(sealing_key_path);
   load_cryptography();
   if (const Status entered = enter_sandbox(socket); !entered) {
     // the daemon sees the end of the process, and this as its reason
@@ -112,17 +187,23 @@ int serve(int socket) {
       keys.add(put->id, put->pkcs8.view());
     } else if (const auto* remove = std::get_if<RemoveKey>(&*request)) {
       keys.remove(remove->id);
+    } else if (const auto* sealed = std::get_if<PutSealedKey>(&*request)) {
+      const auto opened = sealing ? crypto::open_sealed_key(sealed->sealed, *sealing) : Result<Secret>(fail(sealing.error()));
+      if (opened)
+        keys.add(sealed->id, opened->view());
+      else
+        keys.add_unusable(sealed->id, {opened.error().fault, "the sealed private key cannot be opened: it " + opened.error().message});
     } else {
-      const auto& sign = std::get<SignOctets>(*request);
-      const Bytes answer = encode(Answer{sign.number, keys.sign_now(sign.request)});
+      const Bytes answer = encode(answer_to(*request, keys, sealing));
       if (send(socket, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) return 0;
     }
   }
 }
 
-Result<Started> start_process() {
+Result<Started> start_process(const std::string& sealing_key_path) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return system_error("no socket for the signer: " + reason());
+  std::string path = sealing_key_path;
   const pid_t process = fork();
   if (process < 0) {
     const std::string why = reason();
@@ -131,12 +212,12 @@ Result<Started> start_process() {
     return system_error("no process for the signer: " + why);
   }
   if (process == 0) {
-    // between fork and exec nothing but system calls
+    // `path` was made before the fork: between fork and exec nothing but system calls
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (pair[1] == kSocket) fcntl(kSocket, F_SETFD, 0);
     if (pair[1] != kSocket && dup2(pair[1], kSocket) != kSocket) _exit(127);
     std::array<char, 10> name{"svti-iked"}, argument{"--signer"};
-    std::array<char*, 3> arguments{name.data(), argument.data(), nullptr};
+    std::array<char*, 4> arguments{name.data(), argument.data(), path.data(), nullptr};
     std::array<char*, 1> environment{nullptr};
     execve("/proc/self/exe", arguments.data(), environment.data());
     _exit(127);

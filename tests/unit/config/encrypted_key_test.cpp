@@ -8,6 +8,8 @@
 
 #include "config/document.h"
 #include "crypto/credential.h"
+#include "crypto/issuing.h"
+#include "crypto/sealed_key.h"
 #include "support/temporary_folder.h"
 
 using namespace svti;
@@ -27,10 +29,12 @@ std::string passphrase_file(const test::TemporaryFolder& folder, const std::stri
   return path;
 }
 
-std::string text_of(const std::string& key, const std::string& file) {
-  return "ike\ncertificate gw\ncertificate \"" + vector("gw.pem") + "\"\nprivate-key \"" + vector(key) + "\"\n" +
+std::string text_with(const std::string& key_pem, const std::string& file) {
+  return "ike\ncertificate gw\ncertificate \"" + vector("gw.pem") + "\"\nprivate-key \"" + key_pem + "\"\n" +
          (file.empty() ? "" : "private-key-passphrase-file " + file + "\n") + "..\n..\n";
 }
+
+std::string text_of(const std::string& key, const std::string& file) { return text_with(vector(key), file); }
 
 // what is said of a text: errors, or warnings
 std::string errors_of(const std::string& text) {
@@ -113,6 +117,25 @@ BOOST_AUTO_TEST_CASE(a_passphrase_that_is_missing_costs_its_certificate_alone_un
   BOOST_TEST_REQUIRE(with.has_value());
   BOOST_TEST(with->warnings().empty());
   BOOST_TEST(with->resolved()->vrfs.at("main").ike->private_keys.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_sealed_key_is_taken_when_its_public_key_is_the_certificates) {
+  const Secret sealing(Bytes(crypto::kSealingKeySize, 7));
+  const auto sealed = [&](ByteView pkcs8) { return crypto::to_pem(crypto::kSealedKeyLabel, crypto::seal_key(pkcs8, sealing)); };
+  const std::string right = sealed(decrypt("pbkdf2.key", "open-sesame")->der.view());
+  BOOST_TEST(errors_of(text_with(right, "")) == "");
+  const auto system = config::Document::parse(text_with(right, ""), "f")->resolved();
+  const auto& keys = system->vrfs.at("main").ike->private_keys;
+  BOOST_TEST_REQUIRE(keys.size() == 1U);
+  BOOST_TEST(keys.front()->pkcs8.empty());
+  BOOST_TEST(crypto::open_sealed_key(keys.front()->sealed, sealing).has_value());
+
+  const std::string other = sealed(crypto::new_private_key(crypto::KeyType::EcdsaP256)->view());
+  BOOST_TEST(has(errors_of(text_with(other, "")), "is not the key of the certificate"));
+  BOOST_TEST(has(errors_of(text_with(right, "/etc/passphrase")), "is for an encrypted private-key, and it is not: leave it out"));
+  BOOST_TEST(has(errors_of(text_with(crypto::to_pem(crypto::kSealedKeyLabel, Bytes{1, 0, 9, 9}), "")),
+                 "is not a sealed private key that can be read"));
+  BOOST_TEST(has(errors_of(text_with(crypto::to_pem(crypto::kSealedKeyLabel, Bytes{2, 0, 9, 9}), "")), "is sealed in version 2"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -242,6 +242,33 @@ BOOST_AUTO_TEST_CASE(what_was_fetched_is_forgotten_by_kind) {
   BOOST_TEST(rig.service.flushed == "lists lists responses ");
 }
 
+BOOST_AUTO_TEST_CASE(keys_that_the_signer_makes) {
+  Rig rig;
+  vici::Message wish;
+  BOOST_TEST(rig.error("svti-make-key", wish) == "subject is missing: whose key it is, as in \"C=CH, O=Example, CN=gw\"");
+  wish.add("subject", "CN=gw").add("type", "rsa-1");
+  BOOST_TEST(rig.error("svti-make-key", wish).starts_with("no key is of type \"rsa-1\": there are ecdsa-p256, "));
+  vici::Message odd;
+  odd.add("subject", "CN=gw").add_list("san", {"a b"});
+  BOOST_TEST(rig.error("svti-make-key", odd) == "\"a b\" is no alternative name: expected an address, a host name, or user@host");
+  BOOST_TEST(!rig.service.wished);
+
+  vici::Message good;
+  good.add("subject", "CN=gw").add("type", "rsa-3072").add_list("san", {"gw.example.net", "192.0.2.1"});
+  BOOST_TEST(!rig.request("svti-make-key", good));
+  BOOST_TEST_REQUIRE(rig.service.wished.has_value());
+  BOOST_TEST(rig.service.wished->rsa_bits == 3072);
+  BOOST_TEST(rig.service.wished->alt_names.size() == 2U);
+  rig.service.tell_made(auth::NewKey{{1, 2}, {3}});
+  BOOST_TEST_REQUIRE(rig.client->answer.has_value());
+  BOOST_TEST(rig.client->answer->text("private-key").starts_with("-----BEGIN SVTI SEALED PRIVATE KEY-----"));
+  BOOST_TEST(rig.client->answer->text("request").starts_with("-----BEGIN CERTIFICATE REQUEST-----"));
+  // who has left is not told
+  (void)rig.request("svti-make-key", good);
+  rig.client.reset();
+  rig.service.tell_made(system_error("late"));
+}
+
 BOOST_AUTO_TEST_CASE(authorities_and_pools) {
   Rig rig;
   vici::Message authority;

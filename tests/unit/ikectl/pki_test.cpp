@@ -2,6 +2,7 @@
 // `ikectl pki` as a user runs it; what it makes is looked at by the openssl program as well.
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <cstdio>
@@ -69,6 +70,42 @@ BOOST_AUTO_TEST_CASE(openssl_takes_what_was_issued_and_refuses_what_was_revoked)
   const Outcome revoked = f.pki("verify rsa-2048.pem --ca ca.pem --crl ca.crl");
   BOOST_TEST(revoked.code == 1);
   BOOST_TEST(says(revoked, "\"CN=rsa-2048\" was revoked on"));
+}
+
+BOOST_AUTO_TEST_CASE(requests_go_to_any_authority_and_come_from_anybody) {
+  const Folder f;
+  f.authority();
+  BOOST_TEST(f.pki("request --subject 'C=CH, CN=gw' --san gw.example.net --san 192.0.2.1 --out gw").code == 0);
+  const Outcome seen = f.run("openssl req -in gw.csr -noout -verify -text");
+  BOOST_TEST(says(seen, "verify OK"));
+  BOOST_TEST(says(seen, "DNS:gw.example.net, IP Address:192.0.2.1"));
+  struct stat found {};
+  BOOST_REQUIRE(stat(f.folder.file("gw.key").c_str(), &found) == 0);
+  BOOST_TEST((found.st_mode & 0777) == 0600U);
+  BOOST_TEST(says(f.pki("request --subject CN=gw --out gw"), "gw.csr is there already"));
+
+  BOOST_TEST(says(f.pki("issue --ca ca.pem --ca-key ca.key --request gw.csr --out gw"), "gw.pem: C=CH, CN=gw"));
+  BOOST_TEST(says(f.run("openssl x509 -in gw.pem -noout -subject -ext subjectAltName"), "DNS:gw.example.net, IP Address:192.0.2.1"));
+  BOOST_TEST(f.pki("verify gw.pem --ca ca.pem").code == 0);
+  BOOST_TEST(f.pki("config gw --certificate gw.pem --key gw.key --ca ca.pem").code == 0);
+  // what openssl asks for, with names of the authority's choosing
+  BOOST_TEST(f.run("openssl req -new -newkey rsa:2048 -nodes -keyout other.key -subj /CN=other -addext subjectAltName=DNS:other.example "
+                   "-out other.csr")
+                 .code == 0);
+  BOOST_TEST(says(f.pki("issue --ca ca.pem --ca-key ca.key --request other.csr --subject CN=chosen --san chosen.example --out chosen"),
+                  "CN=chosen"));
+  BOOST_TEST(says(f.run("openssl x509 -in chosen.pem -noout -ext subjectAltName"), "DNS:chosen.example"));
+
+  // a request that somebody changed, what is none, and neither
+  std::string changed = f.read("other.csr");
+  BOOST_TEST(f.run("openssl req -in other.csr -outform DER -out other.der && printf '\\377' | dd of=other.der bs=1 seek=200 conv=notrunc "
+                   "status=none")
+                 .code == 0);
+  BOOST_TEST(says(f.pki("issue --ca ca.pem --ca-key ca.key --request other.der --out no"), "other.der: is "));
+  BOOST_TEST(says(f.pki("issue --ca ca.pem --ca-key ca.key --request ca.pem --out no"), "is not a request for a certificate (PKCS#10)"));
+  BOOST_TEST(says(f.pki("issue --ca ca.pem --ca-key ca.key --out no"), "--subject is missing"));
+  BOOST_TEST(access(f.folder.file("no.pem").c_str(), F_OK) != 0);
+  BOOST_TEST(says(f.pki("request --sealed --subject CN=gw --out sealed --socket " + f.folder.file("nowhere")), "svti-iked"));
 }
 
 BOOST_AUTO_TEST_CASE(private_keys_are_their_owners_alone_and_nothing_is_replaced_unasked) {

@@ -2,6 +2,7 @@
 // The signer's process: what it signs, what it cannot do, and what the daemon does when it dies.
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,8 +11,11 @@
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 
+#include "crypto/sealed_key.h"
 #include "signer/client.h"
+#include "signer/key_maker.h"
 #include "support/pki.h"
+#include "support/temporary_folder.h"
 
 using namespace svti;
 using signer::Client;
@@ -30,10 +34,12 @@ Result<Started> start(Body body) {
   return Started{pair[0], process};
 }
 
+int serve_without_sealing(int socket) { return signer::serve(socket, ""); }
+
 struct Rig {
   boost::asio::io_context loop{1};
   std::vector<std::string> log;
-  Client client{loop, [] { return start(signer::serve); }, [this](const LogLine& line) { log.push_back(line.text); }};
+  Client client{loop, [] { return start(serve_without_sealing); }, [this](const LogLine& line) { log.push_back(line.text); }};
   std::optional<Result<crypto::Signature>> answer;
 
   void ask(const Bytes& id, Bytes octets = Bytes(100)) {
@@ -133,9 +139,10 @@ BOOST_AUTO_TEST_CASE(behind_its_filter_there_are_no_files_no_sockets_and_no_proc
 #endif
 
 BOOST_AUTO_TEST_CASE(a_daemon_gone_mad_gets_no_further) {
-  const auto child = start(signer::serve);
-  for (const Bytes& packet :
-       {Bytes{0}, Bytes{9, 9}, Bytes{1}, Bytes{1, 200, 1}, Bytes{2, 1, 1, 1}, Bytes{3, 0}, Bytes(90'000, 3), Bytes{1, 1, 1, 0x30}}) {
+  const auto child = start(serve_without_sealing);
+  for (const Bytes& packet : {Bytes{0}, Bytes{9, 9}, Bytes{1}, Bytes{1, 200, 1}, Bytes{2, 1, 1, 1}, Bytes{3, 0}, Bytes(90'000, 3),
+                              Bytes{1, 1, 1, 0x30}, Bytes{4}, Bytes{4, 1, 1, 1, 0, 9}, Bytes{5},
+                              Bytes{5, 0, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0}, Bytes{5, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 255, 255}}) {
     BOOST_TEST(send(child->socket, packet.data(), packet.size(), 0) == static_cast<ssize_t>(packet.size()));
   }
   const Secret question = encode(signer::Request(signer::SignOctets{5, {{1}, {2}, {}, crypto::RsaPadding::Pss}}));
@@ -151,6 +158,133 @@ BOOST_AUTO_TEST_CASE(a_daemon_gone_mad_gets_no_further) {
   BOOST_TEST(waitpid(child->process, &status, 0) == child->process);
   BOOST_TEST(WIFEXITED(status));
   BOOST_TEST(WEXITSTATUS(status) == 0);
+}
+
+namespace {
+
+// a signer and a maker of keys with a sealing key in a file of that folder
+struct SealingRig {
+  test::TemporaryFolder folder;
+  std::string path = folder.file("state/sealing-key");
+  boost::asio::io_context loop{1};
+  std::vector<std::string> log;
+  std::function<Result<Started>()> begin = [this] { return start([this](int socket) { return signer::serve(socket, path); }); };
+  signer::KeyMaker maker{loop, begin};
+
+  Result<auth::NewKey> make(auth::NewKeyWish wish) {
+    std::optional<Result<auth::NewKey>> made;
+    loop.restart();
+    maker.make(std::move(wish), [&](Result<auth::NewKey> key) { made = std::move(key); });
+    for (int i = 0; i < 12'000 && !made; ++i) loop.run_for(std::chrono::milliseconds(5));
+    BOOST_REQUIRE(made);
+    return std::move(*made);
+  }
+  Result<crypto::Signature> sign(const crypto::SealedKey& key, const Bytes& octets) {
+    loop.restart();
+    Client client(loop, begin, [this](const LogLine& line) { log.push_back(line.text); });
+    client.set_keys({std::make_shared<const model::PrivateKey>(model::PrivateKey{key.key_id, Secret(), key.octets})});
+    std::optional<Result<crypto::Signature>> answer;
+    client.sign({key.key_id, octets, {crypto::SignatureHash::Sha256, crypto::SignatureHash::Identity}, crypto::RsaPadding::Pss},
+                [&](Result<crypto::Signature> signature) { answer = std::move(signature); });
+    for (int i = 0; i < 2000 && !answer; ++i) loop.run_for(std::chrono::milliseconds(5));
+    BOOST_REQUIRE(answer);
+    return std::move(*answer);
+  }
+};
+
+const auth::NewKeyWish kWish{crypto::KeyType::EcdsaP256, 0, "C=CH, CN=gw", {test::dns("gw.example.net")}};
+
+crypto::SealedKey read_back(const auth::NewKey& key) {
+  return test::need(crypto::parse_sealed_key(as_bytes(crypto::to_pem(crypto::kSealedKeyLabel, key.sealed))));
+}
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE(a_key_that_it_made_signs_and_nobody_else_can_open_it,
+                     boost::unit_test::data::make({"rsa-2048", "ecdsa-p256", "ed25519"}), kind) {
+  SealingRig rig;
+  auth::NewKeyWish wish = kWish;
+  wish.type = crypto::find_key_kind(kind)->type;
+  wish.rsa_bits = crypto::find_key_kind(kind)->rsa_bits;
+  const auth::NewKey made = test::need(rig.make(wish));
+  struct stat about {};
+  BOOST_TEST_REQUIRE(stat(rig.path.c_str(), &about) == 0);
+  BOOST_TEST((about.st_mode & 0777) == 0600U);
+  BOOST_TEST(about.st_size == 32);
+
+  const auto request = test::need(crypto::read_pkcs10(made.request));
+  BOOST_TEST(request.subject_text == "C=CH, CN=gw");
+  BOOST_TEST((request.alt_names == wish.alt_names));
+  const crypto::SealedKey sealed = read_back(made);
+  const Bytes octets(500, 3);
+  const auto signature = rig.sign(sealed, octets);
+  BOOST_TEST_REQUIRE(signature.has_value(), (signature ? "" : signature.error().message));
+  BOOST_TEST(crypto::VerifyingKey::from_spki(request.public_key)->verify(*signature, octets).has_value());
+  BOOST_TEST(rig.log.empty());
+
+  SealingRig other;
+  BOOST_TEST(
+      other.sign(sealed, octets).error().message ==
+      "the sealed private key cannot be opened: it was sealed by another gateway, or with a sealing key that is gone: make a new one");
+  BOOST_TEST_REQUIRE(other.log.size() == 1U);
+  BOOST_TEST(
+      other.log.front().starts_with("private key " + to_hex(sealed.key_id) + " cannot sign: the sealed private key cannot be opened"));
+}
+
+BOOST_AUTO_TEST_CASE(a_sealed_key_that_was_changed_does_not_open) {
+  SealingRig rig;
+  const auth::NewKey made = test::need(rig.make(kWish));
+  const Secret sealing = test::need(signer::sealing_key(rig.path));
+  BOOST_TEST(crypto::open_sealed_key(made.sealed, sealing).has_value());
+  for (std::size_t at = 0; at < made.sealed.size(); ++at) {
+    Bytes changed = made.sealed;
+    changed[at] ^= 1;
+    BOOST_TEST(!crypto::open_sealed_key(changed, sealing));
+  }
+  for (std::size_t size = 0; size < made.sealed.size(); ++size)
+    BOOST_TEST(!crypto::open_sealed_key(ByteView(made.sealed).first(size), sealing));
+}
+
+BOOST_AUTO_TEST_CASE(a_sealing_key_that_is_no_secret_or_not_whole_is_not_used) {
+  SealingRig rig;
+  const auth::NewKey made = test::need(rig.make(kWish));
+  BOOST_REQUIRE(chmod(rig.path.c_str(), 0640) == 0);
+  BOOST_TEST(rig.make(kWish).error().message.find("may be read by others, so it protects nothing") != std::string::npos);
+  BOOST_TEST(rig.sign(read_back(made), Bytes(3)).error().message.find("may be read by others") != std::string::npos);
+  BOOST_REQUIRE(chmod(rig.path.c_str(), 0600) == 0 && truncate(rig.path.c_str(), 31) == 0);
+  BOOST_TEST(rig.make(kWish).error().message.find("does not hold a sealing key of 32 octets") != std::string::npos);
+  BOOST_REQUIRE(unlink(rig.path.c_str()) == 0 && symlink("/dev/zero", rig.path.c_str()) == 0);
+  BOOST_TEST(rig.make(kWish).error().message.find("cannot be read") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_made_is_refused_with_its_reason) {
+  SealingRig rig;
+  auth::NewKeyWish wish = kWish;
+  wish.subject = "gw";
+  BOOST_TEST(rig.make(wish).error().message.find("is not ATTRIBUTE=VALUE") != std::string::npos);
+  wish = kWish;
+  wish.type = crypto::KeyType::Rsa;
+  wish.rsa_bits = 1024;
+  BOOST_TEST(rig.make(wish).error().message == "an RSA key has 2048 to 16384 bits");
+
+  // one at a time; the process that dies is told of, and the next one is another
+  std::optional<Result<auth::NewKey>> first, second;
+  rig.loop.restart();
+  rig.maker.make(kWish, [&](Result<auth::NewKey> key) { first = std::move(key); });
+  rig.maker.make(kWish, [&](Result<auth::NewKey> key) { second = std::move(key); });
+  BOOST_TEST_REQUIRE(second.has_value());
+  BOOST_TEST(second->error().message == "another key is being made: try again when it is done");
+  for (int i = 0; i < 2000 && !first; ++i) rig.loop.run_for(std::chrono::milliseconds(5));
+  BOOST_TEST_REQUIRE(first.has_value());
+  BOOST_TEST(first->has_value());
+  rig.begin = [] { return start([](int) { return 1; }); };
+  signer::KeyMaker dying(rig.loop, rig.begin);
+  first.reset();
+  rig.loop.restart();
+  dying.make(kWish, [&](Result<auth::NewKey> key) { first = std::move(key); });
+  for (int i = 0; i < 2000 && !first; ++i) rig.loop.run_for(std::chrono::milliseconds(5));
+  BOOST_TEST_REQUIRE(first.has_value());
+  BOOST_TEST(!first->has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
