@@ -252,7 +252,8 @@ BOOST_FIXTURE_TEST_CASE(sas_are_those_that_iproute2_would_make, Fixture) {
     sa.if_id = 7;
     sa.copy_dscp_in = true;
     sa.copy_df = false;
-    same_sa(*this, std::move(sa), in + "spi 0x1003" + inbound + "replay-window 1024 flag esn flag decap-dscp flag nopmtudisc if_id 7" + gcm);
+    same_sa(*this, std::move(sa),
+            in + "spi 0x1003" + inbound + "replay-window 1024 flag esn flag decap-dscp flag nopmtudisc if_id 7" + gcm);
   }
   {
     model::AddSa sa = gcm_sa(Direction::In, 0x1004);
