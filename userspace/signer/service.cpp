@@ -120,9 +120,13 @@ int serve(int socket) {
   }
 }
 
-Result<Started> start_process() {
+namespace {
+
+Result<Started> start(const char* mode, char** environment) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return system_error("no socket for the signer: " + reason());
+  std::string name("svti-iked"), argument(mode);
+  const std::array<char*, 3> arguments{name.data(), argument.data(), nullptr};
   const pid_t process = fork();
   if (process < 0) {
     const std::string why = reason();
@@ -135,14 +139,20 @@ Result<Started> start_process() {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (pair[1] == kSocket) fcntl(kSocket, F_SETFD, 0);
     if (pair[1] != kSocket && dup2(pair[1], kSocket) != kSocket) _exit(127);
-    std::array<char, 10> name{"svti-iked"}, argument{"--signer"};
-    std::array<char*, 3> arguments{name.data(), argument.data(), nullptr};
-    std::array<char*, 1> environment{nullptr};
-    execve("/proc/self/exe", arguments.data(), environment.data());
+    execve("/proc/self/exe", arguments.data(), environment);
     _exit(127);
   }
   close(pair[1]);
   return Started{pair[0], process};
 }
+
+}  // namespace
+
+Result<Started> start_process() {
+  std::array<char*, 1> environment{nullptr};
+  return start("--signer", environment.data());
+}
+
+Result<Started> start_token_process() { return start("--token", environ); }
 
 }  // namespace svti::signer

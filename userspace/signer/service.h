@@ -21,6 +21,9 @@ struct Started {
 };
 // Runs this program again with the argument `--signer`, its socket as descriptor 3. The process ends with this one.
 Result<Started> start_process();
+// The same with `--token`, for one that uses a token (token_service.h). It has the environment of this one, which modules are configured
+// by.
+Result<Started> start_token_process();
 inline constexpr int kSocket = 3;
 
 }  // namespace svti::signer
