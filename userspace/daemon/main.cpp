@@ -28,6 +28,8 @@
 #include "net/plain_socket.h"
 #include "net/udp_transport.h"
 #include "signer/client.h"
+#include "signer/token_service.h"
+#include "signer/token_signer.h"
 
 namespace {
 
@@ -122,6 +124,9 @@ int run(const Options& options) {
   // Private keys live in a process of their own, apart from the one that parses what comes over the network.
   signer::Client signer(loop, signer::start_process, logger.sink());
 
+  // Those on tokens are used by processes of their own again, which run foreign code.
+  signer::TokenSigner tokens(loop, signer, signer::start_token_process, {}, logger.sink());
+
   // So does who speaks with the servers of authorities, for each of them.
   fetch::Client fetcher(loop, fetch::start_process);
 
@@ -130,7 +135,7 @@ int run(const Options& options) {
   engine::Supervisor::Options where;
   const bool null_kernel = options.kernel == "null";
   where.open = [&loop, null_kernel](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, null_kernel, log); };
-  where.signer = &signer;
+  where.signer = &tokens;
   where.fetcher = &fetcher;
   if (!options.key_log.empty()) {
     auto key_log = engine::open_key_log(options.key_log);
@@ -191,6 +196,7 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "--signer") return signer::serve(signer::kSocket);
+  if (argc == 2 && std::string_view(argv[1]) == "--token") return signer::serve_token(signer::kSocket);
   if (argc == 2 && std::string_view(argv[1]) == "--fetcher") return fetch::serve(fetch::kSocket);
   Options options;
   CLI::App app{
