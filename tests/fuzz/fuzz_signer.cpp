@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a daemon that was taken over may ask of the signer, and what a signer may answer. What parses must encode to what it came from.
+// What a daemon that was taken over may ask of the signer or of a token's process, and what they may answer. What parses must encode to
+// what it came from.
 #include <cstdlib>
 
-#include "signer/packet.h"
+#include "signer/token_packet.h"
 
 using namespace svti;
 
@@ -13,6 +14,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (const auto answer = signer::decode_answer(packet); answer && answer->signature) {
     if (!equal(signer::encode(*answer), packet)) std::abort();
+  }
+  if (const auto request = signer::decode_token_request(packet)) {
+    if (!equal(signer::encode(*request).view(), packet)) std::abort();
+  }
+  if (const auto answer = signer::decode_token_answer(packet); answer && answer->result) {
+    // a label is made printable
+    const bool found = std::holds_alternative<auth::TokenKeyFound>(*answer->result);
+    if (!found && !equal(signer::encode(*answer), packet)) std::abort();
   }
   return 0;
 }

@@ -304,6 +304,14 @@ class FakeService : public engine::Service {
     wished = std::move(wish);
     tell_made = std::move(done);
   }
+  auth::KeyState key_state(const Bytes&) const override { return key_state_answer; }
+  void find_on_token(std::shared_ptr<const model::TokenKey> key, auth::Signer::Found done) override {
+    token_asked = std::move(key);
+    token_done = std::move(done);
+  }
+  auth::KeyState key_state_answer{"signer", {}};
+  std::shared_ptr<const model::TokenKey> token_asked;
+  auth::Signer::Found token_done;
   void flush_revocation(bool lists, bool responses) override {
     flushed += (lists ? "lists " : "") + std::string(responses ? "responses " : "");
   }

@@ -20,6 +20,18 @@ struct SigningRequest {
   crypto::RsaPadding padding = crypto::RsaPadding::Pss;
 };
 
+// Where a private key is, and whether it can sign.
+struct KeyState {
+  std::string place;    // "signer", or "token LABEL"
+  std::string problem;  // why it cannot sign; empty: it can, as far as is known
+};
+
+// What a token says of a key that was found on it, and has signed.
+struct TokenKeyFound {
+  std::string label;  // of the token
+  Bytes public_key;   // SubjectPublicKeyInfo in DER
+};
+
 class Signer {
  public:
   using Done = std::function<void(Result<crypto::Signature>)>;
@@ -34,6 +46,13 @@ class Signer {
   // `done` is called once, from this call or later. Errors: the key is not there or cannot do what the peer asks for, or the signer is
   // gone.
   virtual void sign(SigningRequest request, Done done) = 0;
+
+  virtual KeyState state(const Bytes& /*key_id*/) const { return {"signer", {}}; }
+  // Looks for a key on a token, and has it sign on trial. `done` is called once, from this call or later.
+  using Found = std::function<void(Result<TokenKeyFound>)>;
+  virtual void find_on_token(std::shared_ptr<const model::TokenKey> /*key*/, Found done) {
+    done(config_error("keys on tokens are not supported by this signer"));
+  }
 };
 
 // What a key is to be that is made where it will sign.

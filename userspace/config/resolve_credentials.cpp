@@ -12,6 +12,8 @@
 #include "auth/certificates.h"
 #include "crypto/credential.h"
 #include "crypto/sealed_key.h"
+#include "crypto/signature.h"
+#include "crypto/token_uri.h"
 
 namespace svti::config {
 
@@ -41,7 +43,7 @@ Result<Secret> read_passphrase(const std::string& path) {
   } else if (text.ends_with('\n')) {
     size -= 1;
   }
-  if (size == 0) return wrong("is empty: it has to hold the passphrase");
+  if (size == 0) return wrong("is empty: it has to hold the passphrase or the PIN");
   return octets.slice(0, size);
 }
 
@@ -120,6 +122,13 @@ void CredentialResolver::read_certificate(const Node& node) {
   auto certificate = auth::read_local_certificate(node.text, as_bytes(pem->text), known_);
   if (!certificate) return findings_.error(pem->line, path_of(node, "certificate"), certificate.error().message);
   const Node* file = node.child("private-key-passphrase-file");
+  const Node* uri = node.child("private-key-uri");
+  if ((uri == nullptr) == (key_pem == nullptr)) {
+    return findings_.error(node.line, step_path(path_, node),
+                           key_pem == nullptr ? "lacks a private key: give private-key or private-key-uri"
+                                              : "has private-key and private-key-uri: give one of them");
+  }
+  if (uri != nullptr) return read_token_key(node, *uri, file, std::move(*certificate), out);
   const bool encrypted = crypto::is_encrypted_key(as_bytes(key_pem->text));
   if (encrypted && file == nullptr)
     return findings_.error(key_pem->line, path_of(node, "private-key"), "is encrypted: give private-key-passphrase-file too");
@@ -153,6 +162,44 @@ void CredentialResolver::read_certificate(const Node& node) {
   }
   out.certificate = std::make_shared<const model::LocalCertificate>(std::move(*certificate));
   out.key = std::make_shared<const model::PrivateKey>(std::move(*key));
+  resolved_.certificates.emplace(&node, out);
+}
+
+// The key itself is looked for by whoever talks with tokens, for which nobody waits here.
+void CredentialResolver::read_token_key(const Node& node, const Node& uri, const Node* file, model::LocalCertificate certificate,
+                                        ResolvedCredentials::Certificate& out) {
+  const auto parsed = crypto::parse_token_uri(uri.text);
+  if (!parsed) return findings_.error(uri.line, path_of(node, "private-key-uri"), parsed.error().message);
+  if (file != nullptr && !parsed->pin_source.empty()) {
+    return findings_.error(file->line, path_of(node, "private-key-passphrase-file"),
+                           "names a file for the PIN, and pin-source of private-key-uri does too: leave one out");
+  }
+  auto spki = crypto::spki_of_certificate(certificate.der);
+  if (!spki) return findings_.error(node.line, path_of(node, "certificate"), spki.error().message);
+  out.has_findings = true;  // the file is read again with each configuration
+  auto token = std::make_shared<model::TokenKey>();
+  const std::string path = file != nullptr ? file->text : parsed->pin_source;
+  const std::string_view leaf = file != nullptr ? "private-key-passphrase-file" : "private-key-uri";
+  if (!path.empty()) {
+    auto pin = read_passphrase(path);
+    if (pin) {
+      token->pin = std::move(*pin);
+    } else {
+      findings_.warning(file != nullptr ? file->line : uri.line, path_of(node, leaf), "cannot be used: " + pin.error().message);
+    }
+  }
+  const bool usable = path.empty() || !token->pin.empty();
+  if (const std::string weakness = auth::weakness_of(certificate.der); !weakness.empty())
+    findings_.warning(node.line, path_of(node, "certificate"), "cannot be used: " + weakness);
+  token->uri = parsed->text;
+  token->place = parsed->place;
+  token->source = path_of(node, "private-key-uri");
+  token->public_key = std::move(*spki);
+  auto key = std::make_shared<model::PrivateKey>();
+  key->id = certificate.key_id;
+  key->token = std::move(token);
+  out.certificate = std::make_shared<const model::LocalCertificate>(std::move(certificate));
+  if (usable) out.key = std::move(key);
   resolved_.certificates.emplace(&node, out);
 }
 

@@ -17,7 +17,7 @@ namespace svti::config {
 struct ResolvedCredentials {
   struct Certificate {
     model::LocalCertificatePtr certificate;        // null: it has errors
-    std::shared_ptr<const model::PrivateKey> key;  // null: it cannot be decrypted
+    std::shared_ptr<const model::PrivateKey> key;  // null: it, or its PIN, cannot be read
     bool has_findings = false;                     // which have to be told each time
   };
   std::unordered_map<const Node*, Certificate> certificates;
@@ -38,6 +38,8 @@ class CredentialResolver {
  private:
   void read_authority(const Node& node);
   void read_certificate(const Node& node);
+  void read_token_key(const Node& node, const Node& uri, const Node* file, model::LocalCertificate certificate,
+                      ResolvedCredentials::Certificate& out);
   std::string path_of(const Node& entry, std::string_view leaf) const;
 
   const std::string path_;

@@ -63,6 +63,12 @@ Status Catalogue::put(crypto::PrivateKey key) {
   return put_into(keys_, id, std::move(key));
 }
 
+Status Catalogue::put(LoadedToken token) {
+  ++revision_;
+  const std::string id = to_hex(token.key_id);
+  return put_into(tokens_, id, std::move(token));
+}
+
 Status Catalogue::put(LoadedCertificate certificate) {
   ++revision_;
   const Bytes der = certificate.certificate.der;
@@ -81,7 +87,8 @@ bool Catalogue::remove_authority(std::string_view name) {
 
 bool Catalogue::remove_key(std::string_view id) {
   ++revision_;
-  return erase(keys_, id);
+  const bool plain = erase(keys_, id);
+  return erase(tokens_, id) || plain;
 }
 
 bool Catalogue::remove_pool(std::string_view name) {
@@ -99,6 +106,7 @@ void Catalogue::clear_credentials() {
   secrets_.clear();
   unnamed_secrets_.clear();
   keys_.clear();
+  tokens_.clear();
   certificates_.clear();
 }
 
@@ -118,7 +126,8 @@ std::vector<LoadedCertificate> Catalogue::certificates() const {
 }
 
 bool Catalogue::has_key_of(const crypto::Certificate& certificate) const {
-  return !certificate.key_id.empty() && keys_.contains(to_hex(certificate.key_id));
+  const std::string id = to_hex(certificate.key_id);
+  return !id.empty() && (keys_.contains(id) || tokens_.contains(id));
 }
 
 std::vector<std::shared_ptr<const model::PresharedKey>> Catalogue::keys_of(std::string_view type) const {
@@ -189,6 +198,12 @@ class Catalogue::Credentials {
       auto one = std::make_shared<model::PrivateKey>();
       one->id = key.key_id;
       one->pkcs8 = key.der.clone();
+      out.private_keys.push_back(std::move(one));
+    }
+    for (const auto& [id, token] : catalogue_.tokens_) {
+      auto one = std::make_shared<model::PrivateKey>();
+      one->id = token.key_id;
+      one->token = token.key;
       out.private_keys.push_back(std::move(one));
     }
   }

@@ -24,6 +24,12 @@ struct SharedSecret {
   Secret data;
 };
 
+// A private key on a token, by load-token.
+struct LoadedToken {
+  Bytes key_id;
+  std::shared_ptr<const model::TokenKey> key;
+};
+
 struct LoadedCertificate {
   crypto::Certificate certificate;
   std::string flag;  // "NONE", "CA", "AA", "OCSP"; empty but with an X.509 certificate
@@ -49,13 +55,14 @@ class Catalogue {
   // `id` empty: a secret that cannot be named, hence neither listed nor removed but by clear_credentials()
   Status put(const std::string& id, SharedSecret secret);
   Status put(crypto::PrivateKey key);
+  Status put(LoadedToken token);
   Status put(LoadedCertificate certificate);
   // false: there is none
   bool remove_connection(std::string_view name);
   bool remove_authority(std::string_view name);
   bool remove_pool(std::string_view name);
   bool remove_secret(std::string_view id);
-  bool remove_key(std::string_view id);
+  bool remove_key(std::string_view id);  // or one on a token
   // certificates, keys and secrets; what belongs to connections and authorities stays
   void clear_credentials();
 
@@ -64,6 +71,7 @@ class Catalogue {
   const Named<std::shared_ptr<const model::Pool>>& pools() const { return pools_; }
   const Named<SharedSecret>& secrets() const { return secrets_; }
   const Named<crypto::PrivateKey>& keys() const { return keys_; }  // by key id in hexadecimal
+  const Named<LoadedToken>& tokens() const { return tokens_; }     // likewise
   // every certificate once: those loaded by themselves, those of connections and those of authorities
   std::vector<LoadedCertificate> certificates() const;
   bool has_key_of(const crypto::Certificate& certificate) const;
@@ -92,6 +100,7 @@ class Catalogue {
   Named<SharedSecret> secrets_;
   std::vector<SharedSecret> unnamed_secrets_;
   Named<crypto::PrivateKey> keys_;
+  Named<LoadedToken> tokens_;
   std::map<Bytes, LoadedCertificate> certificates_;  // by DER
   std::uint64_t revision_ = 0;
 };

@@ -147,6 +147,7 @@ Reply list_certs(const Call& call) {
   struct Listed {
     LoadedCertificate loaded;
     bool has_key = false;
+    auth::KeyState key;  // of one that has
   };
   std::vector<Listed> wanted;
   std::vector<LoadedCertificate> all = call.loaded.catalogue.certificates();
@@ -157,13 +158,15 @@ Reply list_certs(const Call& call) {
     if (flag != "ANY" && flag != loaded.flag) continue;
     if (!subject.empty() && subject != "%any" && subject != one.subject) continue;
     const bool has_key = call.loaded.catalogue.has_key_of(one) || with_key.contains(one.der);
-    wanted.push_back({std::move(loaded), has_key});
+    auth::KeyState key = has_key ? call.service.key_state(one.key_id) : auth::KeyState{};
+    wanted.push_back({std::move(loaded), has_key, std::move(key)});
   }
   return stream("list-cert", std::move(wanted), [](const Listed& one) {
     vici::Message event;
     event.add("type", type_name(one.loaded.certificate.kind));
     if (!one.loaded.flag.empty()) event.add("flag", one.loaded.flag);
-    if (one.has_key) event.add_flag("has_privkey", true);
+    if (one.has_key) event.add_flag("has_privkey", true).add("svti-key-place", one.key.place);
+    if (!one.key.problem.empty()) event.add("svti-key-problem", one.key.problem);
     event.add("data", as_text(one.loaded.certificate.der));
     return event;
   });

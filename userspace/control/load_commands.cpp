@@ -10,6 +10,7 @@
 #include "control/command_table.h"
 #include "control/option_values.h"
 #include "control/overlay_keeper.h"
+#include "crypto/token_uri.h"
 
 namespace svti::control {
 
@@ -139,9 +140,50 @@ Reply unload_key(const Call& call) {
   return success();
 }
 
-Reply get_keys(const Call& call) { return names("keys", call.loaded.catalogue.keys()); }
+// Those on tokens are among them: a client that loads anew unloads what it did not load.
+Reply get_keys(const Call& call) {
+  Catalogue::Named<bool> all;
+  for (const auto& [id, key] : call.loaded.catalogue.keys()) all.emplace(id, true);
+  for (const auto& [id, token] : call.loaded.catalogue.tokens()) all.emplace(id, true);
+  return names("keys", all);
+}
 
-Reply load_token(const Call&) { return failure("keys on tokens are not supported yet: load them with load-key"); }
+// The key is found and has signed before it is loaded.
+Reply load_token(const Call& call) {
+  const auto handle = required(call, "handle");
+  if (!handle) return failure(handle.error().message);
+  const auto id = from_hex(handle->starts_with("0x") ? handle->substr(2) : *handle);
+  if (!id) return failure("invalid handle: expected a CKA_ID in hexadecimal");
+  const auto uri = crypto::token_uri_of(*id, call.parameters.text("slot"), call.parameters.text("module"));
+  const auto parsed = uri ? crypto::parse_token_uri(*uri) : Result<crypto::TokenUri>(fail(uri.error()));
+  if (!parsed) return failure("invalid token: " + parsed.error().message);
+  auto key = std::make_shared<model::TokenKey>();
+  key->uri = parsed->text;
+  key->place = parsed->place;
+  key->pin = Secret(as_bytes(call.parameters.text("pin")));
+  key->source = "load-token " + to_hex(*id);
+  const std::shared_ptr<const model::TokenKey> wanted = key;
+  call.service.find_on_token(wanted, [&loaded = call.loaded, requester = std::weak_ptr(call.requester), request = call.request,
+                                      wanted](Result<auth::TokenKeyFound> found) {
+    const auto client = requester.lock();
+    if (!client) return;  // gone, or the server is: nothing is loaded for it
+    const auto key_id = found ? crypto::key_id_of_spki(found->public_key) : Result<Bytes>(fail(found.error()));
+    if (!key_id) return client->respond(request, failure(key_id.error().message));
+    auto known = std::make_shared<model::TokenKey>();
+    known->uri = wanted->uri;
+    known->place = wanted->place;
+    known->pin = wanted->pin.clone();
+    known->source = wanted->source;
+    known->public_key = std::move(found->public_key);
+    if (const Status put = loaded.catalogue.put(LoadedToken{*key_id, std::move(known)}); !put)
+      return client->respond(request, failure(put.error().message));
+    loaded.overlay.follow();
+    vici::Message message = success();
+    message.add("id", to_hex(*key_id));
+    client->respond(request, message);
+  });
+  return Deferred{};
+}
 
 Reply load_shared(const Call& call) {
   const std::string type = upper(call.parameters.text("type"));

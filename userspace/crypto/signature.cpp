@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/signature.h"
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/objects.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -259,18 +262,23 @@ Bytes from_raw_ecdsa(ByteView raw, const Curve& curve) {
   return encoded(pair.get(), i2d_ECDSA_SIG);
 }
 
-// What RSASSA-PKCS1-v1_5 signs: the hash with its name (RFC 8017 9.2)
-Bytes digest_info(const Hash& hash, ByteView octets) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+Bytes digest_of(const Hash& hash, ByteView octets) {
+  Bytes digest(static_cast<std::size_t>(EVP_MD_get_size(hash.digest())));
   unsigned size = 0;
   require(EVP_Digest(octets.data(), octets.size(), digest.data(), &size, hash.digest(), nullptr) == 1);
+  return digest;
+}
+
+// What RSASSA-PKCS1-v1_5 signs: the hash with its name (RFC 8017 9.2)
+Bytes digest_info(const Hash& hash, ByteView octets) {
+  const Bytes digest = digest_of(hash, octets);
   const Owned<X509_SIG, X509_SIG_free> info(X509_SIG_new());
   if (!info) throw std::bad_alloc();
   X509_ALGOR* algorithm = nullptr;
   ASN1_OCTET_STRING* value = nullptr;
   X509_SIG_getm(info.get(), &algorithm, &value);
   require(X509_ALGOR_set0(algorithm, OBJ_nid2obj(hash.nid), V_ASN1_NULL, nullptr) == 1 &&
-          ASN1_OCTET_STRING_set(value, digest.data(), static_cast<int>(size)) == 1);
+          ASN1_OCTET_STRING_set(value, digest.data(), static_cast<int>(digest.size())) == 1);
   return encoded(info.get(), i2d_X509_SIG);
 }
 
@@ -316,6 +324,48 @@ bool fits(Algorithm::Kind kind, KeyType type) {
       break;
   }
   return type == KeyType::Ed448;
+}
+
+// How a key of this kind signs for a peer.
+struct Plan {
+  AuthMethod method{};
+  Algorithm algorithm;
+
+  // `made`: with method 14 what OpenSSL has, else what goes into AUTH
+  Signature wrap(const Bytes& made, const Curve* curve) const {
+    if (method != AuthMethod::DigitalSignature) return {method, made};
+    const Bytes identifier = encode_algorithm(algorithm, curve);
+    const std::uint8_t size = static_cast<std::uint8_t>(identifier.size());
+    return {method, concat({ByteView(&size, 1), identifier, made})};
+  }
+};
+
+Result<Plan> plan_of(KeyType type, std::span<const SignatureHash> announced, RsaPadding padding) {
+  const Curve* curve = find_curve(type);
+  const auto knows = [&](SignatureHash hash) { return std::find(announced.begin(), announced.end(), hash) != announced.end(); };
+  if (announced.empty()) {
+    if (type == KeyType::Rsa) return Plan{AuthMethod::RsaSignature, {Algorithm::Kind::RsaPkcs1, &hash_of(SignatureHash::Sha1)}};
+    if (curve == nullptr) return peer_error("the peer does not know RFC 7427, which a key of kind " + crypto::to_string(type) + " needs");
+    return Plan{curve->method, {Algorithm::Kind::Ecdsa, &hash_of(curve->hash)}};
+  }
+
+  Algorithm algorithm;
+  if (type == KeyType::Ed25519 || type == KeyType::Ed448) {
+    if (!knows(SignatureHash::Identity)) return peer_error("the peer did not announce EdDSA (RFC 8420)");
+    algorithm.kind = type == KeyType::Ed25519 ? Algorithm::Kind::Ed25519 : Algorithm::Kind::Ed448;
+  } else if (curve != nullptr) {
+    // a curve with the hash of its size: what every implementation of it has
+    if (!knows(curve->hash)) return peer_error("the peer did not announce " + std::string(hash_of(curve->hash).name));
+    algorithm = {Algorithm::Kind::Ecdsa, &hash_of(curve->hash)};
+  } else {
+    const auto ours = {SignatureHash::Sha256, SignatureHash::Sha384, SignatureHash::Sha512};
+    const auto* common = std::find_if(ours.begin(), ours.end(), knows);
+    if (common == ours.end()) return peer_error("the peer announced none of SHA-256, SHA-384 and SHA-512");
+    algorithm.kind = padding == RsaPadding::Pss ? Algorithm::Kind::RsaPss : Algorithm::Kind::RsaPkcs1;
+    algorithm.hash = &hash_of(*common);
+    algorithm.salt = EVP_MD_get_size(algorithm.hash->digest());
+  }
+  return Plan{AuthMethod::DigitalSignature, algorithm};
 }
 
 constexpr std::array<SignatureHash, 4> kSupported = {SignatureHash::Sha256, SignatureHash::Sha384, SignatureHash::Sha512,
@@ -434,6 +484,11 @@ Status VerifyingKey::verify(const Signature& signature, ByteView octets) const {
   return {};
 }
 
+std::size_t VerifyingKey::signature_size() const {
+  if (const Curve* curve = find_curve(impl_->type)) return 2 * static_cast<std::size_t>(curve->size);
+  return static_cast<std::size_t>(EVP_PKEY_get_size(impl_->key.get()));
+}
+
 std::string VerifyingKey::describe(const Signature& signature) {
   const ErrorQueue queue;
   if (signature.method == AuthMethod::DigitalSignature) {
@@ -465,37 +520,146 @@ Bytes SigningKey::public_key() const { return encoded(impl_->key.get(), i2d_PUBK
 
 Result<Signature> SigningKey::sign(ByteView octets, std::span<const SignatureHash> announced, RsaPadding padding) const {
   const ErrorQueue queue;
-  EVP_PKEY* key = impl_->key.get();
-  const KeyType type = impl_->type;
-  const Curve* curve = find_curve(type);
-  const auto knows = [&](SignatureHash hash) { return std::find(announced.begin(), announced.end(), hash) != announced.end(); };
-  if (announced.empty()) {
-    if (type == KeyType::Rsa)
-      return Signature{AuthMethod::RsaSignature, sign_with(key, {Algorithm::Kind::RsaPkcs1, &hash_of(SignatureHash::Sha1)}, octets)};
-    if (curve == nullptr) return peer_error("the peer does not know RFC 7427, which a key of kind " + crypto::to_string(type) + " needs");
-    const Bytes der = sign_with(key, {Algorithm::Kind::Ecdsa, &hash_of(curve->hash)}, octets);
-    return Signature{curve->method, to_raw_ecdsa(der, *curve)};
-  }
+  const auto plan = plan_of(impl_->type, announced, padding);
+  if (!plan) return fail(plan.error());
+  const Bytes made = sign_with(impl_->key.get(), plan->algorithm, octets);
+  const Curve* curve = find_curve(impl_->type);
+  return plan->wrap(plan->method == AuthMethod::DigitalSignature || curve == nullptr ? made : to_raw_ecdsa(made, *curve), curve);
+}
 
-  Algorithm algorithm;
-  if (type == KeyType::Ed25519 || type == KeyType::Ed448) {
-    if (!knows(SignatureHash::Identity)) return peer_error("the peer did not announce EdDSA (RFC 8420)");
-    algorithm.kind = type == KeyType::Ed25519 ? Algorithm::Kind::Ed25519 : Algorithm::Kind::Ed448;
-  } else if (curve != nullptr) {
-    // a curve with the hash of its size: what every implementation of it has
-    if (!knows(curve->hash)) return peer_error("the peer did not announce " + std::string(hash_of(curve->hash).name));
-    algorithm = {Algorithm::Kind::Ecdsa, &hash_of(curve->hash)};
-  } else {
-    const auto ours = {SignatureHash::Sha256, SignatureHash::Sha384, SignatureHash::Sha512};
-    const auto* common = std::find_if(ours.begin(), ours.end(), knows);
-    if (common == ours.end()) return peer_error("the peer announced none of SHA-256, SHA-384 and SHA-512");
-    algorithm.kind = padding == RsaPadding::Pss ? Algorithm::Kind::RsaPss : Algorithm::Kind::RsaPkcs1;
-    algorithm.hash = &hash_of(*common);
-    algorithm.salt = EVP_MD_get_size(algorithm.hash->digest());
+Result<Signature> sign_by_device(const VerifyingKey& key, ByteView octets, std::span<const SignatureHash> announced, RsaPadding padding,
+                                 const Device& device) {
+  const auto plan = plan_of(key.type(), announced, padding);
+  if (!plan) return fail(plan.error());
+  const Algorithm& algorithm = plan->algorithm;
+  DeviceWish wish;
+  {
+    const ErrorQueue queue;
+    wish.hash = algorithm.hash == nullptr ? SignatureHash::Identity : algorithm.hash->id;
+    switch (algorithm.kind) {
+      case Algorithm::Kind::RsaPkcs1:
+        wish.operation = DeviceWish::Operation::RsaPkcs1;
+        wish.input = digest_info(*algorithm.hash, octets);
+        break;
+      case Algorithm::Kind::RsaPss:
+        wish.operation = DeviceWish::Operation::RsaPss;
+        wish.input = digest_of(*algorithm.hash, octets);
+        break;
+      case Algorithm::Kind::Ecdsa:
+        wish.operation = DeviceWish::Operation::Ecdsa;
+        wish.input = digest_of(*algorithm.hash, octets);
+        break;
+      case Algorithm::Kind::Ed25519:
+      case Algorithm::Kind::Ed448:
+        wish.operation = DeviceWish::Operation::EdDsa;
+        wish.input = to_bytes(octets);
+        break;
+    }
   }
-  const Bytes identifier = encode_algorithm(algorithm, curve);
-  const std::uint8_t size = static_cast<std::uint8_t>(identifier.size());
-  return Signature{AuthMethod::DigitalSignature, concat({ByteView(&size, 1), identifier, sign_with(key, algorithm, octets)})};
+  auto made = device(wish);
+  if (!made) return fail(made.error());
+  const ErrorQueue queue;
+  const std::size_t right = key.signature_size();
+  if (made->size() != right)
+    return system_error("the token's signature has " + std::to_string(made->size()) + " octets and not " + std::to_string(right));
+  const Curve* curve = find_curve(key.type());
+  const bool bare = plan->method != AuthMethod::DigitalSignature;
+  if (curve != nullptr && !bare) *made = from_raw_ecdsa(*made, *curve);
+  Signature out = plan->wrap(*made, curve);
+  if (const Status verified = key.verify(out, octets); !verified)
+    return system_error("the token's signature does not fit the public key: it is another key, or the token is broken");
+  return out;
+}
+
+namespace {
+
+Bytes encoded_spki(EVP_PKEY* key) { return encoded(key, i2d_PUBKEY); }
+
+// what is in an OCTET STRING, which PKCS#11 has around points, and some modules have not
+ByteView bare_point(ByteView point, std::size_t size) {
+  if (point.size() == size || point.size() < 3 || point[0] != V_ASN1_OCTET_STRING) return point;
+  const unsigned char* at = point.data();
+  long length = 0;
+  int tag = 0, kind = 0;
+  if ((ASN1_get_object(&at, &length, &tag, &kind, static_cast<long>(point.size())) & 0x80) != 0 || length < 0) return point;
+  return ByteView(at, static_cast<std::size_t>(length));
+}
+
+}  // namespace
+
+Result<Bytes> spki_of_rsa(ByteView modulus, ByteView exponent) {
+  const ErrorQueue queue;
+  const auto rejected = [] { return config_error("the token's RSA key has no public half that can be read"); };
+  if (modulus.empty() || exponent.empty() || modulus.size() > 2048 || exponent.size() > 2048) return rejected();
+  using Number = Owned<BIGNUM, BN_free>;
+  const auto n = owned<Number>(BN_bin2bn(modulus.data(), static_cast<int>(modulus.size()), nullptr));
+  const auto e = owned<Number>(BN_bin2bn(exponent.data(), static_cast<int>(exponent.size()), nullptr));
+  const auto builder = owned<Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>>(OSSL_PARAM_BLD_new());
+  require(OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) == 1 &&
+          OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) == 1);
+  const auto parameters = owned<Owned<OSSL_PARAM, OSSL_PARAM_free>>(OSSL_PARAM_BLD_to_param(builder.get()));
+  const auto context = owned<KeyContext>(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+  EVP_PKEY* made = nullptr;
+  if (EVP_PKEY_fromdata_init(context.get()) != 1 || EVP_PKEY_fromdata(context.get(), &made, EVP_PKEY_PUBLIC_KEY, parameters.get()) != 1)
+    return rejected();
+  return encoded_spki(KeyPtr(made).get());
+}
+
+Result<Bytes> spki_of_ec(ByteView parameters, ByteView point) {
+  const ErrorQueue queue;
+  const unsigned char* at = parameters.data();
+  const Owned<ASN1_OBJECT, ASN1_OBJECT_free> name(d2i_ASN1_OBJECT(nullptr, &at, static_cast<long>(parameters.size())));
+  const int nid = name ? OBJ_obj2nid(name.get()) : NID_undef;
+  for (const Curve& curve : kCurves) {
+    if (OBJ_sn2nid(std::string(curve.openssl_name).c_str()) != nid) continue;
+    const ByteView bare = bare_point(point, 1 + 2 * static_cast<std::size_t>(curve.size));
+    std::string group(curve.openssl_name);
+    Bytes octets = to_bytes(bare);
+    const std::array<OSSL_PARAM, 3> values = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
+                                              OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, octets.data(), octets.size()),
+                                              OSSL_PARAM_construct_end()};
+    const auto context = owned<KeyContext>(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+    EVP_PKEY* made = nullptr;
+    std::array<OSSL_PARAM, 3> copy = values;
+    if (EVP_PKEY_fromdata_init(context.get()) != 1 || EVP_PKEY_fromdata(context.get(), &made, EVP_PKEY_PUBLIC_KEY, copy.data()) != 1)
+      return config_error("the token's ECDSA key has no point that can be read");
+    return encoded_spki(KeyPtr(made).get());
+  }
+  return config_error("the token's ECDSA key is on another curve than P-256, P-384 and P-521");
+}
+
+Result<Bytes> spki_of_edwards(ByteView parameters, ByteView point) {
+  const ErrorQueue queue;
+  // PrintableString "edwards25519" or "edwards448", or the OBJECT IDENTIFIER of RFC 8410
+  static constexpr std::string_view kName25519 = "edwards25519";
+  const unsigned char* at = parameters.data();
+  const Owned<ASN1_OBJECT, ASN1_OBJECT_free> name(d2i_ASN1_OBJECT(nullptr, &at, static_cast<long>(parameters.size())));
+  const bool named = parameters.size() > 2 && as_text(parameters.subspan(2)) == kName25519;
+  if (!named && (!name || OBJ_obj2nid(name.get()) != NID_ED25519)) return config_error("the token's Edwards key is not Ed25519");
+  const ByteView bare = bare_point(point, 32);
+  const KeyPtr key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bare.data(), bare.size()));
+  if (!key) return config_error("the token's Ed25519 key has no point that can be read");
+  return encoded_spki(key.get());
+}
+
+Result<Bytes> spki_of_certificate(ByteView der) {
+  const ErrorQueue queue;
+  const unsigned char* at = der.data();
+  const Owned<X509, X509_free> certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  EVP_PKEY* key = certificate ? X509_get0_pubkey(certificate.get()) : nullptr;
+  if (key == nullptr) return config_error("the certificate has no public key that can be read");
+  return encoded_spki(key);
+}
+
+Result<Bytes> key_id_of_spki(ByteView spki) {
+  const ErrorQueue queue;
+  const unsigned char* at = spki.data();
+  const Owned<X509_PUBKEY, X509_PUBKEY_free> info(d2i_X509_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
+  const unsigned char* bits = nullptr;
+  int size = 0;
+  if (!info || X509_PUBKEY_get0_param(nullptr, &bits, &size, nullptr, info.get()) != 1)
+    return config_error("is not a public key that can be read");
+  return digest_of(hash_of(SignatureHash::Sha1), ByteView(bits, static_cast<std::size_t>(size)));
 }
 
 }  // namespace svti::crypto

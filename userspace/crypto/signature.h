@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -66,6 +67,7 @@ class VerifyingKey {
   Status verify(const Signature& signature, ByteView octets) const;
   // "RSASSA-PSS with SHA-256", for the log; "method 9" where the method says it all
   static std::string describe(const Signature& signature);
+  std::size_t signature_size() const;  // octets of the bare signature, of ECDSA r and s side by side
 
  private:
   struct Impl;
@@ -90,5 +92,27 @@ class SigningKey {
   explicit SigningKey(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };
+
+// What a device that keeps a private key is to do with octets that were hashed here.
+struct DeviceWish {
+  enum class Operation : std::uint8_t { RsaPkcs1, RsaPss, Ecdsa, EdDsa };
+  Operation operation{};
+  SignatureHash hash{};  // that was used; of PSS also for its mask, and its size is the salt's
+  Bytes input;           // RsaPkcs1: DigestInfo in DER; RsaPss, Ecdsa: the hash; EdDsa: all octets
+};
+using Device = std::function<Result<Bytes>(const DeviceWish&)>;  // of ECDSA r and s side by side
+// As SigningKey::sign(), by a device that has the private half of `key`. What comes back is verified: a wrong signature would give an RSA
+// key away. `padding` is of RFC 7427; without it RSA is PKCS#1.
+Result<Signature> sign_by_device(const VerifyingKey& key, ByteView octets, std::span<const SignatureHash> announced, RsaPadding padding,
+                                 const Device& device);
+
+// SubjectPublicKeyInfo in DER of what a device tells of a public key: modulus and exponent of RSA, big-endian; of EC and Edwards curves
+// the parameters in DER (RFC 3279 2.3.5; of Edwards curves PKCS#11 also has the name as a PrintableString) and the point, bare or as OCTET
+// STRING in DER. Errors of Fault::Configuration.
+Result<Bytes> spki_of_rsa(ByteView modulus, ByteView exponent);
+Result<Bytes> spki_of_ec(ByteView parameters, ByteView point);
+Result<Bytes> spki_of_edwards(ByteView parameters, ByteView point);
+Result<Bytes> spki_of_certificate(ByteView der);
+Result<Bytes> key_id_of_spki(ByteView spki);  // SHA-1 over the subjectPublicKey bits (RFC 5280 4.2.1.2 (1))
 
 }  // namespace svti::crypto

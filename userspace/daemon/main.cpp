@@ -29,6 +29,8 @@
 #include "net/udp_transport.h"
 #include "signer/client.h"
 #include "signer/key_maker.h"
+#include "signer/token_service.h"
+#include "signer/token_signer.h"
 
 namespace {
 
@@ -125,6 +127,9 @@ int run(const Options& options) {
   signer::Client signer(loop, start_signer, logger.sink());
   signer::KeyMaker key_maker(loop, start_signer);
 
+  // Those on tokens are used by processes of their own again, which run foreign code.
+  signer::TokenSigner tokens(loop, signer, signer::start_token_process, {}, logger.sink());
+
   // So does who speaks with the servers of authorities, for each of them.
   fetch::Client fetcher(loop, fetch::start_process);
 
@@ -133,7 +138,7 @@ int run(const Options& options) {
   engine::Supervisor::Options where;
   const bool null_kernel = options.kernel == "null";
   where.open = [&loop, null_kernel](const std::string& vrf, const LogSink& log) { return open_vrf(loop, vrf, null_kernel, log); };
-  where.signer = &signer;
+  where.signer = &tokens;
   where.key_maker = &key_maker;
   where.fetcher = &fetcher;
   if (!options.key_log.empty()) {
@@ -195,6 +200,7 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "--signer") return signer::serve(signer::kSocket, argv[2]);
+  if (argc == 2 && std::string_view(argv[1]) == "--token") return signer::serve_token(signer::kSocket);
   if (argc == 2 && std::string_view(argv[1]) == "--fetcher") return fetch::serve(fetch::kSocket);
   Options options;
   CLI::App app{

@@ -144,6 +144,12 @@ class Service {
 
   // Sets the counters of one VPN to zero, or with an empty name the global ones of that VRF. `all`: those of all its VPNs too.
   virtual Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) = 0;
+  // Where a private key is, and whether it can sign.
+  virtual auth::KeyState key_state(const Bytes& /*key_id*/) const { return {"signer", {}}; }
+  // Looks for a key on a PKCS#11 token; `done` comes once, when it has signed on trial, or with the reason why it has not.
+  virtual void find_on_token(std::shared_ptr<const model::TokenKey> /*key*/, auth::Signer::Found done) {
+    done(config_error("keys on tokens are not supported here"));
+  }
   // Forgets what servers said about certificates: revocation lists, OCSP responses; and peers' certificates that were looked up, always.
   virtual void flush_revocation(bool lists, bool responses) = 0;
   // Makes a private key that the signer alone can open, and a request for its certificate; keeps neither.

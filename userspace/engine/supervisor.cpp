@@ -296,6 +296,15 @@ Status Supervisor::set_overlay(model::Overlay overlay) {
   return {};
 }
 
+auth::KeyState Supervisor::key_state(const Bytes& key_id) const {
+  return options_.signer == nullptr ? auth::KeyState{"nowhere", "there is no signer"} : options_.signer->state(key_id);
+}
+
+void Supervisor::find_on_token(std::shared_ptr<const model::TokenKey> key, auth::Signer::Found done) {
+  if (options_.signer == nullptr) return done(system_error("there is no signer"));
+  options_.signer->find_on_token(std::move(key), std::move(done));
+}
+
 model::ConfigurationPtr Supervisor::wanted(const std::string& vrf) const {
   const model::SystemPtr system = document_.resolved();
   const auto found = system->vrfs.find(vrf);

@@ -77,6 +77,8 @@ class Supervisor final : public Service {
   Status uninstall(const Target& target) override;
   std::vector<std::string> trapped_policies(const std::string& vrf, const std::string& vpn) override;
   Status reset_counters(const std::string& vrf, const std::string& vpn, bool all) override;
+  auth::KeyState key_state(const Bytes& key_id) const override;
+  void find_on_token(std::shared_ptr<const model::TokenKey> key, auth::Signer::Found done) override;
   void flush_revocation(bool lists, bool responses) override;
   void make_key(auth::NewKeyWish wish, auth::KeyMaker::Done done) override;
   std::function<void()> subscribe_log(LogLevel level, LogSink sink) override;

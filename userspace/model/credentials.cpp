@@ -14,6 +14,10 @@ bool same(const std::vector<Ptr>& ours, const std::vector<Ptr>& theirs) {
 
 }  // namespace
 
+bool TokenKey::operator==(const TokenKey& other) const {
+  return uri == other.uri && source == other.source && public_key == other.public_key && constant_time_equal(pin.view(), other.pin.view());
+}
+
 bool LocalCertificate::proves(const Identity& id) const {
   return std::any_of(identities.begin(), identities.end(), [&](const Identity& one) { return one.match_rank(id) == 3; });
 }

@@ -28,11 +28,23 @@ constexpr bool is_eap(AuthMethod method) { return method >= AuthMethod::EapMscha
 enum class Revocation : std::uint8_t { Relaxed, IfUri, Strict };
 inline constexpr std::array<std::string_view, 3> kRevocationNames = {"relaxed", "ifuri", "strict"};
 
+// A private key that a PKCS#11 token keeps, and uses itself.
+struct TokenKey {
+  std::string uri;     // RFC 7512: which token and which key, and the module; no PIN
+  std::string place;   // the part of it that says which token, and the module: keys of one place are asked of one process
+  Secret pin;          // empty: none
+  std::string source;  // who gave it, for messages: "certificate gw private-key-uri"
+  Bytes public_key;    // SubjectPublicKeyInfo in DER, as its certificate has it; empty: the token's own word is taken
+
+  bool operator==(const TokenKey& other) const;
+};
+
 // A private key, for the signer alone. `id`: SHA-1 over the bits of its public key (RFC 5280 4.2.1.2 (1)).
 struct PrivateKey {
   Bytes id;
-  Secret pkcs8;    // DER, not encrypted; empty when it is sealed
-  Bytes sealed{};  // as crypto::SealedKey has it: the signer alone can open it
+  Secret pkcs8;                                     // DER, not encrypted; empty: it is sealed, or on a token
+  std::shared_ptr<const TokenKey> token = nullptr;  // null: it is not
+  Bytes sealed{};                                   // as crypto::SealedKey has it: the signer alone can open it; empty: it is not
 };
 
 // A certificate that this host may present.

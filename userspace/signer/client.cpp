@@ -72,6 +72,7 @@ void Client::set_keys(const std::vector<std::shared_ptr<const model::PrivateKey>
   for (const auto& key : keys) wanted.emplace(key->id, key);
   for (const auto& [id, key] : keys_) {
     if (!wanted.contains(id)) (void)transmit(RemoveKey{id});
+    if (!wanted.contains(id)) problems_.erase(id);
   }
   const auto before = std::exchange(keys_, std::move(wanted));
   for (const auto& [id, key] : keys_) {
@@ -90,6 +91,7 @@ void Client::set_keys(const std::vector<std::shared_ptr<const model::PrivateKey>
 void Client::try_key(const Bytes& id) {
   sign({id, Bytes(32), {crypto::SignatureHash::Sha256, crypto::SignatureHash::Identity}, crypto::RsaPadding::Pss},
        [this, id](const Result<crypto::Signature>& signature) {
+         if (!signature) problems_[id] = signature.error().message;
          if (!signature && log_)
            log_({Subsystem::Daemon, 0, {}, "private key " + to_hex(id) + " cannot sign: " + signature.error().message});
        });
@@ -106,6 +108,11 @@ void Client::sign(auth::SigningRequest request, Done done) {
     return done(system_error("the signer has ended: " + last_words_));
   }
   pending_.emplace(number, std::move(done));
+}
+
+auth::KeyState Client::state(const Bytes& key_id) const {
+  const auto problem = problems_.find(key_id);
+  return {"signer", problem == problems_.end() ? std::string() : problem->second};
 }
 
 void Client::await_answers() {

@@ -27,6 +27,7 @@ class Client final : public auth::Signer {
 
   void set_keys(const std::vector<std::shared_ptr<const model::PrivateKey>>& keys) override;
   void sign(auth::SigningRequest request, Done done) override;
+  auth::KeyState state(const Bytes& key_id) const override;
   pid_t process() const { return started_.process; }  // -1: there is none
 
  private:
@@ -47,6 +48,7 @@ class Client final : public auth::Signer {
   std::chrono::milliseconds pause_;  // before the next start
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::map<Bytes, std::shared_ptr<const model::PrivateKey>> keys_;
+  std::map<Bytes, std::string> problems_;  // of sealed keys that could not be opened
   std::map<std::uint64_t, Done> pending_;
   std::uint64_t next_ = 1;
   std::string last_words_;

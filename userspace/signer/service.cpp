@@ -200,10 +200,14 @@ int serve(int socket, const std::string& sealing_key_path) {
   }
 }
 
-Result<Started> start_process(const std::string& sealing_key_path) {
+namespace {
+
+// `more` is the argument behind the mode; null: there is none
+Result<Started> start(const char* mode, const char* more, char** environment) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return system_error("no socket for the signer: " + reason());
-  std::string path = sealing_key_path;
+  std::string name("svti-iked"), argument(mode), path(more == nullptr ? "" : more);
+  const std::array<char*, 4> arguments{name.data(), argument.data(), more == nullptr ? nullptr : path.data(), nullptr};
   const pid_t process = fork();
   if (process < 0) {
     const std::string why = reason();
@@ -212,18 +216,24 @@ Result<Started> start_process(const std::string& sealing_key_path) {
     return system_error("no process for the signer: " + why);
   }
   if (process == 0) {
-    // `path` was made before the fork: between fork and exec nothing but system calls
+    // between fork and exec nothing but system calls
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (pair[1] == kSocket) fcntl(kSocket, F_SETFD, 0);
     if (pair[1] != kSocket && dup2(pair[1], kSocket) != kSocket) _exit(127);
-    std::array<char, 10> name{"svti-iked"}, argument{"--signer"};
-    std::array<char*, 4> arguments{name.data(), argument.data(), path.data(), nullptr};
-    std::array<char*, 1> environment{nullptr};
-    execve("/proc/self/exe", arguments.data(), environment.data());
+    execve("/proc/self/exe", arguments.data(), environment);
     _exit(127);
   }
   close(pair[1]);
   return Started{pair[0], process};
 }
+
+}  // namespace
+
+Result<Started> start_process(const std::string& sealing_key_path) {
+  std::array<char*, 1> environment{nullptr};
+  return start("--signer", sealing_key_path.c_str(), environment.data());
+}
+
+Result<Started> start_token_process() { return start("--token", nullptr, environ); }
 
 }  // namespace svti::signer

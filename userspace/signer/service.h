@@ -28,6 +28,9 @@ struct Started {
 };
 // Runs this program again with the arguments `--signer` and the path, its socket as descriptor 3. The process ends with this one.
 Result<Started> start_process(const std::string& sealing_key_path);
+// The same with `--token`, for one that uses a token (token_service.h). It has the environment of this one, which modules are configured
+// by.
+Result<Started> start_token_process();
 inline constexpr int kSocket = 3;
 
 }  // namespace svti::signer

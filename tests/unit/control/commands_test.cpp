@@ -7,6 +7,7 @@
 #include <set>
 
 #include "control/render_events.h"
+#include "crypto/signature.h"
 #include "support/fake_service.h"
 
 using namespace svti;
@@ -230,6 +231,45 @@ BOOST_AUTO_TEST_CASE(keys_and_certificates_find_each_other) {
   BOOST_TEST(rig.error("clear-creds") == "");
   rig.call("list-certs");
   BOOST_TEST(rig.client->events.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_key_on_a_token_is_loaded_when_it_was_found) {
+  Rig rig;
+  rig.client->listening.emplace("list-cert");
+  BOOST_TEST(rig.error("load-token") == "missing handle");
+  BOOST_TEST(rig.error("load-token", with({{"handle", "0g"}})) == "invalid handle: expected a CKA_ID in hexadecimal");
+  BOOST_TEST(rig.error("load-token", with({{"handle", "0a"}, {"slot", "x"}})) == "invalid token: a slot that is not a number");
+  const auto asked = with({{"handle", "0a0b"}, {"slot", "7"}, {"module", "/lib/m.so"}, {"pin", "1234"}});
+  BOOST_TEST(!rig.request("load-token", asked).has_value());
+  BOOST_TEST_REQUIRE(rig.service.token_asked != nullptr);
+  BOOST_TEST(as_text(rig.service.token_asked->pin.view()) == "1234");
+  BOOST_TEST(rig.service.token_asked->uri.find("1234") == std::string::npos);
+  BOOST_TEST(rig.service.token_asked->uri.find("slot-id=7") != std::string::npos);
+  rig.service.token_done(system_error("the PIN is wrong"));
+  BOOST_TEST(rig.client->answer->text("errmsg") == "the PIN is wrong");
+  BOOST_TEST(rig.call("get-keys").list("keys")->empty());
+  BOOST_TEST(!rig.request("load-token", asked).has_value());
+  const Bytes public_key = crypto::spki_of_certificate(as_bytes(octets(kCertificate))).value();
+  rig.service.token_done(auth::TokenKeyFound{"vault", public_key});
+  BOOST_TEST(rig.client->answer->text("id") == kKeyId);
+  BOOST_TEST((*rig.call("get-keys").list("keys") == vici::List{std::string(kKeyId)}));
+  const model::Overlay overlay = rig.loaded.catalogue.overlay();
+  BOOST_TEST_REQUIRE(overlay.private_keys.size() == 1U);
+  BOOST_TEST_REQUIRE(overlay.private_keys.front()->token != nullptr);
+  BOOST_TEST((overlay.private_keys.front()->token->public_key == public_key));
+  // where it is, and what is wrong with it, is listed with its certificate
+  BOOST_TEST(rig.error("load-cert", with({{"type", "X509"}, {"data", octets(kCertificate)}})) == "");
+  rig.service.key_state_answer = {"token vault", "it was pulled"};
+  rig.call("list-certs");
+  BOOST_TEST(rig.client->events.at(0).second.text("has_privkey") == "yes");
+  BOOST_TEST(rig.client->events.at(0).second.text("svti-key-place") == "token vault");
+  BOOST_TEST(rig.client->events.at(0).second.text("svti-key-problem") == "it was pulled");
+  // for a client that has gone meanwhile nothing is loaded
+  BOOST_TEST(rig.error("unload-key", with({{"id", kKeyId}})) == "");
+  BOOST_TEST(!rig.request("load-token", asked).has_value());
+  rig.client = std::make_shared<Client>();
+  rig.service.token_done(auth::TokenKeyFound{"vault", public_key});
+  BOOST_TEST(rig.call("get-keys").list("keys")->empty());
 }
 
 BOOST_AUTO_TEST_CASE(what_was_fetched_is_forgotten_by_kind) {

@@ -188,8 +188,10 @@ struct SealingRig {
                 [&](Result<crypto::Signature> signature) { answer = std::move(signature); });
     for (int i = 0; i < 2000 && !answer; ++i) loop.run_for(std::chrono::milliseconds(5));
     BOOST_REQUIRE(answer);
+    state = client.state(key.key_id);
     return std::move(*answer);
   }
+  auth::KeyState state;  // of the key that sign() was last about
 };
 
 const auth::NewKeyWish kWish{crypto::KeyType::EcdsaP256, 0, "C=CH, CN=gw", {test::dns("gw.example.net")}};
@@ -226,6 +228,8 @@ BOOST_DATA_TEST_CASE(a_key_that_it_made_signs_and_nobody_else_can_open_it,
   BOOST_TEST(
       other.sign(sealed, octets).error().message ==
       "the sealed private key cannot be opened: it was sealed by another gateway, or with a sealing key that is gone: make a new one");
+  BOOST_TEST(rig.state.problem == "");
+  BOOST_TEST(other.state.problem.starts_with("the sealed private key cannot be opened"));
   BOOST_TEST_REQUIRE(other.log.size() == 1U);
   BOOST_TEST(
       other.log.front().starts_with("private key " + to_hex(sealed.key_id) + " cannot sign: the sealed private key cannot be opened"));
