@@ -49,13 +49,13 @@ Result<Secret> read_passphrase(const std::string& path) {
 
 Result<model::PrivateKey> described(Result<crypto::PrivateKey> read) {
   if (!read) return fail(read.error());
-  return model::PrivateKey{std::move(read->key_id), std::move(read->der), {}};
+  return model::PrivateKey{std::move(read->key_id), std::move(read->der)};
 }
 
 Result<model::PrivateKey> sealed_key(ByteView pem) {
   auto read = crypto::parse_sealed_key(pem);
   if (!read) return fail(read.error());
-  return model::PrivateKey{std::move(read->key_id), Secret(), std::move(read->octets)};
+  return model::PrivateKey{std::move(read->key_id), Secret(), nullptr, std::move(read->octets)};
 }
 
 }  // namespace

@@ -182,7 +182,7 @@ struct SealingRig {
   Result<crypto::Signature> sign(const crypto::SealedKey& key, const Bytes& octets) {
     loop.restart();
     Client client(loop, begin, [this](const LogLine& line) { log.push_back(line.text); });
-    client.set_keys({std::make_shared<const model::PrivateKey>(model::PrivateKey{key.key_id, Secret(), key.octets})});
+    client.set_keys({std::make_shared<const model::PrivateKey>(model::PrivateKey{key.key_id, Secret(), nullptr, key.octets})});
     std::optional<Result<crypto::Signature>> answer;
     client.sign({key.key_id, octets, {crypto::SignatureHash::Sha256, crypto::SignatureHash::Identity}, crypto::RsaPadding::Pss},
                 [&](Result<crypto::Signature> signature) { answer = std::move(signature); });
