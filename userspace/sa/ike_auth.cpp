@@ -89,7 +89,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
   give_up_at_.reset();
   eap_.reset();
   rounds_.reset();
-  ppk_ = init_->ppk.has_value();
+  ppk_ = init_->ppk || (resuming_ && resuming_->session.ppk) || (resumed_ && resumed_->session.ppk);
   set_phase(IkeSaPhase::Established, out);
   begin_lifetime(now);
   begin_authentication_lifetime(now);
