@@ -199,7 +199,10 @@ void IkeSa::on_eap_begun(const Payloads& payloads, TimePoint now, Effects& out) 
                     (refused ? ": it knows no " + local_id_.to_string() + " who uses EAP (its log says more)" : std::string()),
                 {Side::Either, "vpn " + vpn_->name + " local-id", "the peer must ask for EAP from " + cell(local_id_.to_string())});
   }
-  if ((proof_due(false) && id == nullptr) || find_payload<wire::EapPayload>(payloads) == nullptr)
+  // RFC 5685 6: in place of EAP, from who has proven to be the gateway
+  const bool redirected = redirects_ && !in_further_round() && find_payload<wire::EapPayload>(payloads) == nullptr &&
+                          find_notify(payloads, NotifyType::Redirect) != nullptr;
+  if ((proof_due(false) && id == nullptr) || (find_payload<wire::EapPayload>(payloads) == nullptr && !redirected))
     return fail(Cause::Malformed, "the peer's answer to our wish for EAP has no " + std::string(id == nullptr ? "IDr" : "EAP"), {});
   if (!proof_due(false) && find_payload<wire::AuthPayload>(payloads) != nullptr)
     return fail(Cause::Malformed, "it authenticates itself once more, unasked", {});
@@ -208,6 +211,8 @@ void IkeSa::on_eap_begun(const Payloads& payloads, TimePoint now, Effects& out) 
   remote_id_ = {id->id_type, id->data};
   if (const auto& wanted = auth_->vpn->remote_id; wanted && !wanted->matches(remote_id_))
     return fail(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + wanted->to_string(), {});
+  if (redirected && find_payload<wire::AuthPayload>(payloads) == nullptr)
+    return fail(Cause::Malformed, "it redirects us, and does not prove who it is", {});
   // Without AUTH it is EAP that has to prove who the responder is, if that may be.
   if (find_payload<wire::AuthPayload>(payloads) == nullptr && eap_->only) return begin_eap_method(now, out);
   if (find_payload<wire::AuthPayload>(payloads) == nullptr) {
