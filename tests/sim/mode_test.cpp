@@ -317,7 +317,30 @@ BOOST_AUTO_TEST_CASE(a_policy_that_passes_or_drops_is_no_answer_to_a_peer) {
     pair.world.run_for(seconds(5));
     BOOST_TEST(reason_of(pair.left, Notice::Kind::ChildFailed).find("TS_UNACCEPTABLE") != std::string::npos);
     BOOST_TEST(pair.right.kernel().sad().empty());
+    BOOST_TEST_REQUIRE(!pair.right.explanations().empty());
+    BOOST_TEST(pair.right.explanations().back().advice.leaf == "vpn left security-policy net action");
   }
+}
+
+// Each side's selectors fit, and no packet could have both.
+BOOST_AUTO_TEST_CASE(selectors_of_which_no_policy_comes_are_refused_and_the_advice_says_why) {
+  const auto change = [](bool at_left) {
+    return [at_left](model::Vpn& vpn) {
+      auto& policy = vpn.policies[0];
+      (at_left ? policy.local_ts : policy.remote_ts)[0].subnet = prefix("10.1.0.0/24");
+      (at_left ? policy.remote_ts : policy.local_ts)[0].subnet = prefix("2001:db8:2::/48");
+    };
+  };
+  Pair pair(change(true), change(false));
+  BOOST_TEST_REQUIRE(pair.left.initiate("right").has_value());
+  pair.world.run_for(seconds(5));
+  BOOST_TEST(pair.left.child_sas().empty());
+  BOOST_TEST(pair.right.child_sas().empty());
+  BOOST_TEST(pair.right.kernel().sad().empty());
+  std::string leaves, advice;
+  for (const auto& why : pair.right.explanations()) leaves += why.advice.leaf + "\n", advice += why.advice.text + "\n";
+  BOOST_TEST(leaves.find("vpn left security-policy net\n") != std::string::npos, leaves);
+  BOOST_TEST(advice.find("addresses of the same families") != std::string::npos, advice);
 }
 
 // several selectors with ranges, protocols, ports and ICMP types, narrowed by the responder; a policy for each pair

@@ -217,6 +217,20 @@ BOOST_AUTO_TEST_CASE(a_server_says_who_the_peer_is_and_where) {
 }
 
 // the peer retransmits meanwhile, and is answered once
+// They let a peer in each time anew, and have to be asked.
+BOOST_AUTO_TEST_CASE(a_session_of_radius_servers_is_not_resumed) {
+  RadiusPair pair({});
+  for (Node* node : {&pair.left, &pair.right}) {
+    ConfigurationParts parts = node == &pair.left ? user({}) : gateway({});
+    parts.vpns[0].ike.session_resumption = true;
+    node->apply(sim::configuration(std::move(parts)));
+  }
+  pair.try_to_connect();
+  BOOST_TEST_REQUIRE(pair.right.ike_sas().size() == 1U);
+  BOOST_TEST(pair.right.logged("N(TICKET_REQUEST)"));
+  BOOST_TEST(pair.left.logged("the gateway gives no ticket"));
+}
+
 BOOST_AUTO_TEST_CASE(a_slow_server_is_waited_for) {
   RadiusPair pair({});
   pair.delay = seconds(3);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Thousands of runs, each another course of events: rekeys from either end and from both at once, deletions, crashes, partitions,
-// reauthentication, addresses and NAT mappings that change, strangers who replay and forge, on a network that loses, doubles and reorders.
+// reauthentication, addresses and NAT mappings that change, strangers who replay and forge, on a network that loses, doubles and reorders;
+// some with EAP, a PPK, tickets.
 // Whatever happened, when the network is fair again the two gateways must end with exactly one IKE SA and one CHILD SA for each
 // security-policy, traffic must flow, and after closing nothing may be left.
 //
@@ -28,6 +29,7 @@
 
 using namespace svti;
 using namespace svti::sim;
+using model::AuthMethod;
 using model::ChildSaPhase;
 using model::IkeSaPhase;
 using sa::Notice;
@@ -152,8 +154,25 @@ Run::Run(std::uint64_t seed) : world_(seed) {
   model::GlobalOptions global;
   global.make_before_break = chance().chance(0.5);
   if (chance().chance(0.25)) global.fragment_size = 150 + static_cast<std::uint32_t>(chance().below(200));
-  left_ = &world_.add("left", address(kLeft), configuration({.vpns = {std::move(left)}, .global = global}));
-  right_ = &world_.add("right", address(kRight), configuration({.vpns = {std::move(right)}, .global = global}));
+  ConfigurationParts at_left{.global = global}, at_right{.global = global};
+  if (seed % 5 == 1 && !course_.both_active) {  // the left is a user, and the gateway leaves it to begin
+    left.authentication.local = right.authentication.remote = seed % 2 == 0 ? AuthMethod::EapMschapv2 : AuthMethod::EapMd5;
+    left.authentication.local_eap_id = identity("joe@example.com");
+    right.authentication.remote_eap_id = identity("%any");
+    at_left.eap_keys = at_right.eap_keys = {{"joe@example.com", "clientPass"}};
+  }
+  if (seed % 4 == 1) {  // a PPK, which the right has or does without
+    left.ike.ppk_id = identity("quantum.example");
+    left.ike.ppk_required = right.ike.ppk_required = seed % 8 == 1;
+    if (course_.both_active) right.ike.ppk_id = left.ike.ppk_id;
+    at_left.ppks = at_right.ppks = {{"quantum.example", "secret"}};
+    if (seed % 16 == 5) at_right.ppks = {{"other.example", "secret"}};
+  }
+  left.ike.session_resumption = right.ike.session_resumption = seed % 3 == 1;
+  at_left.vpns = {std::move(left)};
+  at_right.vpns = {std::move(right)};
+  left_ = &world_.add("left", address(kLeft), configuration(std::move(at_left)));
+  right_ = &world_.add("right", address(kRight), configuration(std::move(at_right)));
   storm();
   if (!world_.violations().empty()) return;
   settle();

@@ -129,3 +129,33 @@ def test_auth_eap_driven_by_swanctl(g):
     user = their_connection("auth = eap-mschapv2\n id = gwb.example\n eap_id = joe@example.com", "auth = psk\n id = gwa.example", secrets=THEIR_KEYS)
     swan = StrongSwan(g.gwb, user, charon_plugins=PLUGINS).start()
     up_and_down(g, iked, swan, "theirs", ("eap-mschapv2", "joe@example.com"))
+
+
+def test_auth_eap_with_ppk_both_roles(g):
+    # RFC 8784 3: the PPK comes with the AUTH after EAP. First as gateway that requires it, with a method that makes no key; then as user.
+    ppk = block("ppk q", "id quantum.example", "secret mYq1kq7c0JxOcp2UhUcw0O2sVwkX1n4n")
+    secrets = THEIR_KEYS.replace("secrets {", "secrets {\n  ppk-q {\n    id = quantum.example\n    secret = mYq1kq7c0JxOcp2UhUcw0O2sVwkX1n4n\n  }")
+
+    def ours(*vpn):
+        return configuration(eap_vpn(*vpn, *IDS, "ike-policy ppk-id quantum.example", "ike-policy ppk-required true"), *OUR_KEYS, ppk)
+
+    def theirs(local, remote, required):
+        return their_connection(local, remote, secrets=secrets).replace("mobike = no", f"mobike = no\n    ppk_id = quantum.example\n    ppk_required = {required}")
+
+    def up(initiate):
+        initiate("net")
+        wait_tunnel(g.gwa, g.gwb)
+        assert "PPK" in swan.wait_child("net")
+        assert [sa["ppk"] for sa in iked.ike_sas()] == [True]
+        g.clienta.ping_ok("192.168.99.2")
+        iked.terminate("site")
+        swan.wait_no_sa()
+
+    iked = Iked(g.gwa, ours("pre-shared-key", "eap-md5", "remote-eap-id %any")).start()
+    user = theirs("auth = eap-md5\n id = gwb.example\n eap_id = joe@example.com", "auth = psk\n id = gwa.example", "no")
+    swan = StrongSwan(g.gwb, user, charon_plugins=PLUGINS).start()
+    up(swan.initiate)
+    iked.load(ours("eap-mschapv2", "pre-shared-key", "local-eap-id joe@example.com"))
+    swan.config.write_text(theirs("auth = psk\n id = gwb.example", "auth = eap-mschapv2\n id = gwa.example\n eap_id = %any", "yes"))
+    swan.swanctl("--load-all", "--file", str(swan.config))
+    up(lambda child: iked.initiate("site", child))

@@ -573,7 +573,6 @@ class VpnResolver {
     if (remote_eap_id && !is_eap(how.remote) && !how.uses_eap_tls())
       warning(remote_eap_id, "has no effect with remote-auth-method " + remote);
     if (!is_eap(how.local) && !is_eap(how.remote)) return;
-    if (out_.ike.ppk_id) error(at(is_eap(how.local) ? local_leaf : remote_leaf), "EAP together with ppk-id is not supported yet");
     if (is_eap(how.local) && is_eap(how.remote) && !how.uses_eap_tls()) {
       warning(at(local_leaf),
               local + " at both ends is EAP alone (RFC 5998): who takes the gateway's place may try passwords on what the user answers");

@@ -667,10 +667,9 @@ Status settle_rounds(ConnectionDraft& draft, std::string& refusal) {
   }
   if (const std::string wrong = how.hindrance(); !wrong.empty())
     return config_error(fmt::format("invalid value for: auth, config discarded ({})", wrong));
-  if (draft.vpn.ike.ppk_id && (is_eap(how.local) || is_eap(how.remote)))
-    return config_error("not supported yet: ppk_id together with EAP, config discarded");
-  if (draft.vpn.ike.ppk_id && how.has_several_rounds())
-    return config_error("not supported yet: ppk_id together with several rounds of authentication, config discarded");
+  if ((draft.vpn.ike.ppk_id || draft.vpn.ike.ppk_required) && how.has_several_rounds())
+    return config_error(fmt::format("not supported yet: {} together with several rounds of authentication, config discarded",
+                                    draft.vpn.ike.ppk_id ? "ppk_id" : "ppk_required"));
   return {};
 }
 

@@ -417,7 +417,10 @@ void IkeSa::on_verified(std::uint64_t number, crypto::Verification chain, TimePo
 }
 
 void IkeSa::peer_accepted(TimePoint now, Effects& out) {
-  if (role_ == Role::Initiator && eap_ && eap_->stage == EapExchange::Stage::Asked) return begin_eap_method(now, out);
+  if (role_ == Role::Initiator && eap_ && eap_->stage == EapExchange::Stage::Asked) {
+    if (find_payload<wire::EapPayload>(auth_->payloads) == nullptr) return accept_responder(now, out);  // it redirects us
+    return begin_eap_method(now, out);
+  }
   if (role_ == Role::Initiator) return end_round(now, out);
   // Time has passed, perhaps: what was configured when the peer began may not be any more.
   const auto configured = ctx_.config->vpns.find(auth_->vpn->name);

@@ -8,8 +8,8 @@
 //                                               ◄── EAP                         as often as the method needs
 //   EAP                                         ──►
 //                                               ◄── EAP (Success)
-//   AUTH                                        ──►
-//                                               ◄── AUTH, SA, TSi, TSr, ...
+//   AUTH, [N(PPK_IDENTITY), [N(NO_PPK_AUTH)]]   ──►                             RFC 8784
+//                                               ◄── AUTH, [N(PPK_IDENTITY)], SA, TSi, TSr, ...
 #include "sa/eap_auth.h"
 
 #include "auth/psk.h"
@@ -88,10 +88,16 @@ AuthRound IkeSa::auth_round() const {
 }
 
 // AUTH is made with the MSK; without one each end takes its own SK_p (RFC 7296 2.16).
-Bytes IkeSa::eap_auth_octets(bool ours) const {
+Bytes IkeSa::eap_auth_octets(bool ours, bool without_ppk) const {
   model::PresharedKey key;
-  key.secret = eap_->msk.empty() ? sk_p(ours, false).clone() : eap_->msk.clone();
-  return auth_octets(key, ours);
+  key.secret = eap_->msk.empty() ? sk_p(ours, without_ppk).clone() : eap_->msk.clone();
+  return auth_octets(key, ours, without_ppk);
+}
+
+// why an AUTH after EAP is not what it should be
+std::string IkeSa::unlike_key() const {
+  return init_->ppk ? " and the PPK " + printable(as_text(init_->ppk->id), 64) + ": it has another PPK, or somebody else did that EAP"
+                    : ": somebody else did that EAP";
 }
 
 bool IkeSa::proves_eap(const Payloads& payloads) const {
@@ -126,7 +132,6 @@ void IkeSa::ask_for_eap(TimePoint now, Effects& out) {
         },
         now, out);
   }
-  if (init_->ppk) return cannot_prove(Cause::AuthMethod, "a PPK together with EAP is not supported yet", {}, now, out);
   const Identity user = how.local_eap_id.value_or(local_id_);
   const bool tls = *type == eap::Type::Tls;
   const model::EapKey* key = tls ? nullptr : ctx_.eap_keys.find(vpn.remote_id.value_or(Identity::of(remote_.address)), user);
@@ -157,17 +162,21 @@ void IkeSa::on_eap_response(AuthRequest& request, const Payloads& payloads, Time
   if (eap_->stage == Stage::Asked) return on_eap_begun(payloads, now, out);
   if (const auto* error = find_error(payloads); error != nullptr && !find_payload<wire::AuthPayload>(payloads) && eap == nullptr) {
     const std::string user = local_eap_id_->to_string();
+    const std::string after =
+        eap_->stage == Stage::Proof && init_->ppk ? ", of which EAP has succeeded: it may lack our PPK, or have another" : "";
     model::Explanation why = connect_failure(error->type == NotifyType::AuthenticationFailed ? Cause::Authentication : Cause::Refused,
-                                             "the peer answered " + wire::to_string(error->type) + " to EAP identity " + user, now);
+                                             "the peer answered " + wire::to_string(error->type) + " to EAP identity " + user + after, now);
     explain_eap(Cause::Authentication, user, why);
+    if (!after.empty()) advise_same_ppk(why);
     return fail_connect(std::move(why), now, out, false);
   }
   if (eap_->stage == Stage::Method) return take_eap_step(eap_->peer->receive(eap->data), now, out);
   // The responder has accepted us: now it is told when we do not accept it.
+  if (!settle_ppk(payloads, now, out)) return;
   if (!proves_eap(payloads)) {
-    return refuse_responder(
-        connect_failure(Cause::Authentication, "its AUTH was not made with the key that EAP gave: somebody else did that EAP", now), now,
-        out);
+    model::Explanation why = connect_failure(Cause::Authentication, "its AUTH was not made with the key that EAP gave" + unlike_key(), now);
+    if (init_->ppk) advise_same_ppk(why);
+    return refuse_responder(std::move(why), now, out);
   }
   auth_->payloads = payloads;
   learn_another_auth(payloads);
@@ -190,7 +199,10 @@ void IkeSa::on_eap_begun(const Payloads& payloads, TimePoint now, Effects& out) 
                     (refused ? ": it knows no " + local_id_.to_string() + " who uses EAP (its log says more)" : std::string()),
                 {Side::Either, "vpn " + vpn_->name + " local-id", "the peer must ask for EAP from " + cell(local_id_.to_string())});
   }
-  if ((proof_due(false) && id == nullptr) || find_payload<wire::EapPayload>(payloads) == nullptr)
+  // RFC 5685 6: in place of EAP, from who has proven to be the gateway
+  const bool redirected = redirects_ && !in_further_round() && find_payload<wire::EapPayload>(payloads) == nullptr &&
+                          find_notify(payloads, NotifyType::Redirect) != nullptr;
+  if ((proof_due(false) && id == nullptr) || (find_payload<wire::EapPayload>(payloads) == nullptr && !redirected))
     return fail(Cause::Malformed, "the peer's answer to our wish for EAP has no " + std::string(id == nullptr ? "IDr" : "EAP"), {});
   if (!proof_due(false) && find_payload<wire::AuthPayload>(payloads) != nullptr)
     return fail(Cause::Malformed, "it authenticates itself once more, unasked", {});
@@ -199,6 +211,8 @@ void IkeSa::on_eap_begun(const Payloads& payloads, TimePoint now, Effects& out) 
   remote_id_ = {id->id_type, id->data};
   if (const auto& wanted = auth_->vpn->remote_id; wanted && !wanted->matches(remote_id_))
     return fail(Cause::RemoteId, "it says it is " + remote_id_.to_string() + ", remote-id is " + wanted->to_string(), {});
+  if (redirected && find_payload<wire::AuthPayload>(payloads) == nullptr)
+    return fail(Cause::Malformed, "it redirects us, and does not prove who it is", {});
   // Without AUTH it is EAP that has to prove who the responder is, if that may be.
   if (find_payload<wire::AuthPayload>(payloads) == nullptr && eap_->only) return begin_eap_method(now, out);
   if (find_payload<wire::AuthPayload>(payloads) == nullptr) {
@@ -218,7 +232,6 @@ void IkeSa::serve_eap(TimePoint now, Effects& out) {
   const auto type = eap_type_of(how.remote);
   const bool radius = how.remote == AuthMethod::EapRadius;
   if (!type && !radius) return refuse_peer(Cause::AuthMethod, std::string(name_of(how.remote)) + " is not supported yet", {}, now, out);
-  if (init_->ppk) return refuse_peer(Cause::AuthMethod, "a PPK together with EAP is not supported yet", {}, now, out);
   eap_ = std::make_unique<EapExchange>();
   eap_->method = how.remote;
   eap_->only = model::is_eap(how.local);
@@ -285,8 +298,14 @@ void IkeSa::on_eap_request(const wire::Header& header, const Payloads& payloads,
     if (packet.size() > 1) eap_->identifier = packet[1];
     return take_eap_step(eap_->server->receive(packet), now, out);
   }
-  if (!proves_eap(payloads))
-    return refuse_peer(Cause::WrongKey, "its AUTH was not made with the key that EAP gave: somebody else did that EAP", {}, now, out);
+  Payloads proof = payloads;
+  if (!take_ppk(proof, now, out)) return;
+  if (!proves_eap(proof)) {
+    const auto fill_in = [&](model::Explanation& why) {
+      if (init_->ppk) advise_same_ppk(why);
+    };
+    return refuse_peer(Cause::WrongKey, "its AUTH was not made with the key that EAP gave" + unlike_key(), fill_in, now, out);
+  }
   learn_crash_token(payloads);
   learn_another_auth(payloads);
   peer_accepted(now, out);
@@ -422,9 +441,14 @@ void IkeSa::take_eap_step(eap::Step step, TimePoint now, Effects& out) {
     if (type == eap::Type::Tls) eap_tls_succeeded(out);
     log(out, Subsystem::Ike, 1,
         std::string(name_of(eap_->method)) + " succeeded with EAP identity " + (initiator ? *local_eap_id_ : *remote_eap_id_).to_string());
-    if (initiator) payloads.push_back(wire::AuthPayload{wire::AuthMethod::SharedKeyMic, eap_auth_octets(true)});
-    if (initiator) add_another_auth(payloads);
-    if (initiator) add_crash_token(payloads);
+  }
+  if (step.kind == Kind::Success && initiator) {
+    begin_ppk();
+    if (lacks_no_ppk_auth()) init_->ppk->no_ppk_auth = eap_auth_octets(true, true);
+    payloads.push_back(wire::AuthPayload{wire::AuthMethod::SharedKeyMic, eap_auth_octets(true)});
+    add_another_auth(payloads);
+    add_ppk(payloads);
+    add_crash_token(payloads);
   }
   if (!initiator) {
     payloads.insert(payloads.begin(), std::make_move_iterator(eap_->beginning.begin()), std::make_move_iterator(eap_->beginning.end()));

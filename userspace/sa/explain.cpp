@@ -295,6 +295,14 @@ void explain_selectors(const model::Vpn& vpn, const std::string& only_policy, co
     return;
   }
   const Fit& closest = fits.front();
+  if (closest.local == 3 && closest.remote == 3) {  // each for itself, and yet no CHILD SA comes of it
+    const std::string path = "vpn " + vpn.name + " security-policy " + closest.policy->name;
+    out.advice =
+        closest.policy->negotiated()
+            ? model::Advice{Side::Either, path, "have fewer selectors, and addresses of the same families in local-ts and remote-ts"}
+            : model::Advice{Side::Either, path + " action", "set esp or ah for what the peer asks for, or have it not ask"};
+    return;
+  }
   const bool local_fails = closest.local != 3;
   const std::string_view leaf = kSelectorLeaves[local_fails ? closest.local : closest.remote];
   const std::string side = local_fails ? "local-ts" : "remote-ts", other = local_fails ? "remote-ts" : "local-ts";

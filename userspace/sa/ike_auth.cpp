@@ -28,7 +28,7 @@ void IkeSa::send_auth(TimePoint now, Effects& out) {
   auth_.emplace();
   auth_->vpn = vpn_;
   if (resuming_) return send_auth_request({{wire::AuthMethod::SharedKeyMic, resumed_auth(true)}, nullptr}, now, out);
-  begin_ppk();
+  if (!is_eap(vpn_->authentication.local)) begin_ppk();  // with EAP at its end
   if (begin_rounds(vpn_, now, out)) prove_ourselves(now, out);
 }
 
@@ -89,7 +89,7 @@ void IkeSa::become_established(TimePoint now, Effects& out) {
   give_up_at_.reset();
   eap_.reset();
   rounds_.reset();
-  ppk_ = init_->ppk.has_value();
+  ppk_ = init_->ppk || (resuming_ && resuming_->session.ppk) || (resumed_ && resumed_->session.ppk);
   set_phase(IkeSaPhase::Established, out);
   begin_lifetime(now);
   begin_authentication_lifetime(now);
@@ -234,7 +234,7 @@ void IkeSa::on_auth_request(const wire::Header& header, const Payloads& payloads
   auth_->vpn = vpn;
   auth_->payloads = payloads;
   auth_->request = header;
-  if (take_ppk(now, out) && begin_rounds(vpn, now, out)) check_peer(now, out);
+  if (take_ppk(auth_->payloads, now, out) && begin_rounds(vpn, now, out)) check_peer(now, out);
 }
 
 void IkeSa::answer_auth_request(const Proof& proof, TimePoint now, Effects& out) {

@@ -428,9 +428,10 @@ class IkeSa {
   std::optional<model::Explanation> ppk_hindrance(bool peer_uses_ppk, TimePoint now) const;
   void begin_ppk();
   bool lacks_no_ppk_auth() const;
+  void advise_same_ppk(model::Explanation& why) const;
   void add_ppk(Payloads& payloads) const;
   bool settle_ppk(const Payloads& answer, TimePoint now, Effects& out);
-  bool take_ppk(TimePoint now, Effects& out);
+  bool take_ppk(Payloads& payloads, TimePoint now, Effects& out);
 
   // eap_auth.cpp
   AuthRound auth_round() const;  // of the IKE_AUTH message that may come next
@@ -463,8 +464,9 @@ class IkeSa {
   void eap_tls_succeeded(Effects& out);
   void explain_eap_tls(const model::Vpn& vpn, const std::string& user, model::Explanation& why) const;
   Bytes eap_user() const;  // responder: the peer's EAP identity; empty: not known
-  Bytes eap_auth_octets(bool ours) const;
+  Bytes eap_auth_octets(bool ours, bool without_ppk = false) const;
   bool proves_eap(const Payloads& payloads) const;
+  std::string unlike_key() const;
   void explain_eap(model::Cause cause, const std::string& user, model::Explanation& why) const;
 
   // eap_radius.cpp

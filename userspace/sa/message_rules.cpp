@@ -159,7 +159,9 @@ std::optional<RuleViolation> check_message(ExchangeType exchange, bool response,
                          "critical payload of the unknown type " + std::to_string(static_cast<int>(unknown->type))};
   }
   const auto rules = rules_of(exchange, response, round);
-  const bool lenient = replaces_success(exchange, response, payloads);
+  // RFC 5685 6: a gateway may redirect where EAP would begin
+  const bool redirected = round == AuthRound::EapBegins && response && find_notify(payloads, wire::NotifyType::Redirect) != nullptr;
+  const bool lenient = replaces_success(exchange, response, payloads) || redirected;
   for (const PayloadRule& rule : rules) {
     const std::size_t found = count(payloads, rule.type);
     if (found > rule.most)

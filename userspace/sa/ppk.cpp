@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Postquantum preshared keys, both roles: RFC 8784. A PPK that both ends have goes into SK_d, SK_pi and SK_pr of the first IKE SA, in
-// IKE_AUTH; what is derived from SK_d later has it by itself.
+// IKE_AUTH; what is derived from SK_d later has it by itself. It is named in the request with the initiator's AUTH: with EAP that is the
+// last one, and what the responder proves before is proven without.
 #include "auth/ppk.h"
 
 #include "sa/explain.h"
@@ -77,6 +78,13 @@ bool IkeSa::lacks_no_ppk_auth() const {
   return role_ == Role::Initiator && init_->ppk && !vpn_->ike.ppk_required && init_->ppk->no_ppk_auth.empty();
 }
 
+// One of its id is at both ends, and is not the same.
+void IkeSa::advise_same_ppk(Explanation& why) const {
+  const model::Ppk* ppk = ctx_.ppks.find(init_->ppk->id);
+  why.advice = {Side::Either, "ppk " + (ppk == nullptr ? std::string() : ppk->name + " ") + "secret",
+                cell("set the same secret here and at the peer for the PPK " + shown(init_->ppk->id))};
+}
+
 void IkeSa::add_ppk(Payloads& payloads) const {
   if (!init_->ppk) return;
   if (role_ == Role::Responder) return payloads.push_back(notify(NotifyType::PpkIdentity, {}));
@@ -109,8 +117,9 @@ bool IkeSa::settle_ppk(const Payloads& answer, TimePoint now, Effects& out) {
 
 // --- responder --------------------------------------------------------------------------------------------------------------
 
-// RFC 8784 3: the table of what a responder does. False: the peer is refused.
-bool IkeSa::take_ppk(TimePoint now, Effects& out) {
+// RFC 8784 3: the table of what a responder does. `payloads`: of the peer's request; where it does without the PPK, AUTH is what
+// NO_PPK_AUTH says. False: the peer is refused.
+bool IkeSa::take_ppk(Payloads& payloads, TimePoint now, Effects& out) {
   const model::Vpn& vpn = *auth_->vpn;
   const auto refuse = [&](std::string reason, const std::string& id) {
     const auto fill_in = [&](Explanation& why) {
@@ -120,12 +129,15 @@ bool IkeSa::take_ppk(TimePoint now, Effects& out) {
     refuse_peer(Cause::NoPpk, std::move(reason), fill_in, now, out);
     return false;
   };
-  const auto* named = init_->use_ppk ? find_notify(auth_->payloads, NotifyType::PpkIdentity) : nullptr;
+  const bool proof = find_payload<wire::AuthPayload>(payloads) != nullptr;
+  if (!proof && init_->use_ppk) return true;  // EAP is to come first
+  const auto* named = init_->use_ppk ? find_notify(payloads, NotifyType::PpkIdentity) : nullptr;
   if (named == nullptr) {
     if (!vpn.ike.ppk_required) return true;
     const bool missing = vpn.ike.ppk_id && ctx_.ppks.find(vpn.ike.ppk_id->data) == nullptr;
     return refuse("it uses no postquantum preshared key, and ppk-required is set", missing ? vpn.ike.ppk_id->to_string() : std::string());
   }
+  if (rounds_) return refuse("a PPK together with several rounds of authentication is not supported yet", {});
   const auto id = auth::parse_ppk_identity(named->data);
   const bool wanted = id && (!vpn.ike.ppk_id || equal(vpn.ike.ppk_id->data, *id));
   if (const model::Ppk* ppk = wanted ? ctx_.ppks.find(*id) : nullptr) {
@@ -134,15 +146,15 @@ bool IkeSa::take_ppk(TimePoint now, Effects& out) {
     return true;
   }
   const std::string text = id ? shown(*id) : std::string("of a kind that is not supported");
-  const auto* without = find_notify(auth_->payloads, NotifyType::NoPpkAuth);
-  if (vpn.ike.ppk_required || without == nullptr || find_payload<wire::AuthPayload>(auth_->payloads) == nullptr) {
+  const auto* without = find_notify(payloads, NotifyType::NoPpkAuth);
+  if (vpn.ike.ppk_required || without == nullptr) {
     const std::string reason = "it uses the PPK " + text + ", which " +
                                (id && !wanted ? "is not the ppk-id of " + vpn.name : "is not here") +
                                (vpn.ike.ppk_required ? ", and ppk-required is set" : ", and does not go on without");
     return refuse(reason, text);
   }
   log(out, Subsystem::Ike, 1, "the peer's PPK " + text + " is not here: going on without");
-  for (wire::Payload& payload : auth_->payloads) {
+  for (wire::Payload& payload : payloads) {
     if (auto* auth = std::get_if<wire::AuthPayload>(&payload)) auth->data = without->data;
   }
   return true;

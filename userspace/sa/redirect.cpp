@@ -84,6 +84,8 @@ void IkeSa::on_init_redirect(const wire::NotifyPayload& redirect, TimePoint now,
 void IkeSa::on_auth_redirect(const wire::NotifyPayload& redirect, const AuthRequest& request, TimePoint now, Effects& out) {
   if (request.child) ctx_.child_spis.erase(request.child->spi);
   init_.reset();
+  eap_.reset();
+  rounds_.reset();
   const auto data = wire::parse_redirect(redirect.data);
   const auto gateway = data ? redirect_target(data->gateway, now) : fail(data.error());
   set_phase(IkeSaPhase::Deleting, out);
@@ -144,6 +146,8 @@ void IkeSa::redirect_in_auth(const wire::Header& header, Payloads answer, TimePo
   answer.push_back(status(NotifyType::Redirect, wire::encode_redirect(*vpn_->ike.redirect_to)));
   send_response(header, answer, out);
   init_.reset();
+  eap_.reset();
+  rounds_.reset();
   set_phase(IkeSaPhase::Deleting, out);
   give_up_at_ = now + kRedirectedLife;
 }

@@ -22,7 +22,7 @@ using wire::PayloadType;
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 constexpr std::size_t kNumberSize = 16;
 constexpr std::size_t kNonceSize = 32;
 constexpr std::size_t kLtSize = 4;
@@ -112,6 +112,10 @@ Bytes TicketMint::make(const TicketContent& content, Entropy& entropy) const {
     out.u16(one.id);
     out.u16(one.key_bits);
   }
+  out.u8(content.session.ppk ? 1 : 0);
+  write(out, content.eap ? as_bytes(name_of(content.eap->method)) : ByteView());
+  if (content.eap) write(out, content.eap->id);
+  if (content.eap) write(out, content.eap->mark);
   Secret plaintext(out.size() + 2 + content.session.sk_d.size());
   Writer size;
   size.u16(static_cast<std::uint16_t>(content.session.sk_d.size()));
@@ -154,9 +158,21 @@ std::optional<TicketContent> TicketMint::read(ByteView ticket) const {
     one.key_bits = parts.keep(parts.reader.u16());
     out.session.choice.transforms.push_back(one);
   }
+  out.session.ppk = parts.keep(parts.reader.u8()) != 0;
+  if (const Bytes name = parts.octets(); !name.empty()) {
+    const auto method = std::find(model::kAuthMethodNames.begin(), model::kAuthMethodNames.end(), as_text(name));
+    if (method == model::kAuthMethodNames.end()) return std::nullopt;
+    out.eap = EapProof{static_cast<model::AuthMethod>(method - model::kAuthMethodNames.begin()), parts.identity(), parts.octets()};
+  }
   out.session.sk_d = Secret(parts.keep(parts.reader.take(parts.keep(parts.reader.u16()))));
   if (parts.failed || !parts.reader.empty() || out.expires <= wall_() || spent_.contains(out.number)) return std::nullopt;
   return out;
+}
+
+Bytes TicketMint::mark(const Secret& password) const {
+  static const crypto::Prf kPrf = *crypto::Prf::create(wire::PrfId::HmacSha256);
+  const Secret key = kPrf(secret_.view(), {as_bytes("password of a ticket")});
+  return to_bytes(kPrf(key.view(), {password.view()}).view());
 }
 
 void TicketMint::spend(const TicketContent& content) {
@@ -170,12 +186,41 @@ void TicketMint::spend(const TicketContent& content) {
 
 // --- given and kept ----------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// of the password that proves who this user is by this method; nothing: it has none any more
+std::optional<Bytes> eap_mark(const Context& context, model::AuthMethod method, const Identity& local, const Identity& user) {
+  if (method == model::AuthMethod::EapTls) return Bytes();
+  const model::EapKey* key = context.eap_keys.find(local, user);
+  return key == nullptr ? std::nullopt : std::optional(context.tickets.mark(key->secret));
+}
+
+// Whether the VPN, as it is now, would have the peer prove itself so: by the same method, as the same user, with the same password, and
+// with a PPK where it has to be. With EAP and several rounds of authentication there is more than that to look at, and no ticket.
+bool still_holds(const Context& context, const model::Vpn& vpn, const TicketContent& content) {
+  if (vpn.ike.ppk_required && !content.session.ppk) return false;
+  const model::Authentication& how = vpn.authentication;
+  const bool further =
+      std::any_of(how.further_remote.begin(), how.further_remote.end(), [](const auto& one) { return is_eap(one.method); });
+  if (!content.eap) return !is_eap(how.remote) && !further;
+  if (how.has_several_rounds() || how.remote != content.eap->method) return false;
+  const Identity& user = content.eap->id;
+  const Session& session = content.session;
+  if (!(how.remote_eap_id ? how.remote_eap_id->matches(user) : eap_identity(eap_octets(session.remote_id)) == user)) return false;
+  const auto mark = eap_mark(context, how.remote, session.local_id, user);
+  return mark && constant_time_equal(*mark, content.eap->mark);
+}
+
+}  // namespace
+
 // The gateway's answer to TICKET_REQUEST.
 void IkeSa::add_ticket(const Payloads& request, Payloads& answer, TimePoint now) {
   if (find_notify(request, NotifyType::TicketRequest) == nullptr) return;
   // Only the end that began may resume; and none is given when there is nothing to keep it from the rest of the world (RFC 5723 4.2).
-  // A ticket says nothing of who the peer was to EAP.
-  if (eap_method_ || mobike_initiator_ || !vpn_->ike.session_resumption || !ctx_.tickets.any() || !established())
+  // RADIUS servers have let the peer in once: whether it may come again, with which addresses and for how long, is theirs to say, and a
+  // Disconnect-Request while it is away would find nobody.
+  if (eap_method_ == model::AuthMethod::EapRadius || mobike_initiator_ || !vpn_->ike.session_resumption || !ctx_.tickets.any() ||
+      !established())
     return answer.push_back(status(NotifyType::TicketNack, {}));
   TicketContent content;
   seconds life = TicketMint::kLife;
@@ -188,7 +233,12 @@ void IkeSa::add_ticket(const Payloads& request, Payloads& answer, TimePoint now)
   content.expires = ctx_.tickets.wall() + life;
   content.own_spi = our_spi();
   content.vpn = vpn_->name;
-  content.session = {local_id_, remote_id_, choice_, keys_->sk_d.clone()};
+  content.session = {local_id_, remote_id_, choice_, keys_->sk_d.clone(), ppk_};
+  if (eap_method_) {
+    const auto mark = eap_mark(ctx_, *eap_method_, local_id_, *remote_eap_id_);
+    content.eap = EapProof{*eap_method_, *remote_eap_id_, mark.value_or(Bytes())};
+    if (!mark || !still_holds(ctx_, *vpn_, content)) return answer.push_back(status(NotifyType::TicketNack, {}));
+  }
   const Bytes ticket = ctx_.tickets.make(content, ctx_.entropy);
   if (ticket.size() > TicketMint::kMostTicket) return answer.push_back(status(NotifyType::TicketNack, {}));
   Writer data;
@@ -214,8 +264,9 @@ void IkeSa::learn_ticket(const Payloads& payloads, TimePoint now, Effects& out) 
   TimePoint expires = now + life;
   if (authentication_ends_) expires = std::min(expires, *authentication_ends_);
   if (reauth_at_) expires = std::min(expires, *reauth_at_);
-  ticket_ =
-      KeptTicket{to_bytes(reader.take_rest()), expires, remote_.address, {local_id_, remote_id_, choice_, keys_->sk_d.clone()}, reauth_at_};
+  ticket_ = KeptTicket{
+      to_bytes(reader.take_rest()), expires, remote_.address, {local_id_, remote_id_, choice_, keys_->sk_d.clone(), ppk_}, reauth_at_, {}};
+  if (eap_method_) ticket_->eap = EapProof{*eap_method_, *local_eap_id_, {}};
 }
 
 // The peer is not there any more, and was not told to go: its ticket is for the next attempt.
@@ -303,7 +354,10 @@ void Core::on_resume_request(const wire::Message& message, const model::Datagram
                         (!vpn->second->remote_address || *vpn->second->remote_address == datagram.remote.address);
     // what is configured now may not allow what was agreed on then
     const bool allowed = serves && choose_proposal(vpn->second->ike.proposals, {content->session.choice}, KeyExchangeUse::Negotiate);
-    if (!allowed) {
+    if (allowed && !still_holds(ctx_, *vpn->second, *content)) {
+      content.reset();
+      why = "its VPN would not have it prove itself so any more";
+    } else if (!allowed) {
       content.reset();
       why = "its VPN is not what it was";
     }
@@ -373,6 +427,7 @@ void IkeSa::on_resumed_auth_request(const wire::Header& header, const Payloads& 
   local_id_ = resumed_->session.local_id;
   const auto vpn = ctx_.config->vpns.find(resumed_->vpn);
   if (vpn == ctx_.config->vpns.end() || !vpn->second->ike.session_resumption) return refuse("the VPN of its ticket is gone");
+  if (!still_holds(ctx_, *vpn->second, *resumed_)) return refuse("its VPN would not have it prove itself as its ticket says any more");
   if (remote_id_ != resumed_->session.remote_id)
     return refuse("it says it is " + remote_id_.to_string() + ", and its ticket says " + resumed_->session.remote_id.to_string());
   if (demanded != nullptr && Identity{demanded->id_type, demanded->data} != local_id_)
@@ -388,7 +443,13 @@ void IkeSa::on_resumed_auth_request(const wire::Header& header, const Payloads& 
   FollowUp note{FollowUp::Kind::Resumed, vpn->second->name, {}, id_, 0, {}};
   note.spi = resumed_->own_spi;
   ctx_.follow_ups.push_back(std::move(note));
-  log(out, Subsystem::Ike, 1, "the peer resumes its session as " + remote_id_.to_string());
+  if (resumed_->eap) {
+    eap_method_ = resumed_->eap->method;
+    remote_eap_id_ = resumed_->eap->id;
+  }
+  log(out, Subsystem::Ike, 1,
+      "the peer resumes its session as " + remote_id_.to_string() +
+          (resumed_->eap ? ", EAP identity " + remote_eap_id_->to_string() : std::string()));
   answer_auth_request({{wire::AuthMethod::SharedKeyMic, resumed_auth(true)}, nullptr}, now, out);
 }
 
@@ -398,6 +459,10 @@ void IkeSa::on_resumed_auth_response(TimePoint now, Effects& out) {
     return refuse("it says it is " + remote_id_.to_string() + ", and it was " + resuming_->session.remote_id.to_string());
   if (!proves_resumption(auth_->payloads)) return refuse("it does not know the keys of our ticket");
   log(out, Subsystem::Ike, 1, "session resumed");
+  if (resuming_->eap) {
+    eap_method_ = resuming_->eap->method;
+    local_eap_id_ = resuming_->eap->id;
+  }
   const std::optional<TimePoint> reauth_at = resuming_->reauth_at;
   accept_responder(now, out);
   if (reauth_at && (!reauth_at_ || *reauth_at < *reauth_at_)) reauth_at_ = reauth_at;

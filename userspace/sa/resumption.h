@@ -12,6 +12,7 @@
 #include "base/entropy.h"
 #include "base/secret.h"
 #include "base/time.h"
+#include "model/credentials.h"
 #include "model/identity.h"
 #include "wire/message.h"
 
@@ -22,6 +23,14 @@ struct Session {
   model::Identity local_id, remote_id;
   wire::Proposal choice;
   Secret sk_d;
+  bool ppk = false;  // in its keys (RFC 8784), and so in those that follow from them
+};
+
+// By which the client has proven who it is, where that was EAP of the gateway's own.
+struct EapProof {
+  model::AuthMethod method{};
+  model::Identity id;
+  Bytes mark;  // in a ticket: TicketMint::mark() of the password; empty: a method without
 };
 
 // ... and the gateway besides
@@ -32,6 +41,7 @@ struct TicketContent {
   wire::IkeSpi own_spi = 0;  // the gateway's, of the IKE SA that it was given in
   std::string vpn;
   Session session;
+  std::optional<EapProof> eap = std::nullopt;
 };
 
 // Makes tickets and reads them. Ticket = version (1) | day (4) | IV, ciphertext and ICV of AES-CBC with HMAC-SHA-256, under a key of that
@@ -48,6 +58,8 @@ class TicketMint {
   seconds wall() const { return wall_(); }
 
   Bytes make(const TicketContent& content, Entropy& entropy) const;
+  // Another for another password. Says nothing of it without the secret.
+  Bytes mark(const Secret& password) const;
   // nothing: it is not ours, was changed, has expired, or was used
   std::optional<TicketContent> read(ByteView ticket) const;
   // it was used: in this life of ours it is not taken again
@@ -67,6 +79,7 @@ struct KeptTicket {
   IpAddress gateway;
   Session session;
   std::optional<TimePoint> reauth_at;  // a resumption does not put it off
+  std::optional<EapProof> eap;         // ours, without a mark
 };
 
 }  // namespace svti::sa

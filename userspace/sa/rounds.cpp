@@ -35,7 +35,8 @@ bool IkeSa::begin_rounds(const VpnPtr& vpn, TimePoint now, Effects& out) {
   if (!vpn->authentication.has_several_rounds()) return true;
   const bool able =
       role_ == Role::Initiator ? init_->several_rounds : find_notify(auth_->payloads, NotifyType::MultipleAuthSupported) != nullptr;
-  if (!able || init_->ppk) {
+  // Which of several requests with AUTH names the PPK, and what the others are made with, RFC 8784 leaves open.
+  if (!able || init_->ppk || vpn->ike.ppk_required || (role_ == Role::Initiator && init_->use_ppk)) {
     const auto advise = [&](model::Explanation& why) {
       why.advice = {Side::Either, "vpn " + vpn->name, "have each end authenticate itself once"};
     };

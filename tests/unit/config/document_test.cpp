@@ -517,7 +517,7 @@ BOOST_AUTO_TEST_CASE(methods_of_authentication) {
   BOOST_TEST(has(errors(vpn_of("eap-md5", "eap-md5")), "it does not say who the gateway is"));
   BOOST_TEST(has(errors(vpn_of("eap-md5", "eap-mschapv2")), "both ends by EAP is one method for both"));
   BOOST_TEST(has(errors(vpn_of("eap-mschapv2", "eap-md5")), "both ends by EAP is one method for both"));
-  BOOST_TEST(has(errors(vpn_of(psk, "eap-md5", "    ike-policy ppk-id a\n")), "EAP together with ppk-id is not supported yet"));
+  BOOST_TEST(!has(warnings(vpn_of(psk, "eap-md5", "    ike-policy ppk-id a\n")), "ppk-id"));
   BOOST_TEST(has(warnings(vpn_of(psk, psk, "    local-eap-id a\n")), "local-eap-id: has no effect with local-auth-method pre-shared-key"));
   BOOST_TEST(
       has(warnings(vpn_of(psk, psk, "    remote-eap-id a\n")), "remote-eap-id: has no effect with remote-auth-method pre-shared-key"));
