@@ -759,12 +759,12 @@ model::RadiusServer radius_server(const Node& node, const Node& around, const st
   if (const auto parsed = IpAddress::parse(address->text)) {
     out.address = *parsed;
   } else {
-    findings.error(address->line, path + " address", "host names are not supported yet: expected an IPv4 or IPv6 address");
+    out.host = address->text;
   }
   out.secret = *decode_secret(node.value("secret"));
   if (const Node* source = node.child("source-address")) {
     out.source_address = *IpAddress::parse(source->text);
-    if (out.source_address->family() != out.address.family())
+    if (out.host.empty() && out.source_address->family() != out.address.family())
       findings.error(source->line, path + " source-address", "is of another family than address");
   }
   out.preference = number<std::uint32_t>(node.value("preference"));

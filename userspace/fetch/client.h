@@ -7,6 +7,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <string>
 
 #include "fetch/service.h"
 #include "model/fetcher.h"
@@ -15,7 +16,7 @@ namespace svti::fetch {
 
 class Client final : public model::Fetcher {
  public:
-  using Start = std::function<Result<Started>()>;
+  using Start = std::function<Result<Started>(const std::string& vrf)>;  // in that VRF's network namespace
   static constexpr std::size_t kMostAtOnce = 8;     // processes
   static constexpr std::size_t kMostWaiting = 256;  // for one; more are refused
 

@@ -2,6 +2,7 @@
 // Who is asked about a certificate, when, how often, and what is kept of it. The servers are a fake.
 #include "engine/revocation.h"
 
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
@@ -79,9 +80,10 @@ struct Fixture {
       return test::ocsp_response({standing, now, now + next}, asked.body, about, ca.certificate, ca.certificate, ca.key);
     };
   }
-  Finding ask(const Bytes& about, std::vector<std::string> crl_uris = {}, std::vector<std::string> ocsp_uris = {}) {
+  Finding ask(const Bytes& about, std::vector<std::string> crl_uris = {}, std::vector<std::string> ocsp_uris = {},
+              const std::string& vrf = "main") {
     std::optional<Finding> out;
-    revocation->ask({about, ca.certificate, std::move(crl_uris), std::move(ocsp_uris)}, [&](Finding found) { out = std::move(found); });
+    revocation->ask({vrf, about, ca.certificate, std::move(crl_uris), std::move(ocsp_uris)}, [&](Finding found) { out = std::move(found); });
     servers.answer_all();
     BOOST_TEST_REQUIRE(out.has_value());
     return *out;
@@ -116,7 +118,7 @@ BOOST_AUTO_TEST_CASE(many_who_ask_the_same_cost_one_fetch) {
   std::size_t answered = 0;
   for (int i = 0; i < 20; ++i) {
     const Holder one = certificate("gw" + std::to_string(i));
-    revocation->ask({one.certificate, ca.certificate, {}, {}},
+    revocation->ask({"main", one.certificate, ca.certificate, {}, {}},
                     [&](const Finding& found) { answered += found.standing == Standing::Good ? 1 : 0; });
   }
   BOOST_TEST(answered == 0U);
@@ -232,7 +234,7 @@ BOOST_AUTO_TEST_CASE(of_a_directory_alone_the_authoritys_entry_is_asked) {
 BOOST_AUTO_TEST_CASE(a_dead_server_costs_a_bounded_wait) {
   const Holder gw = certificate("gw");
   std::optional<Finding> found;
-  revocation->ask({gw.certificate, ca.certificate, {}, {}}, [&](Finding one) { found = std::move(one); });
+  revocation->ask({"main", gw.certificate, ca.certificate, {}, {}}, [&](Finding one) { found = std::move(one); });
   const auto began = std::chrono::steady_clock::now();
   loop.run();  // the fake never answers
   BOOST_TEST_REQUIRE(found.has_value());
@@ -246,7 +248,7 @@ BOOST_AUTO_TEST_CASE(a_staple_is_what_the_responder_said_of_ours) {
   serve_ocsp(gw.certificate, Standing::Good);
   std::vector<Bytes> staples;
   const auto staple = [&] {
-    revocation->staple({gw.certificate, ca.certificate, {}, {}}, [&](Bytes one) { staples.push_back(std::move(one)); });
+    revocation->staple({"main", gw.certificate, ca.certificate, {}, {}}, [&](Bytes one) { staples.push_back(std::move(one)); });
     servers.answer_all();
   };
   staple();
@@ -264,11 +266,11 @@ BOOST_AUTO_TEST_CASE(the_state_tells_what_is_held_and_what_failed) {
   model::Authority authority;
   authority.der = ca.certificate;
   authority.crl_uris = {"http://own.example/ca.crl"};
-  BOOST_TEST(revocation->states(authority).size() == 1U);
+  BOOST_TEST(revocation->states("main", authority).size() == 1U);
   const Holder bad = certificate("bad");
   serve(kList, list({bad.certificate}, 0x1f));
   (void)ask(bad.certificate, authority.crl_uris);
-  const auto states = revocation->states(authority);
+  const auto states = revocation->states("main", authority);
   BOOST_TEST_REQUIRE(states.size() == 2U);
   BOOST_TEST(states[0].uri == kList);
   BOOST_TEST(states[0].held);
@@ -289,12 +291,12 @@ BOOST_AUTO_TEST_CASE(lists_are_read_and_written_in_the_background_and_then_count
   const Holder one = certificate("one");
   serve(kList, list({one.certificate}));
   Finding first{Standing::Good, {}}, second{Standing::Good, {}};
-  revocation->ask({one.certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
+  revocation->ask({"main", one.certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
   servers.answer_all();
   BOOST_TEST_REQUIRE(jobs.size() == 1U);
   std::thread(jobs[0].first).join();
   // who asks meanwhile waits for the same
-  revocation->ask({one.certificate, ca.certificate, {}, {}}, [&](Finding found) { second = std::move(found); });
+  revocation->ask({"main", one.certificate, ca.certificate, {}, {}}, [&](Finding found) { second = std::move(found); });
   BOOST_TEST((first.standing == Standing::Good));
   jobs[0].second();
   BOOST_TEST((first.standing == Standing::Revoked));
@@ -303,12 +305,35 @@ BOOST_AUTO_TEST_CASE(lists_are_read_and_written_in_the_background_and_then_count
   BOOST_TEST(std::distance(std::filesystem::directory_iterator(dir), {}) == 1);
   // a job that comes back when nobody is there any more
   now += 25h;
-  revocation->ask({certificate("two").certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
+  revocation->ask({"main", certificate("two").certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
   servers.answer_all();
   BOOST_TEST_REQUIRE(jobs.size() == 2U);
   jobs[1].first();
   revocation.reset();
   jobs[1].second();
+}
+
+BOOST_AUTO_TEST_CASE(servers_are_asked_from_the_vrf_that_it_is_about) {
+  const Holder one = certificate("one");
+  serve(kList, list({}));
+  BOOST_TEST((ask(one.certificate).standing == Standing::Good));
+  // the same URI leads elsewhere in another network: what is known of it there is another matter, in memory and on disk
+  servers.at.erase(kList);
+  BOOST_TEST(has(ask(one.certificate, {}, {}, "red").why, "connection refused"));
+  serve(kList, list({one.certificate}));
+  BOOST_TEST((ask(one.certificate, {}, {}, "blue").standing == Standing::Revoked));
+  BOOST_TEST((ask(one.certificate).standing == Standing::Good));
+  BOOST_TEST_REQUIRE(servers.asked.size() == 3U);
+  for (const std::size_t i : {0U, 1U, 2U}) BOOST_TEST(servers.asked[i].vrf == (std::array{"main", "red", "blue"}.at(i)));
+  revocation = make();
+  BOOST_TEST((ask(one.certificate).standing == Standing::Good));
+  BOOST_TEST((ask(one.certificate, {}, {}, "blue").standing == Standing::Revoked));
+  BOOST_TEST(servers.asked.size() == 3U);
+  model::Authority authority;
+  authority.der = ca.certificate;
+  BOOST_TEST_REQUIRE(revocation->states("blue", authority).size() == 1U);
+  BOOST_TEST(revocation->states("blue", authority)[0].entries == 1U);
+  BOOST_TEST(revocation->states("green", authority).empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
