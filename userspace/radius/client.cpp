@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint32_t kMicrosoft = 311;  // RFC 2548 2
 constexpr std::uint8_t kSendKey = 16, kRecvKey = 17;
 constexpr std::size_t kMskSize = 64;
+constexpr std::size_t kIds = 256;  // of a socket
 constexpr Duration kShortestWait = milliseconds(10);
 constexpr Duration kLongestWait = seconds(60);
 
@@ -62,6 +63,7 @@ std::uint64_t Client::ask(Question question, TimePoint now, Effects& out) {
   const std::uint64_t number = next_number_++;
   Pending& pending = pending_[number];
   pending.question = std::move(question);
+  pending.began = now;
   pending.asked.resize(servers_.size());
   for (std::size_t i = 0; i < servers_.size(); ++i)
     pending.asked[i] = !pending.question.server.empty() && configuration_->servers[i].name != pending.question.server;
@@ -134,7 +136,7 @@ void Client::looked_up(std::size_t number, Result<std::vector<IpAddress>> addres
   std::vector<std::uint64_t> again;
   for (auto& [question, pending] : pending_) {
     if (!moved || pending.waiting || pending.socket.server != number) continue;
-    release_id(pending);
+    release_ids(pending);
     pending.asked[number] = false;
     again.push_back(question);
   }
@@ -152,23 +154,49 @@ void Client::ask_waiting(TimePoint now, Effects& out) {
 
 // --- requests ---------------------------------------------------------------------------------------------------------------
 
-bool Client::take_id(std::uint64_t number, Pending& pending, std::size_t server) {
+bool Client::choose_socket(std::uint64_t number, Pending& pending, std::size_t server) {
   const std::uint16_t sockets = configuration_->servers[server].sockets;
   for (std::uint16_t i = 0; i < sockets; ++i) {
     const Socket socket{server, pending.question.code == Code::AccountingRequest,
                         static_cast<std::uint16_t>(servers_[server].next_socket++ % sockets)};
-    Ids& ids = ids_[socket];
-    if (ids.taken.size() == 256) continue;
-    while (ids.taken.contains(ids.next)) ++ids.next;
     pending.socket = socket;
-    pending.id = ids.next++;
-    ids.taken.emplace(pending.id, number);
-    return true;
+    if (take_id(number, pending)) return true;
   }
   return false;
 }
 
-void Client::release_id(const Pending& pending) { ids_[pending.socket].taken.erase(pending.id); }
+// False: there is none left on its socket.
+bool Client::take_id(std::uint64_t number, Pending& pending) {
+  Ids& ids = ids_[pending.socket];
+  if (ids.taken.size() == kIds) return false;
+  while (ids.taken.contains(ids.next)) ++ids.next;
+  pending.id = ids.next++;
+  ids.taken.emplace(pending.id, number);
+  return true;
+}
+
+void Client::release_ids(Pending& pending) {
+  for (const auto& [id, authenticator] : pending.sent) ids_[pending.socket].taken.erase(id);
+  pending.sent.clear();
+}
+
+// The packet to its server, under the id that was taken for it.
+Status Client::encode(Pending& pending, TimePoint now) {
+  const model::RadiusServer& server = configuration_->servers[pending.socket.server];
+  Attributes attributes = pending.question.attributes;
+  attributes.add(Type::NasIdentifier, server.nas_identifier);
+  pending.delay = std::chrono::duration_cast<seconds>(now - pending.began);
+  if (pending.question.code == Code::AccountingRequest)
+    attributes.add(Type::AcctDelayTime, static_cast<std::uint32_t>(pending.delay.count()));
+  Authenticator& authenticator = pending.sent[pending.id];
+  entropy_.fill(authenticator);
+  auto packet = encode_request(pending.question.code, pending.id, attributes, server.secret, authenticator);
+  if (!packet) return fail(packet.error());
+  pending.packet = std::move(*packet);
+  // the others' authenticator follows from the content
+  std::copy_n(pending.packet.begin() + 4, authenticator.size(), authenticator.begin());
+  return {};
+}
 
 void Client::ask_next(std::uint64_t number, TimePoint now, Effects& out) {
   Pending& pending = pending_.at(number);
@@ -192,21 +220,14 @@ void Client::ask_next(std::uint64_t number, TimePoint now, Effects& out) {
   for (auto choice = choose(pending, now); choice; choice = choose(pending, now)) {
     const model::RadiusServer& server = configuration_->servers[*choice];
     pending.asked[*choice] = true;
-    if (!take_id(number, pending, *choice)) {
+    if (!choose_socket(number, pending, *choice)) {
       add(name_of(*choice) + " has too many requests to answer");
       continue;
     }
-    Attributes attributes = pending.question.attributes;
-    attributes.add(Type::NasIdentifier, server.nas_identifier);
-    entropy_.fill(pending.authenticator);
-    auto packet = encode_request(pending.question.code, pending.id, attributes, server.secret, pending.authenticator);
-    if (!packet) {
-      release_id(pending);
-      return finish(number, fail(packet.error()), out);
+    if (const Status encoded = encode(pending, now); !encoded) {
+      release_ids(pending);
+      return finish(number, fail(encoded.error()), out);
     }
-    pending.packet = std::move(*packet);
-    // the others' authenticator follows from the content
-    std::copy_n(pending.packet.begin() + 4, pending.authenticator.size(), pending.authenticator.begin());
     pending.retransmissions = 0;
     pending.hint.clear();
     pending.deadline = now + wait_of(server, 0);
@@ -249,8 +270,9 @@ void Client::receive(const Socket& from, ByteView octets, Effects& out) {
   if (!answers(pending.question.code, packet->code))
     return bad(to_string(packet->code) + " answers no " + to_string(pending.question.code));
   // RFC 2866 has no Message-Authenticator, and a forged Accounting-Response only spares us a retransmission
+  const Authenticator request = pending.sent.at(packet->id);
   const bool strict = pending.question.code == Code::AccessRequest;
-  if (const Status right = verify_response(*packet, pending.authenticator, server.secret, strict); !right) {
+  if (const Status right = verify_response(*packet, request, server.secret, strict); !right) {
     pending.hint = right.error().message;
     return bad(right.error().message);
   }
@@ -271,16 +293,16 @@ void Client::receive(const Socket& from, ByteView octets, Effects& out) {
       ++state.counts.accounting_responses;
   }
   out.emplace_back(line(2, to_string(packet->code) + " " + std::to_string(packet->id) + " of " + name_of(from.server)));
-  auto reply = read(*packet, pending);
-  release_id(pending);
+  auto reply = read(*packet, pending, request);
+  release_ids(pending);
   finish(number, std::move(reply), out);
 }
 
-Result<Reply> Client::read(const PacketView& packet, const Pending& pending) const {
+Result<Reply> Client::read(const PacketView& packet, const Pending& pending, const Authenticator& request) const {
   const model::RadiusServer& server = configuration_->servers[pending.socket.server];
   Reply out{to_bytes(packet.octets), server.name, {}};
   if (packet.code != Code::AccessAccept) return out;
-  auto msk = msk_of(packet, pending.authenticator, server.secret);
+  auto msk = msk_of(packet, request, server.secret);
   if (!msk) return fail(Fault::Peer, name_of(pending.socket.server) + " accepts with keys that cannot be read: " + msk.error().message);
   out.msk = std::move(*msk);
   return out;
@@ -313,7 +335,17 @@ void Client::on_deadline(TimePoint now, Effects& out) {
       give_up(number, now, out);
       continue;
     }
-    // RFC 5080 2.2.1: the very same packet, so that the server knows it again
+    // RFC 2866 5.2: how long it has been tried changes, and so what is signed, and with it the id (RFC 2866 3). Where ids are few
+    // it goes as it was: the others are for what is asked next.
+    const bool older = pending.question.code == Code::AccountingRequest && now - pending.began >= pending.delay + seconds(1);
+    if (older && ids_[pending.socket].taken.size() < kIds / 2 && take_id(number, pending)) {
+      if (const Status encoded = encode(pending, now); !encoded) {
+        release_ids(pending);
+        finish(number, fail(encoded.error()), out);
+        continue;
+      }
+    }
+    // RFC 5080 2.2.1: else the very same packet, so that the server knows it again
     pending.deadline = now + wait_of(server, ++pending.retransmissions);
     ++servers_[pending.socket.server].counts.retransmissions;
     out.emplace_back(line(1, "retransmission " + std::to_string(pending.retransmissions) + " of " + to_string(pending.question.code) + " " +
@@ -339,7 +371,7 @@ void Client::give_up(std::uint64_t number, TimePoint now, Effects& out) {
   state.dead_until = now + kDeadTime;
   state.reason = what;
   pending.story += (pending.story.empty() ? "" : ", ") + what;
-  release_id(pending);
+  release_ids(pending);
   look_up_due(now, out);
   ask_next(number, now, out);
 }
@@ -352,7 +384,7 @@ void Client::finish(std::uint64_t number, Result<Reply> reply, Effects& out) {
 void Client::forget(std::uint64_t question) {
   const auto found = pending_.find(question);
   if (found == pending_.end()) return;
-  if (!found->second.waiting) release_id(found->second);
+  if (!found->second.waiting) release_ids(found->second);
   pending_.erase(found);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests to RADIUS servers until they are answered, sans-IO: questions, packets and deadlines go in together with `now`, what is to be
-// sent and what came of it come out. RFC 2865 2.4 and 2.5 (retransmission, ids), RFC 5080 2.2.1, RFC 3579 3.2 and CVE-2024-3596 (what is
-// taken for an answer).
+// sent and what came of it come out. RFC 2865 2.4 and 2.5 (retransmission, ids), RFC 5080 2.2.1, RFC 2866 5.2 (Acct-Delay-Time), RFC 3579 3.2
+// and CVE-2024-3596 (what is taken for an answer).
 //
 // A server that does not answer is passed over for kDeadTime, where there are others. A question is asked of one server after the other,
 // the alive ones first; one that goes on with what a server began (State) is for that server alone.
@@ -28,7 +28,7 @@ namespace svti::radius {
 
 struct Question {
   Code code = Code::AccessRequest;  // or AccountingRequest
-  Attributes attributes;            // without NAS-Identifier, which is the server's matter
+  Attributes attributes;            // without NAS-Identifier and Acct-Delay-Time, which are the server's matter and the time's
   std::string server = {};          // for this one alone; empty: any
 };
 
@@ -97,9 +97,11 @@ class Client {
  private:
   struct Pending {
     Question question;
+    TimePoint began{};  // when it was asked
     Socket socket;
-    std::uint8_t id = 0;
-    Authenticator authenticator{};
+    std::map<std::uint8_t, Authenticator> sent;  // to this server, by id: an answer to any of them is one
+    std::uint8_t id = 0;                         // of the last
+    seconds delay{0};                            // that it tells
     Bytes packet;
     std::uint32_t retransmissions = 0;
     TimePoint deadline{};
@@ -128,12 +130,14 @@ class Client {
   void ask_waiting(TimePoint now, Effects& out);
   std::optional<std::size_t> choose(const Pending& pending, TimePoint now) const;
   void ask_next(std::uint64_t number, TimePoint now, Effects& out);
-  bool take_id(std::uint64_t number, Pending& pending, std::size_t server);
-  void release_id(const Pending& pending);
+  bool choose_socket(std::uint64_t number, Pending& pending, std::size_t server);
+  bool take_id(std::uint64_t number, Pending& pending);
+  void release_ids(Pending& pending);
+  Status encode(Pending& pending, TimePoint now);
   Duration wait_of(const model::RadiusServer& server, std::uint32_t retransmissions) const;
   void give_up(std::uint64_t number, TimePoint now, Effects& out);
   void finish(std::uint64_t number, Result<Reply> reply, Effects& out);
-  Result<Reply> read(const PacketView& packet, const Pending& pending) const;
+  Result<Reply> read(const PacketView& packet, const Pending& pending, const Authenticator& request) const;
 
   const model::RadiusPtr configuration_;
   Entropy& entropy_;
