@@ -67,10 +67,11 @@ struct Fixture {
     if (ocsp) what.ocsp_uris = {kResponder};
     return test::issue(what, ca);
   }
-  Bytes list(const std::vector<Bytes>& revoked, std::uint64_t number = 1, std::chrono::seconds next = 24h) const {
+  Bytes list(const std::vector<Bytes>& revoked, std::uint64_t number = 1, std::chrono::seconds next = 24h,
+             std::optional<std::uint64_t> base = {}, const std::vector<std::string>& delta_uris = {}) const {
     std::vector<crypto::RevokedCertificate> entries;
     for (const Bytes& one : revoked) entries.push_back({crypto::read_certificate(one)->serial, kToday - 1h});
-    return crypto::make_revocation_list(entries, number, kToday - 1h, kToday + next, ca.certificate, ca.key.view()).value();
+    return crypto::make_revocation_list(entries, number, kToday - 1h, kToday + next, ca.certificate, ca.key.view(), base, delta_uris).value();
   }
   void serve(const std::string& uri, Bytes what) {
     servers.at[uri] = [what = std::move(what)](const model::Fetch&) { return Result<Bytes>(what); };
@@ -334,6 +335,50 @@ BOOST_AUTO_TEST_CASE(servers_are_asked_from_the_vrf_that_it_is_about) {
   BOOST_TEST_REQUIRE(revocation->states("blue", authority).size() == 1U);
   BOOST_TEST(revocation->states("blue", authority)[0].entries == 1U);
   BOOST_TEST(revocation->states("green", authority).empty());
+}
+
+// RFC 5280 4.2.1.15 and 5.2.6: the certificate says where deltas are, or the list does
+BOOST_AUTO_TEST_CASE(a_delta_is_found_by_the_certificate_or_the_list_and_counts) {
+  for (const bool by_certificate : {true, false}) {
+    revocation->flush(true, true);
+    servers.asked.clear();
+    auto what = test::request("CN=gw");
+    what.crl_uris = {kList};
+    if (by_certificate) what.delta_uris = {kDelta};
+    const Holder gw = test::issue(what, ca), other = certificate("other");
+    serve(kList, list({}, 5, 24h, {}, by_certificate ? std::vector<std::string>() : std::vector{kDelta}));
+    serve(kDelta, list({gw.certificate}, 6, 1h, 5));
+    BOOST_TEST(has(ask(gw.certificate).why, "the delta revocation list 06"));
+    BOOST_TEST_REQUIRE(servers.asked.size() == 2U);
+    BOOST_TEST(servers.asked[0].uri == kList);
+    BOOST_TEST(servers.asked[1].uri == kDelta);
+    BOOST_TEST((ask(other.certificate).standing == Standing::Good));
+    BOOST_TEST(servers.asked.size() == 2U);  // both are kept
+    // the delta is due sooner than its base, and the newer one is fetched alone
+    now += 2h;
+    const Holder late = test::issue(what, ca);
+    serve(kDelta, list({gw.certificate, late.certificate}, 7, 3h, 5));
+    BOOST_TEST((ask(late.certificate).standing == Standing::Revoked));
+    BOOST_TEST(servers.times(kDelta) == 2U);
+    BOOST_TEST(servers.times(kList) == 1U);
+    now -= 2h;
+  }
+}
+
+BOOST_AUTO_TEST_CASE(without_its_delta_a_base_that_holds_is_enough_and_a_delta_of_another_base_is_none) {
+  const Holder gw = certificate("gw");
+  serve(kList, list({}, 5, 24h, {}, {kDelta}));
+  BOOST_TEST((ask(gw.certificate).standing == Standing::Good));
+  BOOST_TEST(servers.times(kDelta) == 1U);
+  revocation->flush(true, true);
+  serve(kDelta, list({gw.certificate}, 9, 1h, 8));  // to a list that is newer than the one there is
+  BOOST_TEST((ask(gw.certificate).standing == Standing::Good));
+  const Holder impostor = test::new_root("C=CH, O=Example, CN=ca");
+  revocation->flush(true, true);
+  serve(kDelta, crypto::make_revocation_list({{crypto::read_certificate(gw.certificate)->serial, kToday - 1h}}, 6, kToday - 1h, kToday + 1h,
+                                             impostor.certificate, impostor.key.view(), 5)
+                    .value());
+  BOOST_TEST((ask(gw.certificate).standing == Standing::Good));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
