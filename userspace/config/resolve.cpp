@@ -14,6 +14,7 @@
 
 #include "auth/certificates.h"
 #include "config/values.h"
+#include "config/weak_algorithms.h"
 #include "crypto/key_exchange.h"
 #include "model/algorithm.h"
 #include "model/pool.h"
@@ -1022,7 +1023,7 @@ void warn_below(const Node& node, const Node& root, bool only_new, std::set<std:
     const SchemaNode& schema = *child->schema;
     const auto deprecated = std::find(schema.deprecated.begin(), schema.deprecated.end(), child->text);
     if (deprecated != schema.deprecated.end() && warned.insert(*deprecated).second)
-      findings.warning(child->line, path_below(root, "", *child), "is weak (RFC 8221, RFC 8247): for a peer that has nothing better");
+      findings.warning(child->line, path_below(root, "", *child), kIsWeak);
     if (!schema.no_effect_yet) {
       if (!schema.is_leaf()) warn_below(*child, root, only_new, warned, findings);
       continue;
