@@ -254,7 +254,8 @@ Result<crypto::RevocationList> read_list(const std::string& file, const crypto::
   auto read = crypto::read_revocation_list(octets->der);
   if (!read) return fail(named(file, read.error()));
   if (read->issuer_text == authority.subject_text) return read;
-  return config_error(file + " is the list of \"" + printable(read->issuer_text) + "\", not of \"" + printable(authority.subject_text) + "\"");
+  return config_error(file + " is the list of \"" + printable(read->issuer_text) + "\", not of \"" + printable(authority.subject_text) +
+                      "\"");
 }
 
 // False: it was there.
@@ -317,8 +318,8 @@ void make_list(Context& context, const Options& options) {
   if (!der) return context.report(der.error());
   if (const Status written = write_file(options.out, crypto::to_pem("X509 CRL", *der), kPublicMode, true); !written)
     return context.report(written.error());
-  std::cout << options.out << ": list " << list.number + 1 << (list.base ? ", delta of list " + std::to_string(*list.base) : "") << ", " << list.revoked.size() << " revoked (" << added << " new), until "
-            << date(now() + std::chrono::days(options.days)) << '\n';
+  std::cout << options.out << ": list " << list.number + 1 << (list.base ? ", delta of list " + std::to_string(*list.base) : "") << ", "
+            << list.revoked.size() << " revoked (" << added << " new), until " << date(now() + std::chrono::days(options.days)) << '\n';
 }
 
 // ---- showing
@@ -387,8 +388,8 @@ void show_list(const crypto::RevocationList& list, bool json) {
     std::cout << shown.dump(2) << '\n';
     return;
   }
-  std::cout << "revocation list " << list.number << (list.base ? ", delta of list " + std::to_string(*list.base) + "," : "") << " of " << printable(list.issuer_text) << "\nfrom " << date(list.this_update) << " to "
-            << date(list.next_update) << "\n"
+  std::cout << "revocation list " << list.number << (list.base ? ", delta of list " + std::to_string(*list.base) + "," : "") << " of "
+            << printable(list.issuer_text) << "\nfrom " << date(list.this_update) << " to " << date(list.next_update) << "\n"
             << list.revoked.size() << " revoked\n";
   for (const std::string& uri : list.delta_uris) std::cout << "deltas at " << printable(uri) << '\n';
   for (const auto& one : list.revoked) std::cout << "  " << one.serial << "  " << date(one.when) << '\n';
@@ -567,7 +568,8 @@ void add_pki(CLI::App& app, Context& context) {
   verb->add_option("--out", given->out, "The list; the entries of the one that is there are kept")->required();
   CLI::Option* delta = verb->add_option("--delta-of", given->base, "Make a delta: what is revoked beyond this list");
   verb->add_option("--with-delta", given->lists, "Add the entries of this delta")->excludes(delta);
-  verb->add_option("--freshest-crl-uri", given->delta_uris, "Where deltas to the list are to be had; kept from the one that is there")->excludes(delta);
+  verb->add_option("--freshest-crl-uri", given->delta_uris, "Where deltas to the list are to be had; kept from the one that is there")
+      ->excludes(delta);
   given->days = 30;
   verb->add_option("--days", given->days, "Days until the next list is due")->check(CLI::Range(1, 36500))->capture_default_str();
   add_authority(*verb, given);

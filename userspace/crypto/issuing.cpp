@@ -276,7 +276,8 @@ Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoke
             X509_CRL_add1_ext_i2d(list.get(), NID_delta_crl, list_number.get(), 1, X509V3_ADD_DEFAULT) == 1);
   }
   if (!delta_uris.empty()) {
-    const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_nconf_nid(nullptr, nullptr, NID_freshest_crl, points(delta_uris).c_str()));
+    const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(
+        X509V3_EXT_nconf_nid(nullptr, nullptr, NID_freshest_crl, points(delta_uris).c_str()));
     require(extension && X509_CRL_add_ext(list.get(), extension.get(), -1) == 1);
   }
   require(X509_CRL_sort(list.get()) == 1 && X509_CRL_sign(list.get(), issuer->key.get(), digest_for(issuer->key.get())) > 0);

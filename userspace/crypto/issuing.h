@@ -54,8 +54,8 @@ struct RevocationList {
 };
 // Errors of Fault::Configuration. Nothing is verified.
 Result<RevocationList> read_revocation_list(ByteView der);
-// DER of a revocation list (RFC 5280 5), version 2. `base`: it is a delta, to be added to the list of that number (5.2.4). `delta_uris`: where
-// its deltas are to be had (5.2.6); a delta has none.
+// DER of a revocation list (RFC 5280 5), version 2. `base`: it is a delta, to be added to the list of that number (5.2.4). `delta_uris`:
+// where its deltas are to be had (5.2.6); a delta has none.
 Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoked, std::uint64_t number,
                                    std::chrono::sys_seconds this_update, std::chrono::sys_seconds next_update, ByteView authority,
                                    ByteView authority_key, std::optional<std::uint64_t> base = std::nullopt,

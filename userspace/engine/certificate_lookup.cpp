@@ -122,7 +122,12 @@ void CertificateLookup::fetched(const std::string& vrf, const sa::CertificateUrl
 
 void CertificateLookup::remember_failure(const Source& source, std::string why) {
   const auto now = clock_();
-  if (log_) log_({Subsystem::Daemon, 1, {}, (source.first == model::kMainVrf ? "" : "vrf " + source.first + ": ") + "certificate at " + printable(source.second, 200) + ": " + why});
+  if (log_)
+    log_({Subsystem::Daemon,
+          1,
+          {},
+          (source.first == model::kMainVrf ? "" : "vrf " + source.first + ": ") + "certificate at " + printable(source.second, 200) + ": " +
+              why});
   if (failures_.size() >= kMostFailures) std::erase_if(failures_, [&](const auto& one) { return one.second.until <= now; });
   if (failures_.size() >= kMostFailures) failures_.erase(failures_.begin());
   failures_[source] = {std::move(why), now + kFailurePause};

@@ -39,8 +39,8 @@ class CertificateLookup {
   ~CertificateLookup();
 
   using Done = std::function<void(Result<std::vector<Bytes>>)>;
-  // Of a peer in that VRF, from where they are fetched. Calls `done` once, at once or later, within kAskTime, with all of them in order, or with what is wrong with the first that cannot be
-  // had.
+  // Of a peer in that VRF, from where they are fetched. Calls `done` once, at once or later, within kAskTime, with all of them in order, or
+  // with what is wrong with the first that cannot be had.
   void look_up(const std::string& vrf, const IpAddress& peer, std::vector<sa::CertificateUrl> at, Done done);
 
   // forgets what was fetched, and what failed
@@ -71,10 +71,10 @@ class CertificateLookup {
   std::map<Bytes, Bytes> kept_;  // by SHA-1
   std::deque<Bytes> kept_in_order_;
   std::map<Source, Failure> failures_;
-  std::size_t open_ = 0;                                    // peers that wait
+  std::size_t open_ = 0;                                           // peers that wait
   std::map<std::pair<std::string, Prefix>, std::size_t> open_of_;  // of a VRF's address
-  std::deque<std::pair<std::string, sa::CertificateUrl>> line_;  // by VRF, to be fetched
-  std::map<Source, std::vector<InquiryPtr>> waiting_;  // for a URL in line or under way
+  std::deque<std::pair<std::string, sa::CertificateUrl>> line_;    // by VRF, to be fetched
+  std::map<Source, std::vector<InquiryPtr>> waiting_;              // for a URL in line or under way
   std::size_t under_way_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -13,7 +13,6 @@
 namespace svti::engine {
 
 inline constexpr std::chrono::seconds kLookUpTime{10};
-inline constexpr std::size_t kMostAddresses = 16;  // of a name; more are left out
 
 // Calls `done` once, in a turn of its own, with at least one address, in the order in which they should be tried (RFC 6724), as the name
 // servers of that VRF know them. An error says why there is none.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What servers say about certificates: asked of OCSP responders, read from revocation lists and their deltas, kept until it has to be asked
 // for again; lists also on disk, in `crl` of the state directory. Who asks has verified the chain: nothing that an untrusted certificate
-// names comes here (CVE-2022-40617). Servers are asked from the VRF whose peer it is about, and what a URI leads to is another matter in each
-// VRF. One thread; nobody waits but who asked.
+// names comes here (CVE-2022-40617). Servers are asked from the VRF whose peer it is about, and what a URI leads to is another matter in
+// each VRF. One thread; nobody waits but who asked.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -17,8 +17,8 @@ namespace svti::fetch {
 class Client final : public model::Fetcher {
  public:
   using Start = std::function<Result<Started>(const std::string& vrf)>;  // in that VRF's network namespace
-  static constexpr std::size_t kMostAtOnce = 8;     // processes
-  static constexpr std::size_t kMostWaiting = 256;  // for one; more are refused
+  static constexpr std::size_t kMostAtOnce = 8;                          // processes
+  static constexpr std::size_t kMostWaiting = 256;                       // for one; more are refused
 
   // Everything happens in the thread that runs `loop`, which must outlive it.
   Client(boost::asio::io_context& loop, Start start);

@@ -13,8 +13,8 @@ namespace svti::fetch {
 
 // Reads a request from `socket`, answers it, and ends. Gives up first what fetching does not need: the user root, capabilities,
 // descriptors, writing files, other programs (enter_sandbox()). The exit status of the process.
-// `vrf`: unless it is main, what /etc/netns/VRF holds stands in place of the files of these names in /etc, as with `ip netns exec`: another network has other
-// name servers.
+// `vrf`: unless it is main, what /etc/netns/VRF holds stands in place of the files of these names in /etc, as with `ip netns exec`: another
+// network has other name servers.
 int serve(int socket, const std::string& vrf);
 Status enter_sandbox(int keep);
 

@@ -21,7 +21,7 @@ struct Fetch {
   std::chrono::seconds time{};  // the whole of it may take
   // The administrator has named the URI, not a certificate: it may lead to this host itself.
   bool configured = false;
-  bool redirects = true;  // are followed; else one is an error
+  bool redirects = true;     // are followed; else one is an error
   std::string vrf = "main";  // whose network is used
 };
 

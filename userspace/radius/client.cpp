@@ -262,8 +262,8 @@ void Client::receive(const Socket& from, ByteView octets, Effects& out) {
   const auto ids = ids_.find(from);
   const auto question = ids == ids_.end() ? std::map<std::uint8_t, std::uint64_t>::iterator() : ids->second.taken.find(packet->id);
   if (ids == ids_.end() || question == ids->second.taken.end())
-    return out.emplace_back(line(
-               2, to_string(packet->code) + " " + std::to_string(packet->id) + " of " + name_of(from.server) + " answers nothing: dropped")),
+    return out.emplace_back(line(2, to_string(packet->code) + " " + std::to_string(packet->id) + " of " + name_of(from.server) +
+                                        " answers nothing: dropped")),
            void();
   const std::uint64_t number = question->second;
   Pending& pending = pending_.at(number);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests to RADIUS servers until they are answered, sans-IO: questions, packets and deadlines go in together with `now`, what is to be
-// sent and what came of it come out. RFC 2865 2.4 and 2.5 (retransmission, ids), RFC 5080 2.2.1, RFC 2866 5.2 (Acct-Delay-Time), RFC 3579 3.2
-// and CVE-2024-3596 (what is taken for an answer).
+// sent and what came of it come out. RFC 2865 2.4 and 2.5 (retransmission, ids), RFC 5080 2.2.1, RFC 2866 5.2 (Acct-Delay-Time), RFC
+// 3579 3.2 and CVE-2024-3596 (what is taken for an answer).
 //
 // A server that does not answer is passed over for kDeadTime, where there are others. A question is asked of one server after the other,
 // the alive ones first; one that goes on with what a server began (State) is for that server alone.
 //
-// A server that has a host name is at the address that was looked up last, until that is no longer among the name's, or does not answer while
-// another is. The caller looks up: LookUp comes out, looked_up() goes in. Without an address the server is passed over.
+// A server that has a host name is at the address that was looked up last, until that is no longer among the name's, or does not answer
+// while another is. The caller looks up: LookUp comes out, looked_up() goes in. Without an address the server is passed over.
 #pragma once
 
 #include <array>
@@ -65,7 +65,8 @@ class Client {
   struct LookUp {
     std::size_t server = 0;
   };
-  // The addresses that its name has now. `moved`: it is asked at another one from now on, and what its sockets receive is no answer any more.
+  // The addresses that its name has now. `moved`: it is asked at another one from now on, and what its sockets receive is no answer any
+  // more.
   struct Addresses {
     std::size_t server = 0;
     std::vector<IpAddress> all;

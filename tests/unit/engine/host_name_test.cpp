@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 
+#include "fetch/packet.h"
+
 using namespace svti;
 
 namespace {
@@ -49,7 +51,7 @@ BOOST_AUTO_TEST_CASE(a_fetcher_is_not_believed) {
   std::string many;
   for (int i = 0; i < 100; ++i) many += "192.0.2." + std::to_string(i) + "\n";
   const std::string held = look_up(many);
-  BOOST_TEST(static_cast<std::size_t>(std::count(held.begin(), held.end(), ' ')) == engine::kMostAddresses - 1);
+  BOOST_TEST(static_cast<std::size_t>(std::count(held.begin(), held.end(), ' ')) == fetch::kMostAddresses - 1);
   answer = system_error("Name or service not known");
   BOOST_TEST(look_up() == "Name or service not known");
 }

@@ -71,7 +71,8 @@ struct Fixture {
              std::optional<std::uint64_t> base = {}, const std::vector<std::string>& delta_uris = {}) const {
     std::vector<crypto::RevokedCertificate> entries;
     for (const Bytes& one : revoked) entries.push_back({crypto::read_certificate(one)->serial, kToday - 1h});
-    return crypto::make_revocation_list(entries, number, kToday - 1h, kToday + next, ca.certificate, ca.key.view(), base, delta_uris).value();
+    return crypto::make_revocation_list(entries, number, kToday - 1h, kToday + next, ca.certificate, ca.key.view(), base, delta_uris)
+        .value();
   }
   void serve(const std::string& uri, Bytes what) {
     servers.at[uri] = [what = std::move(what)](const model::Fetch&) { return Result<Bytes>(what); };
@@ -84,7 +85,8 @@ struct Fixture {
   Finding ask(const Bytes& about, std::vector<std::string> crl_uris = {}, std::vector<std::string> ocsp_uris = {},
               const std::string& vrf = "main") {
     std::optional<Finding> out;
-    revocation->ask({vrf, about, ca.certificate, std::move(crl_uris), std::move(ocsp_uris)}, [&](Finding found) { out = std::move(found); });
+    revocation->ask({vrf, about, ca.certificate, std::move(crl_uris), std::move(ocsp_uris)},
+                    [&](Finding found) { out = std::move(found); });
     servers.answer_all();
     BOOST_TEST_REQUIRE(out.has_value());
     return *out;

@@ -135,8 +135,7 @@ BOOST_AUTO_TEST_CASE(a_name_that_is_not_found_makes_the_server_down_and_is_tried
   it.ask(Code::AccessRequest, "a");
   it.not_found();
   BOOST_TEST_REQUIRE(it.answers.size() == 1U);
-  BOOST_TEST(it.answers[0].reply.error().message ==
-             "RADIUS server a (radius.example): its name was not found: Name or service not known");
+  BOOST_TEST(it.answers[0].reply.error().message == "RADIUS server a (radius.example): its name was not found: Name or service not known");
   BOOST_TEST(!it.state().alive);
   BOOST_TEST(it.state().reason == "its name was not found: Name or service not known");
   BOOST_TEST(has(it.log, "its name was not found: Name or service not known: passed over until it is"));
