@@ -54,6 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (found->empty() || found->size() > size) std::abort();
   }
   (void)fetch::decode_answer(octets);
+  if (const auto found = fetch::addresses_in(octets); found && (found->empty() || found->size() > fetch::kMostAddresses)) std::abort();
   if (const auto request = fetch::decode_request(octets)) (void)fetch::encode(*request);
   (void)crypto::revocation_sources(octets);
   (void)crypto::directory_name(octets);

@@ -142,8 +142,9 @@ class Swanctl:
         return self.host.run(["swanctl", *args, "--uri", f"unix://{self.iked.socket}"], timeout=90, env=env).stdout
 
     def load(self, local, remote, secrets=""):
-        """Loads the connection `site` as gwa has it."""
+        """Loads the connection `site` as gwa has it. What swanctl has said."""
         ends = ("192.0.2.1", "192.168.0.0/24"), ("198.51.100.1", "192.168.99.0/24")
         (self.folder / "swanctl.conf").write_text(their_connection(local, remote, *ends, secrets=secrets))
         loaded = self("--load-all")
         assert "successfully loaded 1 connections" in loaded, loaded
+        return loaded

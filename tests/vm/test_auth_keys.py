@@ -5,8 +5,8 @@
 """
 import subprocess
 
-from auth import GWA, GWB, Pki, explained, our_vpn, pem_configuration, their_connection, up_and_down
-from iked import Iked
+from auth import GWA, GWB, Pki, Swanctl, explained, our_vpn, pem_configuration, their_connection, up_and_down
+from iked import Iked, configuration
 from strongswan import StrongSwan
 
 
@@ -62,3 +62,35 @@ def test_auth_key_that_the_signer_made(g):  # noqa: F811
     iked.start()
     assert iked.initiate("site", "net", check=False).returncode != 0
     assert "was sealed by another gateway, or with a sealing key that is gone" in explained(iked), explained(iked)
+
+
+def test_auth_encrypted_keys_that_swanctl_loads(g):
+    """swanctl decrypts them itself, with what `secrets` says, and loads what comes of it: PKCS#8, and the older PEM with a Proc-Type."""
+    pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
+    iked = Iked(g.gwa, configuration()).start()
+    theirs = their_connection(f'auth = pubkey\n certs = gwb.pem\n id = "{GWB}"', f'auth = pubkey\n id = "{GWA}"')
+    swan = StrongSwan(g.gwb, theirs, files=pki.swan_files()).start()
+    swanctl = Swanctl(g, iked, pki)
+    local, remote = f'auth = pubkey\n certs = gwa.pem\n id = "{GWA}"', f'auth = pubkey\n id = "{GWB}"'
+
+    def secret_of(section, word):
+        return f"secrets {{\n {section} {{\n  file = gwa.key\n  secret = {word}\n }}\n}}\n"
+
+    forms = {
+        "pkcs8": ("private-gwa", ["openssl", "pkcs8", "-topk8", "-v2", "aes256"]),
+        "ecdsa": ("ecdsa-gwa", ["openssl", "ec", "-aes256"]),
+    }
+    (swanctl.folder / "private" / "gwa.key").unlink()
+    for form, (section, command) in forms.items():
+        kind = "private" if form == "pkcs8" else form
+        key = swanctl.folder / kind / "gwa.key"
+        key.parent.mkdir(exist_ok=True)
+        subprocess.run([*command, "-in", pki.dir / "gwa.key", "-out", key, "-passout", "pass:open-sesame"], check=True, timeout=60)
+        assert "ENCRYPTED" in key.read_text()
+        if form == "pkcs8":
+            swanctl.load(local, remote, secret_of(section, "melon"))
+            assert "has private key" not in swanctl("--list-certs", "--type", "x509")
+        swanctl.load(local, remote, secret_of(section, "open-sesame"))
+        assert "has private key" in swanctl("--list-certs", "--type", "x509")
+        up_and_down(g, iked, swan, "ours")
+        key.unlink()

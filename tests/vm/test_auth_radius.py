@@ -3,6 +3,7 @@
 
     clienta (FreeRADIUS) ─── gwa (svti-iked, svti100) ═══ wan ═══ gwb (strongSwan, svti100)
 """
+import pathlib
 import time
 
 import pytest
@@ -101,6 +102,16 @@ def g(gateways):
     return gateways
 
 
+@pytest.fixture
+def names():
+    """radius.example is known by /etc/hosts."""
+    file = pathlib.Path("/etc/hosts")
+    before = file.read_text() if file.exists() else ""
+    file.write_text(f"{before}\n{SERVER} radius.example\n")
+    yield
+    file.write_text(before)
+
+
 def start_all(g, method="eap-md5", *radius, users=USERS, eap="md5", more="", user="joe@example.com"):
     g.radius = FreeRadius(g.clienta, users, {"192.168.0.1": SECRET}, g.pki.dir, eap=eap).start()
     g.iked = Iked(g.gwa, our_config(g.pki, *(radius or (server(),)))).start()
@@ -194,13 +205,15 @@ def test_auth_radius_interim_updates(g):
     assert len(g.radius.accounted("Interim-Update")) == so_far
 
 
-def test_auth_radius_fails_over(g):
+def test_auth_radius_fails_over(g, names):
     quick = ("retransmit-tries 2", "retransmit-timeout 1.0", "retransmit-base 1.0")
-    start_all(g, "eap-mschapv2", *quick, server("first", DEAD, SECRET, "preference 10"), server(), eap="mschapv2")
+    start_all(g, "eap-mschapv2", *quick, server("lost", "lost.invalid", SECRET, "preference 20"), server("first", DEAD, SECRET, "preference 10"), server(address="radius.example"), eap="mschapv2")
     sa = connect(g)
     assert sa["radius-server"] == "fr", sa
     servers = {one["name"]: one for one in entries(g.iked.state(), "radius-server-state")}
     assert not servers["first"]["alive"] and servers["fr"]["alive"], servers
+    assert servers["fr"]["host"] == "radius.example" and servers["fr"]["address"] == SERVER, servers
+    assert not servers["lost"]["alive"] and "its name was not found" in servers["lost"]["reason"] and "address" not in servers["lost"], servers
     assert int(servers["fr"]["accepts"]) == 1 and int(servers["first"]["timeouts"]) == 1, servers
     # for a while nobody waits for the dead one
     g.iked.terminate("site")

@@ -6,7 +6,9 @@ along; servers that are dead or gone. The servers are on wan.
 """
 import base64
 import json
+import pathlib
 import re
+import shutil
 import socket
 import subprocess
 
@@ -278,3 +280,22 @@ def test_auth_ocsp_stapled_in_ike(g):
     assert "is not known" in explained(iked), explained(iked)
     iked.stop()
     peer.stop()
+
+
+def test_auth_revocation_servers_are_asked_in_the_vrf_of_the_vpn(g):
+    # the daemon's own namespace has no network at all; gwa is a VRF of it, with a hosts file of its own
+    home = g.lab.host("home")
+    pki = Pki(g.gwa.dir / "pki", "ecdsa-p256")
+    crl(pki)
+    files = web(g, pki.dir)
+    pki.issue("gwb", "--key", "ecdsa-p256", "--crl-uri", "http://crl.example:8080/ca.crl", "--force")
+    own = pathlib.Path("/etc/netns/gwa")
+    own.mkdir(parents=True)
+    try:
+        (own / "hosts").write_text(f"{SERVER} crl.example\n")
+        iked = Iked(home, f"vrf gwa\n{pem_configuration(pki.text, revocation('strict'))}..\n").start()
+        swan_of(g, pki).initiate("net")
+    finally:
+        shutil.rmtree(own)
+    assert "GET /ca.crl" in files.output(), files.output()
+    assert "last-failure" not in iked.ctl("show", "state", "--vrf", "gwa").stdout

@@ -40,9 +40,9 @@ constexpr auto kSkew = std::chrono::minutes(5);  // by which the peer's clock ma
 constexpr auto kExpiresSoon = std::chrono::days(30);
 
 struct Options {
-  std::string subject, out, kind{crypto::key_kinds().front().name}, authority, authority_key, public_key, signing_request,
+  std::string subject, out, kind{crypto::key_kinds().front().name}, authority, authority_key, public_key, signing_request, base,
       policy = "relaxed";
-  std::vector<std::string> files, alt_names, crl_uris, ocsp_uris, authorities, lists;
+  std::vector<std::string> files, alt_names, crl_uris, delta_uris, ocsp_uris, authorities, lists;
   unsigned days = 0;
   bool force = false, sealed = false;
 };
@@ -155,6 +155,7 @@ Result<crypto::CertificateRequest> request_of(const Options& options) {
   out.not_before = now() - kSkew;
   out.not_after = now() + std::chrono::days(options.days);
   out.crl_uris = options.crl_uris;
+  out.delta_uris = options.delta_uris;
   out.ocsp_uris = options.ocsp_uris;
   auto names = alt_names_of(options);
   if (!names) return fail(names.error());
@@ -289,44 +290,79 @@ void issue(Context& context, const Options& options) {
   tell_made(context, options, *certificate, made_key);
 }
 
-// A list names all that were ever revoked: the former list's entries, and those given.
+// A list of that authority.
+Result<crypto::RevocationList> read_list(const std::string& file, const crypto::CertificateFacts& authority) {
+  const auto octets = read_certificate(file, crypto::CertificateKind::Crl);
+  if (!octets) return fail(octets.error());
+  auto read = crypto::read_revocation_list(octets->der);
+  if (!read) return fail(named(file, read.error()));
+  if (read->issuer_text == authority.subject_text) return read;
+  return config_error(file + " is the list of \"" + printable(read->issuer_text) + "\", not of \"" + printable(authority.subject_text) +
+                      "\"");
+}
+
+// False: it was there.
+bool add_entry(std::vector<crypto::RevokedCertificate>& entries, const crypto::RevokedCertificate& entry) {
+  const bool there = std::any_of(entries.begin(), entries.end(), [&](const auto& one) { return one.serial == entry.serial; });
+  if (!there) entries.push_back(entry);
+  return !there;
+}
+
+// What is published: the list, or with a base the delta to it, which has what the base has not. Lists and deltas of an authority are
+// numbered in one sequence (RFC 5280 5.2.3).
 void make_list(Context& context, const Options& options) {
   const auto authority = read_certificate(options.authority, crypto::CertificateKind::X509);
   if (!authority) return context.report(authority.error());
   const auto authority_key = read_key(options.authority_key);
   if (!authority_key) return context.report(authority_key.error());
+  const auto facts = crypto::read_certificate(authority->der);
+  if (!facts) return context.report(named(options.authority, facts.error()));
   crypto::RevocationList list;
   if (access(options.out.c_str(), F_OK) == 0) {
-    const auto former = read_certificate(options.out, crypto::CertificateKind::Crl);
+    const auto former = read_list(options.out, *facts);
     if (!former) return context.report(former.error());
-    const auto read = crypto::read_revocation_list(former->der);
-    if (!read) return context.report(named(options.out, read.error()));
-    const auto facts = crypto::read_certificate(authority->der);
-    if (read->issuer_text != facts->subject_text)
-      return context.report(
-          {Fault::Configuration, options.out + " is the list of \"" + printable(read->issuer_text) + "\", not of " + options.authority});
-    list = *read;
+    if (former->base.has_value() == options.base.empty())
+      return context.report({Fault::Configuration, options.out + (former->base ? " is a delta: give --delta-of, or name another with --out"
+                                                                               : " is no delta: name another with --out")});
+    list = *former;
+  }
+  std::vector<crypto::RevokedCertificate> in_base;
+  if (!options.base.empty()) {
+    const auto base = read_list(options.base, *facts);
+    if (!base) return context.report(base.error());
+    if (base->base || base->number == 0)
+      return context.report({Fault::Configuration, options.base + (base->base ? " is a delta itself" : " has no number to be named by")});
+    in_base = base->revoked;
+    list.base = base->number;
+    list.number = std::max(list.number, base->number);
+    std::erase_if(list.revoked, [&](const auto& one) {
+      return std::any_of(in_base.begin(), in_base.end(), [&](const auto& other) { return other.serial == one.serial; });
+    });
   }
   std::size_t added = 0;
+  for (const std::string& file : options.lists) {
+    const auto delta = read_list(file, *facts);
+    if (!delta) return context.report(delta.error());
+    list.number = std::max(list.number, delta->number);
+    for (const auto& one : delta->revoked) added += add_entry(list.revoked, one) ? 1U : 0U;
+  }
   for (const std::string& file : options.files) {
     const auto certificates = read_certificates(file);
     if (!certificates) return context.report(certificates.error());
-    const auto facts = crypto::read_certificate(certificates->front());
-    const auto issuer = crypto::read_certificate(authority->der);
-    if (!facts || facts->issuer_text != issuer->subject_text)
+    const auto revoked = crypto::read_certificate(certificates->front());
+    if (!revoked || revoked->issuer_text != facts->subject_text)
       return context.report({Fault::Configuration, file + " was not issued by " + options.authority});
-    const bool there = std::any_of(list.revoked.begin(), list.revoked.end(), [&](const auto& one) { return one.serial == facts->serial; });
-    if (there) continue;
-    list.revoked.push_back({facts->serial, now()});
-    ++added;
+    const crypto::RevokedCertificate entry{revoked->serial, now()};
+    if (add_entry(in_base, entry)) added += add_entry(list.revoked, entry) ? 1U : 0U;
   }
+  const std::vector<std::string>& delta_uris = options.delta_uris.empty() ? list.delta_uris : options.delta_uris;
   const auto der = crypto::make_revocation_list(list.revoked, list.number + 1, now() - kSkew, now() + std::chrono::days(options.days),
-                                                authority->der, authority_key->der.view());
+                                                authority->der, authority_key->der.view(), list.base, delta_uris);
   if (!der) return context.report(der.error());
   if (const Status written = write_file(options.out, crypto::to_pem("X509 CRL", *der), kPublicMode, true); !written)
     return context.report(written.error());
-  std::cout << options.out << ": list " << list.number + 1 << ", " << list.revoked.size() << " revoked (" << added << " new), until "
-            << date(now() + std::chrono::days(options.days)) << '\n';
+  std::cout << options.out << ": list " << list.number + 1 << (list.base ? ", delta of list " + std::to_string(*list.base) : "") << ", "
+            << list.revoked.size() << " revoked (" << added << " new), until " << date(now() + std::chrono::days(options.days)) << '\n';
 }
 
 // ---- showing
@@ -355,6 +391,7 @@ nlohmann::ordered_json facts_json(const crypto::CertificateFacts& facts) {
           {"signed-with", facts.signed_with},
           {"alternative-names", names},
           {"crl-uris", facts.crl_uris},
+          {"freshest-crl-uris", facts.delta_uris},
           {"ocsp-uris", facts.ocsp_uris}};
 }
 
@@ -377,6 +414,7 @@ void show_facts(const crypto::CertificateFacts& facts, bool color) {
   line("signed with", facts.signed_with);
   line("authority", facts.is_authority ? "yes" : "no");
   for (const std::string& uri : facts.crl_uris) line("crl-uri", printable(uri));
+  for (const std::string& uri : facts.delta_uris) line("freshest-crl-uri", printable(uri));
   for (const std::string& uri : facts.ocsp_uris) line("ocsp-uri", printable(uri));
 }
 
@@ -384,18 +422,19 @@ void show_list(const crypto::RevocationList& list, bool json) {
   if (json) {
     nlohmann::ordered_json revoked = nlohmann::ordered_json::array();
     for (const auto& one : list.revoked) revoked.push_back({{"serial", one.serial}, {"when", date(one.when)}});
-    std::cout << nlohmann::ordered_json{{"issuer", printable(list.issuer_text)},
-                                        {"number", list.number},
-                                        {"this-update", date(list.this_update)},
-                                        {"next-update", date(list.next_update)},
-                                        {"revoked", revoked}}
-                     .dump(2)
-              << '\n';
+    nlohmann::ordered_json shown{{"issuer", printable(list.issuer_text)}, {"number", list.number}};
+    if (list.base) shown["delta-of"] = *list.base;
+    shown["this-update"] = date(list.this_update);
+    shown["next-update"] = date(list.next_update);
+    shown["freshest-crl-uris"] = list.delta_uris;
+    shown["revoked"] = revoked;
+    std::cout << shown.dump(2) << '\n';
     return;
   }
-  std::cout << "revocation list " << list.number << " of " << printable(list.issuer_text) << "\nfrom " << date(list.this_update) << " to "
-            << date(list.next_update) << "\n"
+  std::cout << "revocation list " << list.number << (list.base ? ", delta of list " + std::to_string(*list.base) + "," : "") << " of "
+            << printable(list.issuer_text) << "\nfrom " << date(list.this_update) << " to " << date(list.next_update) << "\n"
             << list.revoked.size() << " revoked\n";
+  for (const std::string& uri : list.delta_uris) std::cout << "deltas at " << printable(uri) << '\n';
   for (const auto& one : list.revoked) std::cout << "  " << one.serial << "  " << date(one.when) << '\n';
 }
 
@@ -580,6 +619,7 @@ void add_pki(CLI::App& app, Context& context) {
   add_authority(*verb, given);
   verb->add_option("--san", given->alt_names, "Alternative name: address, host name or user@host; repeat for more");
   verb->add_option("--crl-uri", given->crl_uris, "Where the authority's revocation list is to be had");
+  verb->add_option("--freshest-crl-uri", given->delta_uris, "Where the delta to that list is to be had");
   verb->add_option("--ocsp-uri", given->ocsp_uris, "Where the authority's OCSP responder is");
   CLI::Option* public_key = verb->add_option("--public-key", given->public_key, "Certify this public key (PEM); no key is made");
   verb->add_option("--request", given->signing_request,
@@ -590,10 +630,16 @@ void add_pki(CLI::App& app, Context& context) {
   verb = add(*pki, given, context, "crl", "Make the authority's revocation list, or add to it",
              "Examples:\n"
              "  ikectl pki crl --ca ca.pem --ca-key ca.key --out ca.crl                    # none revoked yet\n"
-             "  ikectl pki crl alice.pem --ca ca.pem --ca-key ca.key --out ca.crl",
+             "  ikectl pki crl alice.pem --ca ca.pem --ca-key ca.key --out ca.crl\n"
+             "  ikectl pki crl bob.pem --ca ca.pem --ca-key ca.key --delta-of ca.crl --days 1 --out delta.crl\n"
+             "  ikectl pki crl --with-delta delta.crl --ca ca.pem --ca-key ca.key --out ca.crl     # and bob too",
              make_list);
   verb->add_option("CERTIFICATE", given->files, "Certificates to revoke");
   verb->add_option("--out", given->out, "The list; the entries of the one that is there are kept")->required();
+  CLI::Option* delta = verb->add_option("--delta-of", given->base, "Make a delta: what is revoked beyond this list");
+  verb->add_option("--with-delta", given->lists, "Add the entries of this delta")->excludes(delta);
+  verb->add_option("--freshest-crl-uri", given->delta_uris, "Where deltas to the list are to be had; kept from the one that is there")
+      ->excludes(delta);
   given->days = 30;
   verb->add_option("--days", given->days, "Days until the next list is due")->check(CLI::Range(1, 36500))->capture_default_str();
   add_authority(*verb, given);

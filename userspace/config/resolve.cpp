@@ -14,6 +14,7 @@
 
 #include "auth/certificates.h"
 #include "config/values.h"
+#include "config/weak_algorithms.h"
 #include "crypto/key_exchange.h"
 #include "model/algorithm.h"
 #include "model/pool.h"
@@ -758,12 +759,12 @@ model::RadiusServer radius_server(const Node& node, const Node& around, const st
   if (const auto parsed = IpAddress::parse(address->text)) {
     out.address = *parsed;
   } else {
-    findings.error(address->line, path + " address", "host names are not supported yet: expected an IPv4 or IPv6 address");
+    out.host = address->text;
   }
   out.secret = *decode_secret(node.value("secret"));
   if (const Node* source = node.child("source-address")) {
     out.source_address = *IpAddress::parse(source->text);
-    if (out.source_address->family() != out.address.family())
+    if (out.host.empty() && out.source_address->family() != out.address.family())
       findings.error(source->line, path + " source-address", "is of another family than address");
   }
   out.preference = number<std::uint32_t>(node.value("preference"));
@@ -1021,7 +1022,7 @@ void warn_below(const Node& node, const Node& root, bool only_new, std::set<std:
     const SchemaNode& schema = *child->schema;
     const auto deprecated = std::find(schema.deprecated.begin(), schema.deprecated.end(), child->text);
     if (deprecated != schema.deprecated.end() && warned.insert(*deprecated).second)
-      findings.warning(child->line, path_below(root, "", *child), "is weak (RFC 8221, RFC 8247): for a peer that has nothing better");
+      findings.warning(child->line, path_below(root, "", *child), kIsWeak);
     if (!schema.no_effect_yet) {
       if (!schema.is_leaf()) warn_below(*child, root, only_new, warned, findings);
       continue;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "config/weak_algorithms.h"
 #include "control/option_values.h"
 #include "control/proposal_keywords.h"
 
@@ -600,6 +601,17 @@ void adopt_children(ConnectionDraft& draft) {
   }
 }
 
+// What our own configuration warns of as well, each once.
+void warn_of_weak(ConnectionDraft& draft) {
+  std::vector<wire::Proposal> all = draft.vpn.ike.proposals;
+  for (const auto& [policy, ipsec] : draft.children) {
+    if (!policy.negotiated()) continue;
+    const auto& in_use = policy.action == model::PolicyAction::Ah ? ipsec.ah_proposals : ipsec.esp_proposals;
+    all.insert(all.end(), in_use.begin(), in_use.end());
+  }
+  for (const std::string& name : config::weak_algorithms(all)) draft.warnings.push_back(name + " " + config::kIsWeak);
+}
+
 Status check_families(const model::Vpn& vpn) {
   const auto& local = vpn.local_address;
   const auto& remote = vpn.remote_address;
@@ -703,6 +715,7 @@ Result<Connection> parse_connection(const std::string& name, const vici::Section
   if (const Status families = check_families(draft.vpn); !families) return fail(families.error());
   if (draft.vpn.ike.proposals.empty()) draft.vpn.ike.proposals = *parse_proposals({}, wire::ProtocolId::Ike);
   adopt_children(draft);
+  warn_of_weak(draft);
   if (!draft.vpn.remote_address) never_begins(draft.vpn, "without remote_addrs there is nobody to negotiate with", draft.warnings);
 
   Connection out;

@@ -82,7 +82,11 @@ Reply load_conn(const Call& call) {
   auto connection = parse_connection(name, given->section);
   if (!connection) return failure(connection.error().message);
   for (const std::string& warning : connection->warnings) log(call, 1, name, fmt::format("connection {}: {}", name, warning));
-  return outcome(call.loaded.catalogue.put(name, std::move(*connection)));
+  vici::List warnings = connection->warnings;
+  if (const Status put = call.loaded.catalogue.put(name, std::move(*connection)); !put) return failure(put.error().message);
+  vici::Message message = success();
+  if (!warnings.empty()) message.add_list("warnings", std::move(warnings));
+  return message;
 }
 
 Reply unload_conn(const Call& call) {

@@ -240,7 +240,11 @@ constexpr std::string_view kRadiusServers = "radius-server-state";
 Tree radius_servers_tree(const model::RuntimeState& state) {
   Tree entries = Tree::array();
   for (const model::RadiusServerState& one : state.radius_servers) {
-    Tree& tree = entries.emplace_back(Tree{{"name", one.name}, {"address", one.address.to_string()}, {"alive", one.alive}});
+    Tree& tree = entries.emplace_back(Tree{{"name", one.name}});
+    if (!one.host.empty()) tree["host"] = one.host;
+    if (one.address) tree["address"] = one.address->to_string();
+    tree["alive"] = one.alive;
+    if (!one.reason.empty()) tree["reason"] = printable(one.reason, 500);
     const std::pair<std::string_view, std::uint64_t> counts[] = {{"requests", one.requests},
                                                                  {"retransmissions", one.retransmissions},
                                                                  {"pending", one.pending},

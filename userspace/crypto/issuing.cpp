@@ -133,11 +133,18 @@ void add_alt_names(X509* certificate, const std::vector<AltName>& names) {
   require(X509_add1_ext_i2d(certificate, NID_subject_alt_name, list.get(), 0, X509V3_ADD_DEFAULT) == 1);
 }
 
-void add_crl_uris(X509* certificate, X509* issuer, const std::vector<std::string>& uris) {
-  if (uris.empty()) return;
+// what both extensions with places of lists are made of
+std::string points(const std::vector<std::string>& uris) {
   std::string value;
   for (const std::string& uri : uris) value += (value.empty() ? "URI:" : ",URI:") + uri;
-  add_extension(certificate, issuer, NID_crl_distribution_points, value.c_str());
+  return value;
+}
+
+Status check_uris(const std::vector<std::string>& uris) {
+  for (const std::string& uri : uris) {
+    if (uri.find_first_of(", ") != std::string::npos) return config_error("\"" + uri + "\" is not a URI");
+  }
+  return {};
 }
 
 void add_ocsp_uris(X509* certificate, X509* issuer, const std::vector<std::string>& uris) {
@@ -151,10 +158,8 @@ void add_ocsp_uris(X509* certificate, X509* issuer, const std::vector<std::strin
 Result<Bytes> make_certificate(const CertificateRequest& request, EVP_PKEY* public_key, X509* issuer, EVP_PKEY* signer) {
   auto name = request.subject_der.empty() ? name_of(request.subject) : name_in(request.subject_der);
   if (!name) return fail(name.error());
-  for (const auto* uris : {&request.crl_uris, &request.ocsp_uris}) {
-    for (const std::string& uri : *uris) {
-      if (uri.find_first_of(", ") != std::string::npos) return config_error("\"" + uri + "\" is not a URI");
-    }
+  for (const auto* uris : {&request.crl_uris, &request.delta_uris, &request.ocsp_uris}) {
+    if (const Status right = check_uris(*uris); !right) return fail(right.error());
   }
   const auto made = owned<X509Ptr>(X509_new());
   X509* certificate = made.get();
@@ -182,7 +187,8 @@ Result<Bytes> make_certificate(const CertificateRequest& request, EVP_PKEY* publ
   add_extension(certificate, by, NID_subject_key_identifier, "hash");
   add_extension(certificate, by, NID_authority_key_identifier, "keyid");
   add_alt_names(certificate, request.alt_names);
-  add_crl_uris(certificate, by, request.crl_uris);
+  if (!request.crl_uris.empty()) add_extension(certificate, by, NID_crl_distribution_points, points(request.crl_uris).c_str());
+  if (!request.delta_uris.empty()) add_extension(certificate, by, NID_freshest_crl, points(request.delta_uris).c_str());
   add_ocsp_uris(certificate, by, request.ocsp_uris);
   require(X509_sign(certificate, signer, digest_for(signer)) > 0);
   return encoded(certificate, i2d_X509);
@@ -254,8 +260,10 @@ Result<Bytes> issue(const CertificateRequest& request, ByteView public_key, Byte
 }
 
 Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoked, std::uint64_t number, sys_seconds this_update,
-                                   sys_seconds next_update, ByteView authority, ByteView authority_key, std::optional<std::uint64_t> base) {
+                                   sys_seconds next_update, ByteView authority, ByteView authority_key, std::optional<std::uint64_t> base,
+                                   const std::vector<std::string>& delta_uris) {
   const ErrorQueue queue;
+  if (const Status right = check_uris(delta_uris); !right) return fail(right.error());
   const auto issuer = read_authority(authority, authority_key);
   if (!issuer) return fail(issuer.error());
   const auto list = owned<CrlPtr>(X509_CRL_new());
@@ -284,6 +292,11 @@ Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoke
     require(ASN1_INTEGER_set_uint64(list_number.get(), *base) == 1 &&
             X509_CRL_add1_ext_i2d(list.get(), NID_delta_crl, list_number.get(), 1, X509V3_ADD_DEFAULT) == 1);
   }
+  if (!delta_uris.empty()) {
+    const Owned<X509_EXTENSION, X509_EXTENSION_free> extension(
+        X509V3_EXT_nconf_nid(nullptr, nullptr, NID_freshest_crl, points(delta_uris).c_str()));
+    require(extension && X509_CRL_add_ext(list.get(), extension.get(), -1) == 1);
+  }
   require(X509_CRL_sort(list.get()) == 1 && X509_CRL_sign(list.get(), issuer->key.get(), digest_for(issuer->key.get())) > 0);
   return encoded(list.get(), i2d_X509_CRL);
 }
@@ -296,9 +309,12 @@ Result<RevocationList> read_revocation_list(ByteView der) {
   const auto this_update = time_of(X509_CRL_get0_lastUpdate(list.get()));
   const auto next_update = time_of(X509_CRL_get0_nextUpdate(list.get()));
   if (!this_update || !next_update) return config_error("is a revocation list without readable dates");
-  RevocationList out{text_of(X509_CRL_get_issuer(list.get())), 0, *this_update, *next_update, {}};
+  RevocationList out{text_of(X509_CRL_get_issuer(list.get())), 0, *this_update, *next_update, {}, {}, {}};
   const NumberPtr number(static_cast<ASN1_INTEGER*>(X509_CRL_get_ext_d2i(list.get(), NID_crl_number, nullptr, nullptr)));
   if (number) ASN1_INTEGER_get_uint64(&out.number, number.get());
+  const NumberPtr base(static_cast<ASN1_INTEGER*>(X509_CRL_get_ext_d2i(list.get(), NID_delta_crl, nullptr, nullptr)));
+  if (base && ASN1_INTEGER_get_uint64(&out.base.emplace(), base.get()) != 1) return config_error("is a delta of a list without a number");
+  if (const auto read = Crl::read(der)) out.delta_uris = read->delta_uris();
   STACK_OF(X509_REVOKED)* entries = X509_CRL_get_REVOKED(list.get());
   for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
     const X509_REVOKED* entry = sk_X509_REVOKED_value(entries, i);

@@ -56,9 +56,10 @@ struct CertificateRequest {
   bool authority = false;
   std::optional<int> path_length;  // of an authority: authorities below it
   std::vector<std::string> crl_uris;
-  std::vector<std::string> ocsp_uris{};  // of the authority's OCSP responder
-  bool ocsp_signing = false;             // the certificate is a responder's (RFC 6960 4.2.2.2)
-  Bytes subject_der{};                   // the Name, taken in place of `subject` unless it is empty
+  std::vector<std::string> delta_uris{};  // Freshest CRL (RFC 5280 4.2.1.15)
+  std::vector<std::string> ocsp_uris{};   // of the authority's OCSP responder
+  bool ocsp_signing = false;              // the certificate is a responder's (RFC 6960 4.2.2.2)
+  Bytes subject_der{};                    // the Name, taken in place of `subject` unless it is empty
 };
 
 // Both return DER; the private key is PKCS#8. A certificate of an end entity may sign, and serve both ends of IKE and of TLS.
@@ -75,13 +76,17 @@ struct RevocationList {
   std::uint64_t number = 0;  // 0 when it has none
   std::chrono::sys_seconds this_update, next_update;
   std::vector<RevokedCertificate> revoked;
+  std::optional<std::uint64_t> base{};  // of a delta: number of the list that it adds to
+  std::vector<std::string> delta_uris{};
 };
 // Errors of Fault::Configuration. Nothing is verified.
 Result<RevocationList> read_revocation_list(ByteView der);
-// DER of a revocation list (RFC 5280 5), version 2. `base`: it is a delta, to be added to the list of that number (5.2.4).
+// DER of a revocation list (RFC 5280 5), version 2. `base`: it is a delta, to be added to the list of that number (5.2.4). `delta_uris`:
+// where its deltas are to be had (5.2.6); a delta has none.
 Result<Bytes> make_revocation_list(const std::vector<RevokedCertificate>& revoked, std::uint64_t number,
                                    std::chrono::sys_seconds this_update, std::chrono::sys_seconds next_update, ByteView authority,
-                                   ByteView authority_key, std::optional<std::uint64_t> base = std::nullopt);
+                                   ByteView authority_key, std::optional<std::uint64_t> base = std::nullopt,
+                                   const std::vector<std::string>& delta_uris = {});
 
 std::string to_pem(std::string_view label, ByteView der);  // label "CERTIFICATE", "X509 CRL"
 

@@ -91,6 +91,7 @@ Result<CertificateFacts> facts_of(X509* certificate) {
   read_alt_names(alt_names_of(certificate).get(), out.alt_names);
   RevocationSources sources = revocation_sources(encoded(certificate, i2d_X509));
   out.crl_uris = std::move(sources.crl_uris);
+  out.delta_uris = std::move(sources.delta_uris);
   out.ocsp_uris = std::move(sources.ocsp_uris);
   return out;
 }

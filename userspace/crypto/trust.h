@@ -34,8 +34,9 @@ struct CertificateFacts {
   std::string signed_with;  // "ecdsa-with-SHA256"
   Bytes subject_key_id;     // its subjectKeyIdentifier; empty: it has none
   bool is_authority = false;
-  std::vector<std::string> crl_uris;   // distribution points, http and ldap
-  std::vector<std::string> ocsp_uris;  // authority information access
+  std::vector<std::string> crl_uris;    // distribution points, http and ldap
+  std::vector<std::string> delta_uris;  // Freshest CRL
+  std::vector<std::string> ocsp_uris;   // authority information access
 };
 
 // Errors of Fault::Peer: not one certificate in DER. Nothing is verified; the strings are what the certificate claims.

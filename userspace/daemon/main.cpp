@@ -131,7 +131,12 @@ int run(const Options& options) {
   signer::TokenSigner tokens(loop, signer, signer::start_token_process, {}, logger.sink());
 
   // So does who speaks with the servers of authorities, for each of them.
-  fetch::Client fetcher(loop, fetch::start_process);
+  // A process stays in the namespace it was started from.
+  fetch::Client fetcher(loop, [](const std::string& vrf) -> Result<fetch::Started> {
+    const auto inside = net::InNamespace::enter(vrf);
+    if (!inside) return fail(inside.error());
+    return fetch::start_process(vrf);
+  });
 
   const bool has_config = std::filesystem::exists(options.config);
   if (!has_config && options.config_given) return complain(options.config + " does not exist");
@@ -201,7 +206,7 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "--signer") return signer::serve(signer::kSocket, argv[2]);
   if (argc == 2 && std::string_view(argv[1]) == "--token") return signer::serve_token(signer::kSocket);
-  if (argc == 2 && std::string_view(argv[1]) == "--fetcher") return fetch::serve(fetch::kSocket);
+  if (argc == 3 && std::string_view(argv[1]) == "--fetcher") return fetch::serve(fetch::kSocket, argv[2]);
   Options options;
   CLI::App app{
       "IKEv2 daemon for route-based VPNs over SVTI interfaces.\n\n"

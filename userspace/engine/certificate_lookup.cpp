@@ -9,9 +9,9 @@
 namespace svti::engine {
 
 struct CertificateLookup::Inquiry {
-  Inquiry(boost::asio::io_context& loop, const Prefix& of, std::vector<sa::CertificateUrl> what, Done told)
+  Inquiry(boost::asio::io_context& loop, const std::pair<std::string, Prefix>& of, std::vector<sa::CertificateUrl> what, Done told)
       : address(of), at(std::move(what)), found(at.size()), done(std::move(told)), timer(loop) {}
-  Prefix address;
+  std::pair<std::string, Prefix> address;  // and its VRF
   std::vector<sa::CertificateUrl> at;
   std::vector<Bytes> found;  // in the order of `at`; empty: not yet
   Done done;
@@ -34,8 +34,8 @@ CertificateLookup::CertificateLookup(boost::asio::io_context& loop, model::Fetch
 
 CertificateLookup::~CertificateLookup() = default;
 
-void CertificateLookup::look_up(const IpAddress& peer, std::vector<sa::CertificateUrl> at, Done done) {
-  const Prefix address = one_place(peer);
+void CertificateLookup::look_up(const std::string& vrf, const IpAddress& peer, std::vector<sa::CertificateUrl> at, Done done) {
+  const std::pair address(vrf, one_place(peer));
   std::size_t& of_address = open_of_[address];
   const bool too_many = of_address >= kMostOfAddress;
   if (too_many || open_ >= kMostPeers) {
@@ -52,14 +52,14 @@ void CertificateLookup::look_up(const IpAddress& peer, std::vector<sa::Certifica
   });
   for (const sa::CertificateUrl& one : inquiry->at) {
     if (inquiry->concluded) return;
-    const auto failed = failures_.find(one.url);
+    const auto failed = failures_.find({vrf, one.url});
     if (const auto kept = kept_.find(one.sha1); kept != kept_.end()) {
       tell(inquiry, one.url, kept->second);
     } else if (failed != failures_.end() && clock_() < failed->second.until) {
       tell(inquiry, one.url, system_error(failed->second.why));
     } else {
-      auto& waiting = waiting_[one.url];
-      if (waiting.empty()) line_.push_back(one);
+      auto& waiting = waiting_[{vrf, one.url}];
+      if (waiting.empty()) line_.emplace_back(vrf, one);
       waiting.push_back(inquiry);
     }
   }
@@ -88,9 +88,9 @@ void CertificateLookup::conclude(const InquiryPtr& inquiry, Result<std::vector<B
 
 void CertificateLookup::begin_next() {
   while (under_way_ < kMostAtOnce && !line_.empty()) {
-    const sa::CertificateUrl next = std::move(line_.front());
+    const auto [vrf, next] = std::move(line_.front());
     line_.pop_front();
-    const auto waiting = waiting_.find(next.url);
+    const auto waiting = waiting_.find({vrf, next.url});
     // whoever asked has given up meanwhile
     const bool wanted = std::any_of(waiting->second.begin(), waiting->second.end(), [](const auto& one) { return !one->concluded; });
     if (!wanted) {
@@ -98,14 +98,14 @@ void CertificateLookup::begin_next() {
       continue;
     }
     ++under_way_;
-    model::Fetch what{next.url, {}, kMaxCertificate, kFetchTime, true, false};
-    fetcher_.fetch(std::move(what), [this, next, alive = std::weak_ptr(alive_)](Result<Bytes> octets) {
-      if (!alive.expired()) fetched(next, std::move(octets));
+    model::Fetch what{next.url, {}, kMaxCertificate, kFetchTime, true, false, vrf};
+    fetcher_.fetch(std::move(what), [this, vrf = vrf, next = next, alive = std::weak_ptr(alive_)](Result<Bytes> octets) {
+      if (!alive.expired()) fetched(vrf, next, std::move(octets));
     });
   }
 }
 
-void CertificateLookup::fetched(const sa::CertificateUrl& at, Result<Bytes> octets) {
+void CertificateLookup::fetched(const std::string& vrf, const sa::CertificateUrl& at, Result<Bytes> octets) {
   --under_way_;
   if (octets) {
     if (const Status right = auth::fits_hash(*octets, at.sha1); !right) octets = fail(right.error());
@@ -113,19 +113,24 @@ void CertificateLookup::fetched(const sa::CertificateUrl& at, Result<Bytes> octe
   if (octets) {
     keep(at.sha1, *octets);
   } else {
-    remember_failure(at.url, octets.error().message);
+    remember_failure({vrf, at.url}, octets.error().message);
   }
-  const auto waiting = waiting_.extract(at.url);
+  const auto waiting = waiting_.extract({vrf, at.url});
   for (const InquiryPtr& one : waiting.mapped()) tell(one, at.url, octets);
   begin_next();
 }
 
-void CertificateLookup::remember_failure(const std::string& url, std::string why) {
+void CertificateLookup::remember_failure(const Source& source, std::string why) {
   const auto now = clock_();
-  if (log_) log_({Subsystem::Daemon, 1, {}, "certificate at " + printable(url, 200) + ": " + why});
+  if (log_)
+    log_({Subsystem::Daemon,
+          1,
+          {},
+          (source.first == model::kMainVrf ? "" : "vrf " + source.first + ": ") + "certificate at " + printable(source.second, 200) + ": " +
+              why});
   if (failures_.size() >= kMostFailures) std::erase_if(failures_, [&](const auto& one) { return one.second.until <= now; });
   if (failures_.size() >= kMostFailures) failures_.erase(failures_.begin());
-  failures_[url] = {std::move(why), now + kFailurePause};
+  failures_[source] = {std::move(why), now + kFailurePause};
 }
 
 void CertificateLookup::keep(const Bytes& sha1, Bytes certificate) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ip.h"
@@ -38,9 +39,9 @@ class CertificateLookup {
   ~CertificateLookup();
 
   using Done = std::function<void(Result<std::vector<Bytes>>)>;
-  // Calls `done` once, at once or later, within kAskTime, with all of them in order, or with what is wrong with the first that cannot be
-  // had.
-  void look_up(const IpAddress& peer, std::vector<sa::CertificateUrl> at, Done done);
+  // Of a peer in that VRF, from where they are fetched. Calls `done` once, at once or later, within kAskTime, with all of them in order, or
+  // with what is wrong with the first that cannot be had.
+  void look_up(const std::string& vrf, const IpAddress& peer, std::vector<sa::CertificateUrl> at, Done done);
 
   // forgets what was fetched, and what failed
   void flush();
@@ -53,11 +54,14 @@ class CertificateLookup {
     std::chrono::sys_seconds until;
   };
 
+  // a URL in one VRF leads elsewhere than in another
+  using Source = std::pair<std::string, std::string>;
+
   void tell(const InquiryPtr& inquiry, const std::string& url, const Result<Bytes>& outcome);
   void conclude(const InquiryPtr& inquiry, Result<std::vector<Bytes>> outcome);
   void begin_next();
-  void fetched(const sa::CertificateUrl& at, Result<Bytes> octets);
-  void remember_failure(const std::string& url, std::string why);
+  void fetched(const std::string& vrf, const sa::CertificateUrl& at, Result<Bytes> octets);
+  void remember_failure(const Source& source, std::string why);
   void keep(const Bytes& sha1, Bytes certificate);
 
   boost::asio::io_context& loop_;
@@ -66,11 +70,11 @@ class CertificateLookup {
   Clock clock_;
   std::map<Bytes, Bytes> kept_;  // by SHA-1
   std::deque<Bytes> kept_in_order_;
-  std::map<std::string, Failure> failures_;
-  std::size_t open_ = 0;                                    // peers that wait
-  std::map<Prefix, std::size_t> open_of_;                   // of an address
-  std::deque<sa::CertificateUrl> line_;                     // to be fetched
-  std::map<std::string, std::vector<InquiryPtr>> waiting_;  // for a URL in line or under way
+  std::map<Source, Failure> failures_;
+  std::size_t open_ = 0;                                           // peers that wait
+  std::map<std::pair<std::string, Prefix>, std::size_t> open_of_;  // of a VRF's address
+  std::deque<std::pair<std::string, sa::CertificateUrl>> line_;    // by VRF, to be fetched
+  std::map<Source, std::vector<InquiryPtr>> waiting_;              // for a URL in line or under way
   std::size_t under_way_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "engine/expiry.h"
+#include "engine/host_name.h"
 #include "engine/secret_file.h"
 
 namespace svti::engine {
@@ -216,7 +217,7 @@ void Engine::perform(sa::VerifyCertificate question) {
     };
     for (std::size_t i = 0; place_.revocation != nullptr && i < asked->chain.gaps.size(); ++i) {
       crypto::RevocationGap& gap = asked->chain.gaps[i];
-      Revocation::Question about{gap.certificate, gap.issuer, {}, {}};
+      Revocation::Question about{place_.vrf, gap.certificate, gap.issuer, {}, {}};
       for (const model::AuthorityPtr& one : question.authorities) {
         if (one->der != gap.issuer) continue;
         about.crl_uris = one->crl_uris;
@@ -253,7 +254,7 @@ void Engine::perform(const sa::Staple& question) {
   };
   std::vector<Bytes> known = question.certificate->chain;
   for (const model::AuthorityPtr& one : core_.configuration()->authorities) known.push_back(one->der);
-  Revocation::Question about{question.certificate->der, crypto::issuer_among(question.certificate->der, known), {}, {}};
+  Revocation::Question about{place_.vrf, question.certificate->der, crypto::issuer_among(question.certificate->der, known), {}, {}};
   if (place_.revocation == nullptr || about.issuer.empty()) return done({});
   for (const model::AuthorityPtr& one : core_.configuration()->authorities) {
     if (one->der == about.issuer) about.ocsp_uris = one->ocsp_uris;
@@ -272,7 +273,7 @@ void Engine::perform(sa::LookUpCertificates question) {
     });
   };
   if (place_.lookup == nullptr) return done(system_error("nothing can be fetched"));
-  place_.lookup->look_up(question.peer, std::move(question.at), std::move(done));
+  place_.lookup->look_up(place_.vrf, question.peer, std::move(question.at), std::move(done));
 }
 
 Radius::Host Engine::radius_host() {
@@ -302,6 +303,10 @@ Radius::Host Engine::radius_host() {
             const bool there = core_.limit_session(id, from_now, now(), effects);
             perform(std::move(effects));
             return there;
+          },
+          [this](const std::string& host, std::function<void(Result<std::vector<IpAddress>>)> done) {
+            if (place_.fetcher != nullptr) return look_up_host(*place_.fetcher, place_.vrf, host, std::move(done));
+            boost::asio::post(loop_, [done = std::move(done)] { done(system_error("there is nothing to look it up with")); });
           }};
 }
 
@@ -586,7 +591,8 @@ model::RuntimeState Engine::summary() {
   out.certificates = certificate_states(configuration, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
   for (model::CertificateState& state : out.certificates) {
     for (const model::AuthorityPtr& one : configuration.authorities) {
-      if (state.authority && one->name == state.name && place_.revocation != nullptr) state.revocation = place_.revocation->states(*one);
+      if (state.authority && one->name == state.name && place_.revocation != nullptr)
+        state.revocation = place_.revocation->states(place_.vrf, *one);
     }
   }
   return out;

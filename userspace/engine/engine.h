@@ -38,6 +38,7 @@ class Engine final : private model::KernelEvents {
     Revocation* revocation = nullptr;  // outlives the engine; null: no server is asked
     model::OpenPlainSocket open_socket = {};  // for RADIUS; empty: there is none
     CertificateLookup* lookup = nullptr;      // outlives the engine; null: nothing is fetched
+    model::Fetcher* fetcher = nullptr;        // outlives the engine; null: no name is looked up
   };
   // All must outlive the engine; everything happens in the thread that runs `loop`.
   Engine(boost::asio::io_context& loop, model::Kernel& kernel, model::Transport& transport, Logger& logger, Place place);

@@ -49,12 +49,14 @@ void Radius::configure(const model::RadiusPtr& configuration) {
     });
   }
   if (!configuration_) return;
-  client_ = std::make_unique<radius::Client>(configuration_, host_.entropy);
+  client_ = std::make_shared<radius::Client>(configuration_, host_.entropy);
   if (configuration_->dynamic_authorization_port) listen();
-  if (!configuration_->accounting || announced_) return;
-  announced_ = true;
   radius::Client::Effects effects;
-  client_->ask({radius::Code::AccountingRequest, radius::accounting_on(wall())}, host_.now(), effects);
+  client_->on_deadline(host_.now(), effects);  // names are looked up before anybody waits for it
+  if (configuration_->accounting && !announced_) {
+    announced_ = true;
+    client_->ask({radius::Code::AccountingRequest, radius::accounting_on(wall())}, host_.now(), effects);
+  }
   carry_out(std::move(effects));
 }
 
@@ -87,10 +89,10 @@ void Radius::carry_out(radius::Client::Effects effects) {
       host_.log(line->level, std::move(line->text));
     } else if (const auto* send = std::get_if<radius::Client::Send>(&effect)) {
       const model::RadiusServer& server = configuration_->servers.at(send->socket.server);
-      const Endpoint to{server.address, send->socket.accounting ? server.accounting_port : server.auth_port};
+      const Endpoint to{send->to, send->socket.accounting ? server.accounting_port : server.auth_port};
       auto& socket = sockets_[send->socket];
       if (!socket && host_.open) {
-        const IpAddress any = IpAddress::any(server.address.family());
+        const IpAddress any = IpAddress::any(send->to.family());
         auto opened =
             host_.open({{server.source_address.value_or(any), 0}, to}, [this, from = send->socket](const Endpoint&, ByteView octets) {
               radius::Client::Effects came;
@@ -104,6 +106,11 @@ void Radius::carry_out(radius::Client::Effects effects) {
       }
       if (!socket) continue;
       if (const Status sent = socket->send(to, send->packet); !sent) host_.log(1, sent.error().message);
+    } else if (const auto* unknown = std::get_if<radius::Client::LookUp>(&effect)) {
+      look_up(unknown->server);
+    } else if (auto* known = std::get_if<radius::Client::Addresses>(&effect)) {
+      if (known->moved) std::erase_if(sockets_, [&](const auto& one) { return one.first.server == known->server; });
+      if (dynamic_) dynamic_->set_addresses(known->server, std::move(known->all));
     } else if (auto* answer = std::get_if<radius::Client::Answer>(&effect)) {
       const auto asked = asked_.find(answer->number);
       if (asked == asked_.end()) {  // accounting
@@ -123,6 +130,17 @@ void Radius::carry_out(radius::Client::Effects effects) {
     }
   }
   arm_timer();
+}
+
+void Radius::look_up(std::size_t server) {
+  host_.look_up(configuration_->servers.at(server).host,
+                [this, server, client = std::weak_ptr(client_)](Result<std::vector<IpAddress>> addresses) {
+                  const auto same = client.lock();
+                  if (!same) return;  // other servers are configured meanwhile
+                  radius::Client::Effects effects;
+                  same->looked_up(server, std::move(addresses), host_.now(), effects);
+                  carry_out(std::move(effects));
+                });
 }
 
 void Radius::arm_timer() {
@@ -268,7 +286,7 @@ void Radius::listen() {
   dynamic_ = std::make_unique<radius::DynamicAuthorization>(configuration_);
   for (const IpFamily family : {IpFamily::V4, IpFamily::V6}) {
     const bool wanted = std::any_of(configuration_->servers.begin(), configuration_->servers.end(),
-                                    [&](const model::RadiusServer& one) { return one.address.family() == family; });
+                                    [&](const model::RadiusServer& one) { return !one.host.empty() || one.address.family() == family; });
     if (!wanted || !host_.open) continue;
     const std::size_t listener = listeners_.size();
     auto opened = host_.open({{IpAddress::any(family), *configuration_->dynamic_authorization_port}, {}},

@@ -37,6 +37,8 @@ class Radius {
     std::function<std::optional<model::SaStatus>(const model::SaId&)> query;
     std::function<bool(std::uint32_t ike)> terminate;                        // false: it is gone
     std::function<bool(std::uint32_t ike, seconds from_now)> limit_session;  // likewise
+    // of a host name; `done` is called once, in a turn of its own
+    std::function<void(const std::string& host, std::function<void(Result<std::vector<IpAddress>>)> done)> look_up;
   };
   explicit Radius(Host host);
 
@@ -74,6 +76,7 @@ class Radius {
   };
 
   void carry_out(radius::Client::Effects effects);
+  void look_up(std::size_t server);
   void arm_timer();
   void remember(const sa::AskRadius& question, const radius::EapAnswer& answer);
   void begin_session(std::uint32_t ike);
@@ -88,7 +91,7 @@ class Radius {
 
   Host host_;
   model::RadiusPtr configuration_;
-  std::unique_ptr<radius::Client> client_;
+  std::shared_ptr<radius::Client> client_;  // shared with nobody: who looks up a name knows by it whether it is still the same
   std::map<radius::Client::Socket, std::unique_ptr<model::PlainSocket>> sockets_;
   boost::asio::steady_timer timer_;
   std::map<std::uint64_t, sa::AskRadius> asked_;  // by the client's number

@@ -14,6 +14,7 @@
 
 #include "engine/running_file.h"
 #include "engine/state_file.h"
+#include "model/config.h"
 
 namespace svti::engine {
 
@@ -62,14 +63,14 @@ constexpr std::size_t kMostPlaces = 256;  // URIs that something is known of; wh
 
 // The one that was of use the longest time ago makes room for a new one: a list of it is still on disk.
 template <typename Places>
-auto& place_in(Places& places, const std::string& uri) {
-  const auto found = places.find(uri);
+auto& place_in(Places& places, const typename Places::key_type& source) {
+  const auto found = places.find(source);
   if (found != places.end()) return found->second;
   if (places.size() >= kMostPlaces) {
     places.erase(std::min_element(places.begin(), places.end(),
                                   [](const auto& a, const auto& b) { return a.second.last_success < b.second.last_success; }));
   }
-  return places[uri];
+  return places[source];
 }
 
 Result<Bytes> read_list_file(const std::string& path) {
@@ -219,7 +220,7 @@ void Revocation::step(const InquiryPtr& inquiry) {
 std::vector<crypto::Crl> Revocation::held_lists(const Inquiry& inquiry) {
   std::vector<crypto::Crl> out;
   const auto add = [&](const std::string& uri) {
-    if (const Place& place = list_place(uri, inquiry.question.issuer); place.list) out.push_back(*place.list);
+    if (const Place& place = list_place({inquiry.question.vrf, uri}, inquiry.question.issuer); place.list) out.push_back(*place.list);
   };
   for (const std::string& uri : inquiry.all_lists) add(uri);
   for (const std::string& uri : inquiry.deltas) add(uri);
@@ -234,7 +235,8 @@ bool Revocation::next_responder(const InquiryPtr& inquiry) {
   while (!inquiry->responders.empty()) {
     const std::string uri = inquiry->responders.front();
     inquiry->responders.erase(inquiry->responders.begin());
-    Place& place = place_in(places_, uri);
+    const Source source{inquiry->question.vrf, uri};
+    Place& place = place_in(places_, source);
     place.issuer = inquiry->question.issuer;
     place.responder = true;
     if (resting(place)) {
@@ -244,10 +246,10 @@ bool Revocation::next_responder(const InquiryPtr& inquiry) {
     Bytes request = crypto::make_ocsp_request(inquiry->question.certificate, inquiry->question.issuer);
     const Question& question = inquiry->question;
     fetch_once(
-        "ocsp " + uri + " " + std::string(as_text(question.certificate)),
-        {uri, request, kMaxResponse, kFetchTime, inquiry->configured.contains(uri)},
-        [this, uri, question, request](Result<Bytes> fetched, const Told& judged) {
-          judged(keep_answer(uri, question, request, std::move(fetched)));
+        "ocsp " + source.vrf + " " + uri + " " + std::string(as_text(question.certificate)),
+        {uri, request, kMaxResponse, kFetchTime, inquiry->configured.contains(uri), true, source.vrf},
+        [this, source, question, request](Result<Bytes> fetched, const Told& judged) {
+          judged(keep_answer(source, question, request, std::move(fetched)));
         },
         [this, inquiry, uri](const std::string& wrong) {
           if (!wrong.empty()) inquiry->add_gap(uri, wrong);
@@ -263,16 +265,17 @@ bool Revocation::next_list(const InquiryPtr& inquiry, std::vector<std::string>& 
   while (!uris.empty()) {
     const std::string uri = uris.front();
     uris.erase(uris.begin());
-    const Place& place = list_place(uri, inquiry->question.issuer);
+    const Source source{inquiry->question.vrf, uri};
+    const Place& place = list_place(source, inquiry->question.issuer);
     if (place.list && current(*place.list, clock_())) continue;
     if (resting(place)) {
       inquiry->add_gap(uri, place.failure);
       continue;
     }
     fetch_once(
-        uri, {uri, {}, kMaxList, kFetchTime, inquiry->configured.contains(uri)},
-        [this, uri, issuer = inquiry->question.issuer](Result<Bytes> fetched, Told judged) {
-          take_list(uri, issuer, std::move(fetched), std::move(judged));
+        source.vrf + " " + uri, {uri, {}, kMaxList, kFetchTime, inquiry->configured.contains(uri), true, source.vrf},
+        [this, source, issuer = inquiry->question.issuer](Result<Bytes> fetched, Told judged) {
+          take_list(source, issuer, std::move(fetched), std::move(judged));
         },
         [this, inquiry, uri](const std::string& wrong) {
           if (!wrong.empty()) inquiry->add_gap(uri, wrong);
@@ -299,16 +302,16 @@ void Revocation::fetch_once(const std::string& key, model::Fetch what, Take take
 
 // --- keeping ----------------------------------------------------------------------------------------------------------------
 
-void Revocation::note_failure(const std::string& uri, Place& place, std::string why) {
+void Revocation::note_failure(const Source& source, Place& place, std::string why) {
   place.failure = std::move(why);
   place.last_failure = clock_();
-  if (log_) log_({Subsystem::Daemon, 1, {}, "revocation: " + printable(uri, 200) + ": " + place.failure});
+  if (log_) log_({Subsystem::Daemon, 1, {}, "revocation: " + source.to_string() + ": " + place.failure});
 }
 
-std::string Revocation::keep_answer(const std::string& uri, const Question& question, ByteView request, Result<Bytes> fetched) {
-  Place& place = place_in(places_, uri);
+std::string Revocation::keep_answer(const Source& source, const Question& question, ByteView request, Result<Bytes> fetched) {
+  Place& place = place_in(places_, source);
   if (!fetched) {
-    note_failure(uri, place, fetched.error().message);
+    note_failure(source, place, fetched.error().message);
     return place.failure;
   }
   place.failure.clear();
@@ -317,7 +320,7 @@ std::string Revocation::keep_answer(const std::string& uri, const Question& ques
   if (finding.standing == Standing::Unknown) {
     // of this certificate: the next one is asked about
     place.last_failure = now;
-    if (log_) log_({Subsystem::Daemon, 1, {}, "revocation: " + printable(uri, 200) + ": " + finding.why});
+    if (log_) log_({Subsystem::Daemon, 1, {}, "revocation: " + source.to_string() + ": " + finding.why});
     return finding.why;
   }
   place.last_success = now;
@@ -330,10 +333,10 @@ std::string Revocation::keep_answer(const std::string& uri, const Question& ques
 }
 
 // Reads what came, and writes it where it is kept, in the background.
-void Revocation::take_list(const std::string& uri, Bytes issuer, Result<Bytes> fetched, Told judged) {
+void Revocation::take_list(const Source& source, Bytes issuer, Result<Bytes> fetched, Told judged) {
   const auto taken = std::make_shared<TakenList>();
-  auto work = [taken, issuer, fetched = std::move(fetched), held = list_place(uri, issuer).list, now = clock_(), cache = cache_,
-               file = file_of(uri)] {
+  auto work = [taken, issuer, fetched = std::move(fetched), held = list_place(source, issuer).list, now = clock_(), cache = cache_,
+               file = file_of(source)] {
     if (!fetched) return void(taken->list = fail(fetched.error()));
     taken->list = crypto::Crl::read(*fetched);
     if (const Status right = taken->list ? taken->list->signed_by(issuer) : Status(fail(taken->list.error())); !right) {
@@ -349,15 +352,15 @@ void Revocation::take_list(const std::string& uri, Bytes issuer, Result<Bytes> f
     thin_out(cache);
     taken->written = replace_file(cache, file, as_text(taken->list->der()));
   };
-  background_(std::move(work), [this, alive = std::weak_ptr(alive_), uri, issuer, taken, judged = std::move(judged)] {
-    if (!alive.expired()) judged(keep_list(uri, issuer, std::move(*taken)));
+  background_(std::move(work), [this, alive = std::weak_ptr(alive_), source, issuer, taken, judged = std::move(judged)] {
+    if (!alive.expired()) judged(keep_list(source, issuer, std::move(*taken)));
   });
 }
 
-std::string Revocation::keep_list(const std::string& uri, ByteView issuer, TakenList taken) {
-  Place& place = list_place(uri, issuer);
+std::string Revocation::keep_list(const Source& source, ByteView issuer, TakenList taken) {
+  Place& place = list_place(source, issuer);
   const auto failed = [&](std::string why) {
-    note_failure(uri, place, std::move(why));
+    note_failure(source, place, std::move(why));
     return place.failure;
   };
   if (!taken.list) return failed(taken.list.error().message);
@@ -369,12 +372,12 @@ std::string Revocation::keep_list(const std::string& uri, ByteView issuer, Taken
   return {};
 }
 
-Revocation::Place& Revocation::list_place(const std::string& uri, ByteView issuer) {
-  Place& place = place_in(places_, uri);
+Revocation::Place& Revocation::list_place(const Source& source, ByteView issuer) {
+  Place& place = place_in(places_, source);
   place.issuer = to_bytes(issuer);
   if (place.on_disk_read || cache_.empty()) return place;
   place.on_disk_read = true;
-  const std::string path = cache_ + "/" + file_of(uri);
+  const std::string path = cache_ + "/" + file_of(source);
   const auto octets = read_list_file(path);
   if (!octets) return place;  // most often: it is not there
   const auto list = crypto::Crl::read(*octets);
@@ -388,21 +391,25 @@ Revocation::Place& Revocation::list_place(const std::string& uri, ByteView issue
   return place;
 }
 
-std::string Revocation::file_of(const std::string& uri) { return RunningFile::digest(uri) + ".crl"; }
+std::string Revocation::Source::to_string() const { return (vrf == model::kMainVrf ? "" : "vrf " + vrf + ": ") + printable(uri, 200); }
 
-std::vector<model::RevocationState> Revocation::states(const model::Authority& authority) const {
+std::string Revocation::file_of(const Source& source) {
+  return RunningFile::digest(source.vrf == model::kMainVrf ? source.uri : source.vrf + " " + source.uri) + ".crl";
+}
+
+std::vector<model::RevocationState> Revocation::states(const std::string& vrf, const model::Authority& authority) const {
   std::vector<model::RevocationState> out;
   std::set<std::string> lists, responders(authority.ocsp_uris.begin(), authority.ocsp_uris.end());
   for (const std::string& uri : authority.crl_uris) lists.insert(whole_uri(uri, authority.der));
   std::set<std::string> all = responders;
   all.insert(lists.begin(), lists.end());
-  for (const auto& [uri, place] : places_) {
-    if (place.issuer == authority.der) all.insert(uri);
+  for (const auto& [source, place] : places_) {
+    if (source.vrf == vrf && place.issuer == authority.der) all.insert(source.uri);
   }
   for (const std::string& uri : all) {
     model::RevocationState state;
     state.uri = uri;
-    const auto found = places_.find(uri);
+    const auto found = places_.find({vrf, uri});
     state.ocsp = found == places_.end() ? responders.contains(uri) : found->second.responder;
     if (found != places_.end()) {
       const Place& place = found->second;
@@ -428,7 +435,7 @@ std::vector<model::RevocationState> Revocation::states(const model::Authority& a
 void Revocation::flush(bool lists, bool responses) {
   if (responses) answers_.clear();
   std::error_code error;
-  for (auto& [uri, place] : places_) {
+  for (auto& [source, place] : places_) {
     place.failure.clear();
     if (lists) place.list.reset();
   }

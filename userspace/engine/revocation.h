@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What servers say about certificates: asked of OCSP responders, read from revocation lists and their deltas, kept until it has to be asked
 // for again; lists also on disk, in `crl` of the state directory. Who asks has verified the chain: nothing that an untrusted certificate
-// names comes here (CVE-2022-40617). One thread; nobody waits but who asked.
+// names comes here (CVE-2022-40617). Servers are asked from the VRF whose peer it is about, and what a URI leads to is another matter in
+// each VRF. One thread; nobody waits but who asked.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -45,6 +46,7 @@ class Revocation {
   ~Revocation();
 
   struct Question {
+    std::string vrf;
     Bytes certificate, issuer;          // DER; the issuer has signed it, and is trusted
     std::vector<std::string> crl_uris;  // of the configuration: asked first
     std::vector<std::string> ocsp_uris;
@@ -56,14 +58,20 @@ class Revocation {
   void staple(Question question, std::function<void(Bytes)> done);
 
   // what is known of the URIs of an authority (DER), those of the configuration among them
-  std::vector<model::RevocationState> states(const model::Authority& authority) const;
+  std::vector<model::RevocationState> states(const std::string& vrf, const model::Authority& authority) const;
   // forgets what was fetched, and which servers failed. `lists`, `responses`: of these kinds
   void flush(bool lists, bool responses);
 
  private:
   struct Inquiry;
   using InquiryPtr = std::shared_ptr<Inquiry>;
-  // a URI that lists come from, or that is asked
+  // where lists come from, or what is asked
+  struct Source {
+    std::string vrf, uri;
+    auto operator<=>(const Source&) const = default;
+    std::string to_string() const;  // for the log
+  };
+  // what is known of it
   struct Place {
     std::optional<crypto::Crl> list;
     Bytes issuer;            // DER
@@ -78,13 +86,13 @@ class Revocation {
   };
 
   bool resting(const Place& place) const;
-  void note_failure(const std::string& uri, Place& place, std::string why);
-  Place& list_place(const std::string& uri, ByteView issuer);
+  void note_failure(const Source& source, Place& place, std::string why);
+  Place& list_place(const Source& source, ByteView issuer);
   using Told = std::function<void(const std::string& wrong)>;
   struct TakenList;
-  void take_list(const std::string& uri, Bytes issuer, Result<Bytes> fetched, Told judged);
-  std::string keep_list(const std::string& uri, ByteView issuer, TakenList taken);
-  std::string keep_answer(const std::string& uri, const Question& question, ByteView request, Result<Bytes> fetched);
+  void take_list(const Source& source, Bytes issuer, Result<Bytes> fetched, Told judged);
+  std::string keep_list(const Source& source, ByteView issuer, TakenList taken);
+  std::string keep_answer(const Source& source, const Question& question, ByteView request, Result<Bytes> fetched);
   void begin(const InquiryPtr& inquiry, std::chrono::seconds time);
   void step(const InquiryPtr& inquiry);
   bool next_responder(const InquiryPtr& inquiry);
@@ -94,7 +102,7 @@ class Revocation {
   // `take` judges what came, once, and tells what is wrong with it, at once or later; everybody who waits for the same is told
   using Take = std::function<void(Result<Bytes>, Told judged)>;
   void fetch_once(const std::string& key, model::Fetch what, Take take, Told told);
-  static std::string file_of(const std::string& uri);
+  static std::string file_of(const Source& source);
 
   boost::asio::io_context& loop_;
   model::Fetcher& fetcher_;
@@ -102,7 +110,7 @@ class Revocation {
   LogSink log_;
   Clock clock_;
   Background background_;
-  std::map<std::string, Place> places_;
+  std::map<Source, Place> places_;
   std::map<Bytes, KeptAnswer> answers_;  // by the certificate
   std::map<std::string, std::vector<Told>> under_way_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -339,7 +339,7 @@ Status Supervisor::open(const std::string& vrf) {
   place.adapters = std::move(*adapters);
   place.engine = std::make_unique<Engine>(loop_, *place.adapters.kernel, *place.adapters.transport, logger_,
                                           Engine::Place{vrf, &ids_, &publish_, options_.signer, &host_secret_, options_.key_sink,
-                                                        revocation_.get(), place.adapters.open_socket, lookup_.get()});
+                                                        revocation_.get(), place.adapters.open_socket, lookup_.get(), options_.fetcher});
   if (Status started = place.engine->start(); !started) return started;
   places_.emplace(vrf, std::move(place));
   return {};

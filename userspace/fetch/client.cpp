@@ -60,7 +60,7 @@ void Client::begin_next() {
   while (running_.size() < kMostAtOnce && !waiting_.empty()) {
     Waiting next = std::move(waiting_.front());
     waiting_.pop_front();
-    auto started = start_();
+    auto started = start_(next.what.vrf);
     if (!started) {
       next.done(fail(started.error()));
       continue;

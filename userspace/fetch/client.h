@@ -7,6 +7,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <string>
 
 #include "fetch/service.h"
 #include "model/fetcher.h"
@@ -15,9 +16,9 @@ namespace svti::fetch {
 
 class Client final : public model::Fetcher {
  public:
-  using Start = std::function<Result<Started>()>;
-  static constexpr std::size_t kMostAtOnce = 8;     // processes
-  static constexpr std::size_t kMostWaiting = 256;  // for one; more are refused
+  using Start = std::function<Result<Started>(const std::string& vrf)>;  // in that VRF's network namespace
+  static constexpr std::size_t kMostAtOnce = 8;                          // processes
+  static constexpr std::size_t kMostWaiting = 256;                       // for one; more are refused
 
   // Everything happens in the thread that runs `loop`, which must outlive it.
   Client(boost::asio::io_context& loop, Start start);

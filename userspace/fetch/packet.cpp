@@ -58,6 +58,19 @@ Bytes encode(const Result<Bytes>& answer) {
   return std::move(writer).take();
 }
 
+Result<std::vector<IpAddress>> addresses_in(ByteView octets) {
+  std::vector<IpAddress> out;
+  for (std::string_view text = as_text(octets); !text.empty() && out.size() < kMostAddresses;) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const auto address = IpAddress::parse(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (!address) return system_error("what the fetcher says is no address");
+    if (std::find(out.begin(), out.end(), *address) == out.end()) out.push_back(*address);
+  }
+  if (out.empty()) return system_error("it has no address");
+  return out;
+}
+
 Result<Bytes> decode_answer(ByteView packet) {
   Reader reader(packet);
   const auto good = reader.u8();

@@ -2,6 +2,9 @@
 // What the daemon and a fetcher's process say to each other: one request, one answer, and the end.
 #pragma once
 
+#include <vector>
+
+#include "base/ip.h"
 #include "model/fetcher.h"
 
 namespace svti::fetch {
@@ -20,5 +23,9 @@ Result<Bytes> decode_answer(ByteView packet);
 // The octets of a revocation list in what libcurl makes of a directory's answer: `DN:` lines, and a line "\tATTRIBUTE: VALUE" or
 // "\tATTRIBUTE:: BASE64" for each value. An error: there is none. `delta`: the value of deltaRevocationList is meant.
 Result<Bytes> list_in_directory_entry(ByteView text, bool delta);
+
+// What a fetcher says of a host: its addresses, one a line; at least one, each once, in their order.
+inline constexpr std::size_t kMostAddresses = 16;  // more are left out
+Result<std::vector<IpAddress>> addresses_in(ByteView text);
 
 }  // namespace svti::fetch

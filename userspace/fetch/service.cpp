@@ -5,10 +5,12 @@
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <spawn.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -18,6 +20,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,11 +41,27 @@ constexpr std::size_t kMostBase64 = 2;  // times what is wanted: a directory's e
 
 std::string reason() { return std::strerror(errno); }
 
+// What another network has in /etc/netns/VRF, its name servers above all, in place of what stands in /etc; for this process alone.
+Status take_files_of(const std::string& vrf) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path folder = fs::path("/etc/netns") / vrf;
+  if (vrf == "main" || geteuid() != 0 || !fs::is_directory(folder, error)) return {};
+  if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "none", MS_SLAVE | MS_REC, nullptr) != 0)
+    return system_error("the fetcher cannot have files of its own: " + reason());
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const fs::path over = "/etc" / entry.path().filename();
+    if (fs::exists(over, error) && mount(entry.path().c_str(), over.c_str(), "none", MS_BIND, nullptr) != 0)
+      return system_error(entry.path().string() + " cannot stand in place of " + over.string() + ": " + reason());
+  }
+  return {};
+}
+
 Status give_up_user() {
   if (geteuid() != 0) return {};
   // libldap looks up the address of the host's name when it begins, and would wait for name servers that do not answer
-  static constexpr std::string_view kName = "localhost";
-  if (unshare(CLONE_NEWUTS) == 0) (void)sethostname(kName.data(), kName.size());
+  static constexpr std::string_view kLocal = "localhost";
+  if (unshare(CLONE_NEWUTS) == 0) (void)sethostname(kLocal.data(), kLocal.size());
   if (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 || setresuid(kNobody, kNobody, kNobody) != 0)
     return system_error("the fetcher cannot give up its user: " + reason());
   return {};
@@ -183,7 +202,30 @@ curl_socket_t open_socket(void* opaque, curlsocktype, curl_sockaddr* address) {
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+constexpr std::string_view kName = "dns:";
+
+// the addresses of a host, one a line, in the order in which they should be tried (RFC 6724)
+Result<Bytes> addresses_of(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* found = nullptr;
+  if (const int error = getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0)
+    return system_error(error == EAI_SYSTEM ? reason() : gai_strerror(error));
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> held(found, freeaddrinfo);
+  Bytes out;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    std::array<char, NI_MAXHOST> text{};
+    if (getnameinfo(one->ai_addr, one->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0) continue;
+    const std::string_view address(text.data());
+    if (address.find('%') != std::string_view::npos) continue;  // of a link
+    out.insert(out.end(), address.begin(), address.end());
+    out.push_back('\n');
+  }
+  return out;
+}
+
 Result<Bytes> run(model::Fetch what) {
+  if (what.configured && what.uri.starts_with(kName)) return addresses_of(what.uri.substr(kName.size()));
   Job job;
   job.what = std::move(what);
   const std::string scheme = job.what.uri.substr(0, std::min(job.what.uri.find("://"), job.what.uri.size()));
@@ -267,8 +309,10 @@ Status enter_sandbox(int keep) {
   return filter_calls();
 }
 
-int serve(int socket) {
-  if (const Status entered = enter_sandbox(socket); !entered) {
+int serve(int socket, const std::string& vrf) {
+  Status entered = take_files_of(vrf);
+  if (entered) entered = enter_sandbox(socket);
+  if (!entered) {
     answer(socket, fail(entered.error()));
     return 1;
   }
@@ -288,7 +332,7 @@ int serve(int socket) {
   return 0;
 }
 
-Result<Started> start_process() {
+Result<Started> start_process(const std::string& vrf) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return system_error("no socket for a fetcher: " + reason());
   posix_spawn_file_actions_t actions;
@@ -296,7 +340,8 @@ Result<Started> start_process() {
   posix_spawn_file_actions_adddup2(&actions, pair[1], kSocket);
   std::array<char, 10> name{"svti-iked"};
   std::array<char, 11> argument{"--fetcher"};
-  std::array<char*, 3> arguments{name.data(), argument.data(), nullptr};
+  std::string where = vrf;
+  std::array<char*, 4> arguments{name.data(), argument.data(), where.data(), nullptr};
   std::array<char*, 1> environment{nullptr};
   pid_t process = -1;
   // not fork: the daemon may be large

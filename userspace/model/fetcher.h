@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fetching what a certificate authority publishes: revocation lists and answers of OCSP responders. An interface, so that tests put a fake
-// in its place.
+// Fetching what a certificate authority publishes: revocation lists and answers of OCSP responders; and looking up names of hosts. An
+// interface, so that tests put a fake in its place.
 #pragma once
 
 #include <chrono>
@@ -14,13 +14,15 @@
 namespace svti::model {
 
 struct Fetch {
-  std::string uri;              // http, https or ldap
+  // http, https or ldap; or, `configured`, dns: and the name of a host (RFC 4501), which brings its addresses as text, one a line
+  std::string uri;
   Bytes body;                   // of an OCSP request, posted; empty: the URI is read
   std::size_t most_octets = 0;  // a larger answer is an error
   std::chrono::seconds time{};  // the whole of it may take
   // The administrator has named the URI, not a certificate: it may lead to this host itself.
   bool configured = false;
-  bool redirects = true;  // are followed; else one is an error
+  bool redirects = true;     // are followed; else one is an error
+  std::string vrf = "main";  // whose network is used
 };
 
 class Fetcher {

@@ -17,6 +17,7 @@ namespace svti::model {
 struct RadiusServer {
   std::string name;
   IpAddress address;
+  std::string host = {};  // looked up to learn the address, which then means nothing; empty: the address holds
   Secret secret;
   std::optional<IpAddress> source_address;  // none: the kernel's choice
   std::uint32_t preference = 0;
@@ -28,11 +29,11 @@ struct RadiusServer {
   double retransmit_base = 1.4;
 
   bool operator==(const RadiusServer& other) const {
-    return name == other.name && address == other.address && constant_time_equal(secret.view(), other.secret.view()) &&
-           source_address == other.source_address && preference == other.preference && nas_identifier == other.nas_identifier &&
-           auth_port == other.auth_port && accounting_port == other.accounting_port && sockets == other.sockets &&
-           retransmit_tries == other.retransmit_tries && retransmit_timeout == other.retransmit_timeout &&
-           retransmit_base == other.retransmit_base;
+    return name == other.name && address == other.address && host == other.host &&
+           constant_time_equal(secret.view(), other.secret.view()) && source_address == other.source_address &&
+           preference == other.preference && nas_identifier == other.nas_identifier && auth_port == other.auth_port &&
+           accounting_port == other.accounting_port && sockets == other.sockets && retransmit_tries == other.retransmit_tries &&
+           retransmit_timeout == other.retransmit_timeout && retransmit_base == other.retransmit_base;
   }
 };
 
@@ -50,8 +51,10 @@ using RadiusPtr = std::shared_ptr<const Radius>;
 // how a server does, for the state
 struct RadiusServerState {
   std::string name;
-  IpAddress address;
-  bool alive = true;           // false: it did not answer, and is passed over for a while where there are others
+  std::string host;                  // empty: the configuration has the address
+  std::optional<IpAddress> address;  // none: the host's name is being looked up, or has no address
+  bool alive = true;           // false: it did not answer, and is passed over for a while where there are others; or it has no address
+  std::string reason;          // why it is not alive
   std::uint64_t requests = 0;  // without retransmissions
   std::uint64_t retransmissions = 0;
   std::uint64_t accepts = 0, rejects = 0, challenges = 0, accounting_responses = 0;

@@ -8,23 +8,37 @@
 
 namespace svti::radius {
 
+DynamicAuthorization::DynamicAuthorization(model::RadiusPtr configuration) : configuration_(std::move(configuration)) {
+  for (const model::RadiusServer& one : configuration_->servers) {
+    addresses_.emplace_back();
+    if (one.host.empty()) addresses_.back().push_back(one.address);
+  }
+}
+
+bool DynamicAuthorization::is_of(const IpAddress& address, std::size_t server) const {
+  const auto& all = addresses_[server];
+  return std::find(all.begin(), all.end(), address) != all.end();
+}
+
 DynamicAuthorization::Outcome DynamicAuthorization::receive(const Endpoint& from, ByteView octets, seconds wall) {
   const auto drop = [&](const std::string& why) { return Outcome{{}, {}, "packet of " + from.to_string() + " dropped: " + why}; };
   // before anything else is done for it: a stranger gets nothing
   const auto& servers = configuration_->servers;
-  if (std::none_of(servers.begin(), servers.end(), [&](const auto& one) { return one.address == from.address; }))
-    return drop("that is no RADIUS server of ours");
+  std::vector<std::size_t> candidates;
+  for (std::size_t i = 0; i < servers.size(); ++i) {
+    if (is_of(from.address, i)) candidates.push_back(i);
+  }
+  if (candidates.empty()) return drop("that is no RADIUS server of ours");
   const auto packet = parse_packet(octets);
   if (!packet) return drop(packet.error().message);
   if (packet->code != Code::DisconnectRequest && packet->code != Code::CoaRequest) return drop(to_string(packet->code) + " is not for us");
   std::string wrong;
-  const auto server = std::find_if(servers.begin(), servers.end(), [&](const model::RadiusServer& one) {
-    if (!(one.address == from.address)) return false;
-    const Status right = verify_request(*packet, one.secret, true);
+  const auto server = std::find_if(candidates.begin(), candidates.end(), [&](std::size_t one) {
+    const Status right = verify_request(*packet, servers[one].secret, true);
     if (!right) wrong = right.error().message;
     return right.has_value();
   });
-  if (server == servers.end()) return drop(wrong);
+  if (server == candidates.end()) return drop(wrong);
   const auto stamp = packet->number(Type::EventTimestamp);
   if (!stamp) return drop("it has no Event-Timestamp, so that it may be a replay");
   const seconds age = wall - seconds(*stamp);
@@ -32,7 +46,7 @@ DynamicAuthorization::Outcome DynamicAuthorization::receive(const Endpoint& from
     return drop("its Event-Timestamp is " + std::to_string(age.count()) + " s from our time: a replay, or a clock is wrong");
   for (; !order_.empty() && (wall - order_.front().first > 2 * kWindow || order_.size() >= kMaxRemembered); order_.pop_front())
     answers_.erase(order_.front().second);
-  asked_ = {{from, packet->id, packet->authenticator}, packet->code, static_cast<std::size_t>(server - servers.begin()), wall};
+  asked_ = {{from, packet->id, packet->authenticator}, packet->code, *server, wall};
   // RFC 5176 2.3: asked once, done once. The port may be another one in a replay, and is no part of what was authenticated.
   const auto same = std::find_if(answers_.begin(), answers_.end(), [&](const auto& one) {
     return one.first.from.address == from.address && one.first.id == packet->id && one.first.authenticator == packet->authenticator;

@@ -28,7 +28,10 @@ class DynamicAuthorization {
   static constexpr seconds kWindow{300};               // RFC 5176 6.3: how old or new a request may be
   static constexpr std::size_t kMaxRemembered = 1024;  // answers within the window
 
-  explicit DynamicAuthorization(model::RadiusPtr configuration) : configuration_(std::move(configuration)) {}
+  explicit DynamicAuthorization(model::RadiusPtr configuration);
+
+  // Those of a server that has a host name; none before this is called.
+  void set_addresses(std::size_t server, std::vector<IpAddress> addresses) { addresses_.at(server) = std::move(addresses); }
 
   // Which sessions are meant: all that is given has to fit.
   struct Request {
@@ -67,7 +70,10 @@ class DynamicAuthorization {
   Outcome refuse(ErrorCause cause, std::string log);
   Outcome read(const PacketView& packet);
 
+  bool is_of(const IpAddress& address, std::size_t server) const;
+
   const model::RadiusPtr configuration_;
+  std::vector<std::vector<IpAddress>> addresses_;  // of each server
   Asked asked_;
   std::map<Key, Bytes> answers_;
   std::deque<std::pair<seconds, Key>> order_;  // of answers_, by age

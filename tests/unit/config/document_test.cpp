@@ -582,7 +582,9 @@ BOOST_AUTO_TEST_CASE(radius_servers_inherit_and_stand_in_the_order_of_preference
   BOOST_TEST(second.retransmit_timeout.count() == 2000);
   BOOST_TEST(second.nas_identifier == "svti-iked");
   BOOST_TEST((as_text(second.secret.view()) == "s1"));
-  BOOST_TEST(errors("eap-radius server a address radius.example secret s\n").find("host names are not supported yet") != std::string::npos);
+  const auto named = load("eap-radius server a\naddress radius.example\nsecret s\nsource-address 2001:db8::1\n");
+  BOOST_TEST(named.resolved()->vrfs.at("main").ike->radius->servers.at(0).host == "radius.example");
+  BOOST_TEST(second.host == "");
   BOOST_TEST(
       errors("eap-radius server a\naddress 192.0.2.1\nsecret s\nsource-address 2001:db8::1\n").find("is of another family than address") !=
       std::string::npos);

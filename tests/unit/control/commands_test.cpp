@@ -126,6 +126,37 @@ BOOST_AUTO_TEST_CASE(connections_are_loaded_listed_replaced_and_unloaded) {
   BOOST_TEST(rig.service.overlay.vpns.at("site")->find_policy("renamed") != nullptr);
 }
 
+// the words of the configuration's own warning, for all the algorithms that it warns of
+BOOST_AUTO_TEST_CASE(weak_algorithms_of_a_connection_are_told_to_the_client_and_the_log_once_each) {
+  Rig rig;
+  const auto load = [&](const std::string& ike, const std::string& esp) {
+    rig.log.clear();
+    vici::Message message;
+    vici::Section& section = message.add_section("site");
+    section.add_list("remote_addrs", {"198.51.100.1"}).add_list("proposals", {ike});
+    section.add_section("local").add("auth", "psk");
+    section.add_section("remote").add("auth", "psk");
+    vici::Section& children = section.add_section("children");
+    children.add_section("net").add_list("esp_proposals", {esp});
+    children.add_section("other").add_list("esp_proposals", {esp});
+    vici::Message response = rig.call("load-conn", message);
+    BOOST_TEST_REQUIRE(response.text("success") == "yes", response.text("errmsg"));
+    return response;
+  };
+  const std::string why = " is weak (RFC 8221, RFC 8247): for a peer that has nothing better";
+  const vici::Message response = load("aes256-sha256-modp2048,3des-md5-prfmd5-modp768-modp1024-modp1536", "3des-sha1-modp1024s160");
+  const vici::List* warnings = response.list("warnings");
+  BOOST_TEST_REQUIRE(warnings != nullptr);
+  const Names expected{"3des-cbc" + why, "hmac-md5" + why, "modp768" + why, "modp1024" + why, "modp1536" + why, "modp1024s160" + why};
+  BOOST_CHECK_EQUAL_COLLECTIONS(warnings->begin(), warnings->end(), expected.begin(), expected.end());
+  BOOST_TEST_REQUIRE(rig.log.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) BOOST_TEST(rig.log[i].text == "connection site: " + expected[i]);
+  // of an additional key exchange too
+  BOOST_TEST(load("aes256-sha256-x25519-ke1_modp1024", "aes128gcm16").list("warnings")->front() == "modp1024" + why);
+  BOOST_TEST(load("aes256-sha1-modp2048", "default").list("warnings") == nullptr);
+  BOOST_TEST(rig.log.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_connection_may_not_take_a_name_of_the_text) {
   Rig rig;
   vici::Message message;

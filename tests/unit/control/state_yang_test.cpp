@@ -112,7 +112,8 @@ model::RuntimeState full_state() {
   sa.remote_eap_id = "carol";
   sa.eap_method = "eap-md5";
   sa.radius_server = "fr";
-  state.radius_servers.push_back({"fr", *IpAddress::parse("192.0.2.9"), false, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  state.radius_servers.push_back(
+      {"fr", "radius.example", *IpAddress::parse("192.0.2.9"), false, "it did not answer", 1, 2, 3, 4, 5, 6, 7, 8, 9});
   sa.local_vips = {IpAddress::parse("10.9.0.1").value(), IpAddress::parse("2001:db8::9").value()};
   sa.remote_vips = {IpAddress::parse("10.9.0.2").value()};
   sa.dns = sa.nbns = sa.dhcp = {IpAddress::parse("10.9.0.53").value()};

@@ -52,9 +52,9 @@ struct Fixture {
     return place(sha1);
   }
   sa::CertificateUrl good() const { return place(crypto::sha1({certificate})); }
-  Outcome ask(std::vector<sa::CertificateUrl> at, std::string_view peer = "192.0.2.1") const {
+  Outcome ask(std::vector<sa::CertificateUrl> at, std::string_view peer = "192.0.2.1", const std::string& vrf = "main") const {
     auto out = std::make_shared<std::optional<Result<std::vector<Bytes>>>>();
-    lookup->look_up(IpAddress::parse(peer).value(), std::move(at),
+    lookup->look_up(vrf, IpAddress::parse(peer).value(), std::move(at),
                     [out](Result<std::vector<Bytes>> outcome) { *out = std::move(outcome); });
     return out;
   }
@@ -172,6 +172,20 @@ BOOST_AUTO_TEST_CASE(an_answer_after_the_end_is_for_nobody) {
   lookup.reset();
   server.answer_all();
   BOOST_TEST(why(one) == "open");
+}
+
+BOOST_AUTO_TEST_CASE(a_url_is_fetched_from_the_vrf_of_the_peer) {
+  const Outcome first = ask({good()});
+  server.answer_all();
+  BOOST_TEST(why(first) != "");
+  // it failed in the other network
+  server.at[good().url] = certificate;
+  const Outcome second = ask({good()}, "192.0.2.1", "red");
+  BOOST_TEST_REQUIRE(server.asked.size() == 2U);
+  BOOST_TEST(server.asked[0].vrf == "main");
+  BOOST_TEST(server.asked[1].vrf == "red");
+  server.answer_all();
+  BOOST_TEST(why(second) == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

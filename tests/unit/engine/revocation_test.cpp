@@ -2,6 +2,7 @@
 // Who is asked about a certificate, when, how often, and what is kept of it. The servers are a fake.
 #include "engine/revocation.h"
 
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
@@ -66,10 +67,12 @@ struct Fixture {
     if (ocsp) what.ocsp_uris = {kResponder};
     return test::issue(what, ca);
   }
-  Bytes list(const std::vector<Bytes>& revoked, std::uint64_t number = 1, std::chrono::seconds next = 24h) const {
+  Bytes list(const std::vector<Bytes>& revoked, std::uint64_t number = 1, std::chrono::seconds next = 24h,
+             std::optional<std::uint64_t> base = {}, const std::vector<std::string>& delta_uris = {}) const {
     std::vector<crypto::RevokedCertificate> entries;
     for (const Bytes& one : revoked) entries.push_back({crypto::read_certificate(one)->serial, kToday - 1h});
-    return crypto::make_revocation_list(entries, number, kToday - 1h, kToday + next, ca.certificate, ca.key.view()).value();
+    return crypto::make_revocation_list(entries, number, kToday - 1h, kToday + next, ca.certificate, ca.key.view(), base, delta_uris)
+        .value();
   }
   void serve(const std::string& uri, Bytes what) {
     servers.at[uri] = [what = std::move(what)](const model::Fetch&) { return Result<Bytes>(what); };
@@ -79,9 +82,11 @@ struct Fixture {
       return test::ocsp_response({standing, now, now + next}, asked.body, about, ca.certificate, ca.certificate, ca.key);
     };
   }
-  Finding ask(const Bytes& about, std::vector<std::string> crl_uris = {}, std::vector<std::string> ocsp_uris = {}) {
+  Finding ask(const Bytes& about, std::vector<std::string> crl_uris = {}, std::vector<std::string> ocsp_uris = {},
+              const std::string& vrf = "main") {
     std::optional<Finding> out;
-    revocation->ask({about, ca.certificate, std::move(crl_uris), std::move(ocsp_uris)}, [&](Finding found) { out = std::move(found); });
+    revocation->ask({vrf, about, ca.certificate, std::move(crl_uris), std::move(ocsp_uris)},
+                    [&](Finding found) { out = std::move(found); });
     servers.answer_all();
     BOOST_TEST_REQUIRE(out.has_value());
     return *out;
@@ -116,7 +121,7 @@ BOOST_AUTO_TEST_CASE(many_who_ask_the_same_cost_one_fetch) {
   std::size_t answered = 0;
   for (int i = 0; i < 20; ++i) {
     const Holder one = certificate("gw" + std::to_string(i));
-    revocation->ask({one.certificate, ca.certificate, {}, {}},
+    revocation->ask({"main", one.certificate, ca.certificate, {}, {}},
                     [&](const Finding& found) { answered += found.standing == Standing::Good ? 1 : 0; });
   }
   BOOST_TEST(answered == 0U);
@@ -232,7 +237,7 @@ BOOST_AUTO_TEST_CASE(of_a_directory_alone_the_authoritys_entry_is_asked) {
 BOOST_AUTO_TEST_CASE(a_dead_server_costs_a_bounded_wait) {
   const Holder gw = certificate("gw");
   std::optional<Finding> found;
-  revocation->ask({gw.certificate, ca.certificate, {}, {}}, [&](Finding one) { found = std::move(one); });
+  revocation->ask({"main", gw.certificate, ca.certificate, {}, {}}, [&](Finding one) { found = std::move(one); });
   const auto began = std::chrono::steady_clock::now();
   loop.run();  // the fake never answers
   BOOST_TEST_REQUIRE(found.has_value());
@@ -246,7 +251,7 @@ BOOST_AUTO_TEST_CASE(a_staple_is_what_the_responder_said_of_ours) {
   serve_ocsp(gw.certificate, Standing::Good);
   std::vector<Bytes> staples;
   const auto staple = [&] {
-    revocation->staple({gw.certificate, ca.certificate, {}, {}}, [&](Bytes one) { staples.push_back(std::move(one)); });
+    revocation->staple({"main", gw.certificate, ca.certificate, {}, {}}, [&](Bytes one) { staples.push_back(std::move(one)); });
     servers.answer_all();
   };
   staple();
@@ -264,11 +269,11 @@ BOOST_AUTO_TEST_CASE(the_state_tells_what_is_held_and_what_failed) {
   model::Authority authority;
   authority.der = ca.certificate;
   authority.crl_uris = {"http://own.example/ca.crl"};
-  BOOST_TEST(revocation->states(authority).size() == 1U);
+  BOOST_TEST(revocation->states("main", authority).size() == 1U);
   const Holder bad = certificate("bad");
   serve(kList, list({bad.certificate}, 0x1f));
   (void)ask(bad.certificate, authority.crl_uris);
-  const auto states = revocation->states(authority);
+  const auto states = revocation->states("main", authority);
   BOOST_TEST_REQUIRE(states.size() == 2U);
   BOOST_TEST(states[0].uri == kList);
   BOOST_TEST(states[0].held);
@@ -289,12 +294,12 @@ BOOST_AUTO_TEST_CASE(lists_are_read_and_written_in_the_background_and_then_count
   const Holder one = certificate("one");
   serve(kList, list({one.certificate}));
   Finding first{Standing::Good, {}}, second{Standing::Good, {}};
-  revocation->ask({one.certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
+  revocation->ask({"main", one.certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
   servers.answer_all();
   BOOST_TEST_REQUIRE(jobs.size() == 1U);
   std::thread(jobs[0].first).join();
   // who asks meanwhile waits for the same
-  revocation->ask({one.certificate, ca.certificate, {}, {}}, [&](Finding found) { second = std::move(found); });
+  revocation->ask({"main", one.certificate, ca.certificate, {}, {}}, [&](Finding found) { second = std::move(found); });
   BOOST_TEST((first.standing == Standing::Good));
   jobs[0].second();
   BOOST_TEST((first.standing == Standing::Revoked));
@@ -303,12 +308,79 @@ BOOST_AUTO_TEST_CASE(lists_are_read_and_written_in_the_background_and_then_count
   BOOST_TEST(std::distance(std::filesystem::directory_iterator(dir), {}) == 1);
   // a job that comes back when nobody is there any more
   now += 25h;
-  revocation->ask({certificate("two").certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
+  revocation->ask({"main", certificate("two").certificate, ca.certificate, {}, {}}, [&](Finding found) { first = std::move(found); });
   servers.answer_all();
   BOOST_TEST_REQUIRE(jobs.size() == 2U);
   jobs[1].first();
   revocation.reset();
   jobs[1].second();
+}
+
+BOOST_AUTO_TEST_CASE(servers_are_asked_from_the_vrf_that_it_is_about) {
+  const Holder one = certificate("one");
+  serve(kList, list({}));
+  BOOST_TEST((ask(one.certificate).standing == Standing::Good));
+  // the same URI leads elsewhere in another network: what is known of it there is another matter, in memory and on disk
+  servers.at.erase(kList);
+  BOOST_TEST(has(ask(one.certificate, {}, {}, "red").why, "connection refused"));
+  serve(kList, list({one.certificate}));
+  BOOST_TEST((ask(one.certificate, {}, {}, "blue").standing == Standing::Revoked));
+  BOOST_TEST((ask(one.certificate).standing == Standing::Good));
+  BOOST_TEST_REQUIRE(servers.asked.size() == 3U);
+  for (const std::size_t i : {0U, 1U, 2U}) BOOST_TEST(servers.asked[i].vrf == (std::array{"main", "red", "blue"}.at(i)));
+  revocation = make();
+  BOOST_TEST((ask(one.certificate).standing == Standing::Good));
+  BOOST_TEST((ask(one.certificate, {}, {}, "blue").standing == Standing::Revoked));
+  BOOST_TEST(servers.asked.size() == 3U);
+  model::Authority authority;
+  authority.der = ca.certificate;
+  BOOST_TEST_REQUIRE(revocation->states("blue", authority).size() == 1U);
+  BOOST_TEST(revocation->states("blue", authority)[0].entries == 1U);
+  BOOST_TEST(revocation->states("green", authority).empty());
+}
+
+// RFC 5280 4.2.1.15 and 5.2.6: the certificate says where deltas are, or the list does
+BOOST_AUTO_TEST_CASE(a_delta_is_found_by_the_certificate_or_the_list_and_counts) {
+  for (const bool by_certificate : {true, false}) {
+    revocation->flush(true, true);
+    servers.asked.clear();
+    auto what = test::request("CN=gw");
+    what.crl_uris = {kList};
+    if (by_certificate) what.delta_uris = {kDelta};
+    const Holder gw = test::issue(what, ca), other = certificate("other");
+    serve(kList, list({}, 5, 24h, {}, by_certificate ? std::vector<std::string>() : std::vector{kDelta}));
+    serve(kDelta, list({gw.certificate}, 6, 1h, 5));
+    BOOST_TEST(has(ask(gw.certificate).why, "the delta revocation list 06"));
+    BOOST_TEST_REQUIRE(servers.asked.size() == 2U);
+    BOOST_TEST(servers.asked[0].uri == kList);
+    BOOST_TEST(servers.asked[1].uri == kDelta);
+    BOOST_TEST((ask(other.certificate).standing == Standing::Good));
+    BOOST_TEST(servers.asked.size() == 2U);  // both are kept
+    // the delta is due sooner than its base, and the newer one is fetched alone
+    now += 2h;
+    const Holder late = test::issue(what, ca);
+    serve(kDelta, list({gw.certificate, late.certificate}, 7, 3h, 5));
+    BOOST_TEST((ask(late.certificate).standing == Standing::Revoked));
+    BOOST_TEST(servers.times(kDelta) == 2U);
+    BOOST_TEST(servers.times(kList) == 1U);
+    now -= 2h;
+  }
+}
+
+BOOST_AUTO_TEST_CASE(without_its_delta_a_base_that_holds_is_enough_and_a_delta_of_another_base_is_none) {
+  const Holder gw = certificate("gw");
+  serve(kList, list({}, 5, 24h, {}, {kDelta}));
+  BOOST_TEST((ask(gw.certificate).standing == Standing::Good));
+  BOOST_TEST(servers.times(kDelta) == 1U);
+  revocation->flush(true, true);
+  serve(kDelta, list({gw.certificate}, 9, 1h, 8));  // to a list that is newer than the one there is
+  BOOST_TEST((ask(gw.certificate).standing == Standing::Good));
+  const Holder impostor = test::new_root("C=CH, O=Example, CN=ca");
+  revocation->flush(true, true);
+  serve(kDelta, crypto::make_revocation_list({{crypto::read_certificate(gw.certificate)->serial, kToday - 1h}}, 6, kToday - 1h, kToday + 1h,
+                                             impostor.certificate, impostor.key.view(), 5)
+                    .value());
+  BOOST_TEST((ask(gw.certificate).standing == Standing::Good));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

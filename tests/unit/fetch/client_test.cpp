@@ -38,7 +38,8 @@ namespace {
 
 int started = 0;
 
-Result<Started> start() {
+Result<Started> start(const std::string& vrf) {
+  if (vrf == "gone") return system_error("there is no network namespace gone");
   std::array<int, 2> pair{};
   BOOST_REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) == 0);
   ++started;
@@ -92,6 +93,15 @@ BOOST_AUTO_TEST_CASE(some_at_a_time_the_others_wait_and_too_many_are_refused) {
   BOOST_TEST(said.size() == Client::kMostWaiting + 1);
   BOOST_TEST(said["hang 0"] == "there was no answer within 1 s");
   BOOST_TEST(said["good 100"] == "10 octets");
+}
+
+BOOST_AUTO_TEST_CASE(a_process_is_started_for_the_vrf_and_one_that_is_not_there_is_an_error) {
+  model::Fetch what{"good", {}, 1000, std::chrono::seconds(1), false};
+  what.vrf = "gone";
+  std::string why;
+  client.fetch(what, [&](const Result<Bytes>& answer) { why = answer ? "" : answer.error().message; });
+  loop.run();
+  BOOST_TEST(why == "there is no network namespace gone");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

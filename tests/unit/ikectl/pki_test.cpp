@@ -108,6 +108,46 @@ BOOST_AUTO_TEST_CASE(requests_go_to_any_authority_and_come_from_anybody) {
   BOOST_TEST(says(f.pki("request --sealed --subject CN=gw --out sealed --socket " + f.folder.file("nowhere")), "svti-iked"));
 }
 
+BOOST_AUTO_TEST_CASE(a_delta_has_what_was_revoked_since_its_base) {
+  const Folder f;
+  f.authority();
+  for (const char* name : {"alice", "bob", "carol"}) f.issue(name, "--freshest-crl-uri http://crl.example.net/delta.crl");
+  const std::string by = " --ca ca.pem --ca-key ca.key ";
+  BOOST_TEST(f.pki("crl alice.pem --freshest-crl-uri http://crl.example.net/delta.crl --out ca.crl" + by).code == 0);
+  BOOST_TEST(
+      says(f.pki("crl alice.pem bob.pem --delta-of ca.crl --days 1 --out delta.crl" + by), "list 2, delta of list 1, 1 revoked (1 new)"));
+  BOOST_TEST(says(f.pki("crl carol.pem --delta-of ca.crl --days 1 --out delta.crl" + by), "list 3, delta of list 1, 2 revoked (1 new)"));
+  // openssl sees the same, marked critical (RFC 5280 5.2.4)
+  const Outcome seen = f.run("openssl crl -in delta.crl -noout -text -CAfile ca.pem");
+  for (const char* part :
+       {"X509v3 CRL Number: \n                3", "X509v3 Delta CRL Indicator: critical\n                1", "verify OK"})
+    BOOST_TEST(says(seen, part));
+  BOOST_TEST(!says(seen, "Freshest CRL"));  // 5.2.6: a delta has no delta
+  BOOST_TEST(says(f.run("openssl crl -in ca.crl -noout -text"),
+                  "X509v3 Freshest CRL: \n                Full Name:\n                  URI:http://crl.example.net/delta.crl"));
+  BOOST_TEST(says(f.run("openssl x509 -in bob.pem -noout -ext freshestCRL"), "URI:http://crl.example.net/delta.crl"));
+  BOOST_TEST(says(f.pki("verify bob.pem --ca ca.pem --crl ca.crl delta.crl"), "was revoked on"));
+  BOOST_TEST(f.pki("verify bob.pem --ca ca.pem --crl ca.crl").code == 0);
+  BOOST_TEST(says(f.run("openssl verify -crl_check -use_deltas -CRLfile ca.crl -CRLfile delta.crl -CAfile ca.pem carol.pem"),
+                  "certificate revoked"));
+  // shown
+  BOOST_TEST(says(f.pki("show delta.crl"), "revocation list 3, delta of list 1, of"));
+  BOOST_TEST(says(f.pki("show ca.crl"), "deltas at http://crl.example.net/delta.crl"));
+  BOOST_TEST(says(f.pki("show bob.pem"), "freshest-crl-uri   http://crl.example.net/delta.crl"));
+  BOOST_TEST(nlohmann::json::parse(f.pki("show delta.crl --json").out).at("delta-of") == 1);
+  BOOST_TEST(nlohmann::json::parse(f.pki("show bob.pem --json").out).at(0).at("freshest-crl-uris").at(0) ==
+             "http://crl.example.net/delta.crl");
+  // the next list takes the delta up, and says still where deltas are; the next delta begins anew
+  BOOST_TEST(says(f.pki("crl --with-delta delta.crl --out ca.crl" + by), "list 4, 3 revoked (2 new)"));
+  BOOST_TEST(says(f.pki("show ca.crl"), "deltas at http://crl.example.net/delta.crl"));
+  BOOST_TEST(says(f.pki("crl --delta-of ca.crl --out delta.crl" + by), "list 5, delta of list 4, 0 revoked (0 new)"));
+  // what does not fit
+  BOOST_TEST(says(f.pki("crl --delta-of delta.crl --out x.crl" + by), "delta.crl is a delta itself"));
+  BOOST_TEST(says(f.pki("crl --out delta.crl" + by), "delta.crl is a delta: give --delta-of"));
+  BOOST_TEST(says(f.pki("crl --delta-of ca.crl --out ca.crl" + by), "ca.crl is no delta"));
+  BOOST_TEST(f.pki("crl --delta-of ca.crl --freshest-crl-uri http://x/ --out x.crl" + by).code == 2);
+}
+
 BOOST_AUTO_TEST_CASE(private_keys_are_their_owners_alone_and_nothing_is_replaced_unasked) {
   const Folder f;
   f.authority();

@@ -137,6 +137,66 @@ BOOST_AUTO_TEST_CASE(the_next_server_is_asked_and_the_dead_one_left_alone) {
   BOOST_TEST(it.log.find("RADIUS server a (192.0.2.1) answers again") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(accounting_tells_how_long_it_was_tried_each_time_under_another_id) {
+  Servers it(2);
+  it.ask("", Code::AccountingRequest);
+  while (it.wait()) {
+  }
+  // of each server 2.0 s * (1 + 1.4 + 1.4^2 + 1.4^3 + 1.4^4), the second from 21.9 s on; in whole seconds
+  const std::uint32_t delays[] = {0, 2, 4, 8, 14, 21, 23, 26, 30, 36};
+  BOOST_TEST_REQUIRE(it.sent.size() == std::size(delays));
+  std::set<std::pair<std::size_t, std::uint8_t>> ids;
+  std::set<Authenticator> authenticators;
+  for (std::size_t i = 0; i < it.sent.size(); ++i) {
+    const auto packet = parse_packet(it.sent[i].packet);
+    BOOST_TEST(*packet->number(Type::AcctDelayTime) == delays[i]);
+    BOOST_TEST(verify_request(*packet, it.configuration->servers[it.sent[i].socket.server].secret, false).has_value());
+    ids.emplace(it.sent[i].socket.server, packet->id);
+    authenticators.insert(packet->authenticator);
+  }
+  BOOST_TEST(ids.size() == 10U);
+  BOOST_TEST(authenticators.size() == 10U);
+}
+
+BOOST_AUTO_TEST_CASE(a_late_answer_to_an_earlier_accounting_request_is_one) {
+  Servers it;
+  it.ask("", Code::AccountingRequest);
+  it.wait();
+  BOOST_TEST_REQUIRE(it.sent.size() == 2U);
+  const Bytes forged = it.response_to(it.sent[1], Code::AccountingResponse);
+  Bytes wrong = forged;
+  wrong[1] = parse_packet(it.sent[0].packet)->id;  // made for the other request
+  it.receive(wrong);
+  BOOST_TEST(it.answers.empty());
+  it.receive(it.response_to(it.sent[0], Code::AccountingResponse));
+  BOOST_TEST_REQUIRE(it.answers.size() == 1U);
+  BOOST_TEST(it.answers[0].reply.has_value());
+  // all its ids are free again
+  it.receive(it.response_to(it.sent[1], Code::AccountingResponse));
+  BOOST_TEST(it.answers.size() == 1U);
+  BOOST_TEST(it.log.find("answers nothing") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(accounting_that_is_tried_within_the_second_or_with_few_free_ids_goes_as_it_was) {
+  Servers it;
+  auto made = std::make_shared<model::Radius>();
+  made->servers.push_back(server("a", "192.0.2.1"));
+  made->servers[0].retransmit_timeout = milliseconds(100);
+  made->servers[0].retransmit_base = 1.0;
+  it.client.emplace(it.configuration = made, it.entropy);
+  it.ask("", Code::AccountingRequest);
+  it.wait();
+  BOOST_TEST(it.sent[0].packet == it.sent[1].packet);
+  // half of the ids are left for what is asked next
+  Servers full;
+  for (int i = 0; i < 100; ++i) full.ask("", Code::AccountingRequest);
+  while (full.sent.size() < 200) full.wait();
+  const auto changed = [&](std::size_t i) { return full.sent[i].packet != full.sent[100 + i].packet; };
+  for (std::size_t i = 0; i < 100; ++i) BOOST_TEST(changed(i) == (i < 28));
+  for (int i = 0; i < 128; ++i) full.ask("", Code::AccountingRequest);
+  BOOST_TEST(full.answers.empty());
+}
+
 // State is for the server that gave it (RFC 2865 5.24): nobody else is asked
 BOOST_AUTO_TEST_CASE(what_a_server_began_is_for_that_server) {
   Servers it(2);
