@@ -310,7 +310,11 @@ BOOST_AUTO_TEST_CASE(remote_ts_is_met_with_the_address) {
     hub.connect(user);
     BOOST_TEST(user.child_sas().size() == (works ? 1U : 0U));
     if (works) BOOST_TEST(hub.gateway.child_sas().at(0).remote_ts.at(0).to_string() == "192.168.99.1/32");
-    if (!works) BOOST_TEST(user.logged("TS_UNACCEPTABLE"));
+    if (works) continue;
+    BOOST_TEST(user.logged("TS_UNACCEPTABLE"));
+    const model::Advice& advice = hub.gateway.explanations().back().advice;
+    BOOST_TEST(advice.leaf == "vpn rw security-policy hub remote-ts subnet");
+    BOOST_TEST(advice.text.find("192.168.99.1") != std::string::npos, advice.text);
   }
   Hub hub({pool("p", {"192.168.99.0/24"})}, [](model::Vpn& vpn) { vpn.policies[0].remote_ts[0].protocol = 6; });
   Node& user = hub.client("user1@example.net");

@@ -176,7 +176,11 @@ tl::expected<IkeSa::Selection, IkeSa::Refusal> IkeSa::select_child(const Payload
   why.policy = only_policy;
   why.reason = "no security-policy covers local " + to_string(ts_r->selectors) + " and remote " + to_string(ts_i->selectors);
   const IpAddress& remote = vips_.theirs.empty() ? remote_.address : vips_.theirs.front();
-  explain_selectors(*vpn_, only_policy, local_.address, remote, {ours.selectors, theirs.selectors}, why);
+  // whatever it asks for, with a virtual address it is that alone
+  Selectors asked;
+  for (const IpAddress& address : vips_.theirs) asked.push_back(wire::TrafficSelector::of(Prefix::host(address)));
+  asked = narrow(asked, theirs.selectors);
+  explain_selectors(*vpn_, only_policy, local_.address, remote, {ours.selectors, asked.empty() ? theirs.selectors : asked}, why);
   return tl::unexpected(Refusal{NotifyType::TsUnacceptable, {}, std::move(why)});
 }
 
