@@ -116,6 +116,7 @@ Result<Identity> Identity::parse(std::string_view text) {
     if (name) return Identity{IdType::DerAsn1Dn, std::move(*name)};
     // what stands before the '@' of a mail address may have an '='
     if (text.find('@') == std::string_view::npos || text.find(',') != std::string_view::npos) return fail(name.error());
+    if (text.size() > kMaxIdentitySize) return fail(name.error());
   }
   if (const auto address = IpAddress::parse(text)) return of(*address);
   if (text.find('@') != std::string_view::npos) return parse_mailbox(text);

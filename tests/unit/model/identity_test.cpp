@@ -153,4 +153,10 @@ BOOST_AUTO_TEST_CASE(octets_of_a_peer_print_harmlessly) {
   BOOST_TEST(presented(IdType::DerAsn1Dn, std::string(1000, '\0')).to_string().size() < 200U);
 }
 
+BOOST_AUTO_TEST_CASE(a_mail_address_with_an_equals_sign_is_no_longer_than_another) {
+  const auto mailbox = [](std::size_t size) { return Identity::parse("a=" + std::string(size - 4, 'i') + "@e"); };
+  BOOST_TEST(mailbox(255).has_value());
+  BOOST_TEST(!mailbox(256).has_value());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
