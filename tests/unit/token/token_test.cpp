@@ -50,7 +50,7 @@ struct Rig {
   boost::asio::io_context loop{1};
   std::vector<std::string> log;
   int starts = 0;
-  signer::Client others{loop, [] { return start(signer::serve); }, {}};
+  signer::Client others{loop, [] { return start(+[](int socket) { return signer::serve(socket, ""); }); }, {}};
   TokenSigner signer;
   std::optional<Result<crypto::Signature>> answer;
 
