@@ -61,7 +61,10 @@ def test_auth_key_that_the_signer_made(g):  # noqa: F811
     (g.gwa.dir / "state" / "sealing-key").unlink()
     iked.start()
     assert iked.initiate("site", "net", check=False).returncode != 0
-    assert "was sealed by another gateway, or with a sealing key that is gone" in explained(iked), explained(iked)
+    gone = "was sealed by another gateway, or with a sealing key that is gone"
+    assert gone in explained(iked), explained(iked)
+    (certificate,) = iked.state()["ike"]["certificate-state"]
+    assert certificate["key-place"] == "signer" and gone in certificate["key-problem"], certificate
 
 
 def test_auth_encrypted_keys_that_swanctl_loads(g):

@@ -230,6 +230,8 @@ std::pair<std::string, Tree> certificates_tree(const model::RuntimeState& state,
                            {"validity", model::kValidityNames.at(static_cast<std::size_t>(one.validity))},
                            {"not-before", time_text(one.not_before)},
                            {"not-after", time_text(one.not_after)}});
+    if (!one.key_place.empty()) entries.back()["key-place"] = one.key_place;
+    if (!one.key_problem.empty()) entries.back()["key-problem"] = one.key_problem;
     for (const model::RevocationState& source : one.revocation) entries.back()["revocation"].push_back(revocation_tree(source));
   }
   return {authorities ? "certificate-authority-state" : "certificate-state", std::move(entries)};

@@ -589,6 +589,14 @@ model::RuntimeState Engine::summary() {
   out.radius_servers = radius_.state();
   const model::Configuration& configuration = *core_.configuration();
   out.certificates = certificate_states(configuration, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+  for (std::size_t i = 0; i < configuration.certificates.size(); ++i) {  // they come first
+    const Bytes& id = configuration.certificates[i]->key_id;
+    const auto& keys = configuration.private_keys;
+    if (place_.signer == nullptr || std::none_of(keys.begin(), keys.end(), [&](const auto& key) { return key->id == id; })) continue;
+    auto [place, problem] = place_.signer->state(id);
+    out.certificates[i].key_place = std::move(place);
+    out.certificates[i].key_problem = std::move(problem);
+  }
   for (model::CertificateState& state : out.certificates) {
     for (const model::AuthorityPtr& one : configuration.authorities) {
       if (state.authority && one->name == state.name && place_.revocation != nullptr)

@@ -150,6 +150,8 @@ struct CertificateState {
   std::chrono::sys_seconds not_before, not_after;
   Validity validity = Validity::Valid;
   std::vector<RevocationState> revocation{};  // of an authority
+  std::string key_place{};                    // "signer", "token LABEL"; empty: its key is not there
+  std::string key_problem{};                  // why its key cannot sign; empty: it can, as far as is known
 };
 
 struct RuntimeState {

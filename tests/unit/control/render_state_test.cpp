@@ -384,13 +384,23 @@ BOOST_AUTO_TEST_CASE(values_that_are_not_one_word_are_quoted) {
 BOOST_AUTO_TEST_CASE(certificates_stand_behind_the_counters_where_there_are_any) {
   model::RuntimeState state = test::guide_state();
   const auto at = std::chrono::sys_days{std::chrono::year{2026} / 11 / 28} + std::chrono::hours(9);
-  state.certificates = {{"gw", "CN=gw", false, at, at + std::chrono::hours(24 * 365), model::Validity::ExpiresSoon}};
+  state.certificates = {{"gw",
+                         "CN=gw",
+                         false,
+                         at,
+                         at + std::chrono::hours(24 * 365),
+                         model::Validity::ExpiresSoon,
+                         {},
+                         "token vault",
+                         "the PIN was refused"}};
   const std::string text = test::rendered(state, StateFormat::Text);
   BOOST_TEST(text.find("    certificate-state name gw\n"
                        "        subject CN=gw\n"
                        "        validity expires-soon\n"
                        "        not-before 2026-11-28T09:00:00Z\n"
                        "        not-after 2027-11-28T09:00:00Z\n"
+                       "        key-place \"token vault\"\n"
+                       "        key-problem \"the PIN was refused\"\n"
                        "        ..\n") != std::string::npos);
   BOOST_TEST(text.find("certificate-authority-state") == std::string::npos);
 }

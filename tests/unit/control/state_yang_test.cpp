@@ -98,7 +98,15 @@ model::RuntimeState full_state() {
   for (const auto validity :
        {model::Validity::Valid, model::Validity::ExpiresSoon, model::Validity::Expired, model::Validity::NotYetValid}) {
     for (const bool authority : {false, true}) {
-      state.certificates.push_back({"c" + std::to_string(static_cast<int>(validity)), "CN=a \"b\"", authority, {}, {}, validity});
+      state.certificates.push_back({"c" + std::to_string(static_cast<int>(validity)),
+                                    "CN=a \"b\"",
+                                    authority,
+                                    {},
+                                    {},
+                                    validity,
+                                    {},
+                                    authority ? "" : "signer",
+                                    authority ? "" : "it is sealed"});
       if (!authority) continue;
       model::RevocationState list{"http://a.example/l",       false, true, "0a", true, {}, std::chrono::sys_seconds{}, 7,
                                   std::chrono::sys_seconds{}, {},    {}};
