@@ -50,17 +50,6 @@ Result<Request> decode_sign(Reader& reader) {
   return out;
 }
 
-void put_sized(Writer& writer, ByteView octets) {
-  writer.u16(static_cast<std::uint16_t>(octets.size()));
-  writer.bytes(octets);
-}
-
-Result<ByteView> take_sized(Reader& reader) {
-  const auto size = reader.u16();
-  if (!size) return fail(size.error());
-  return reader.take(*size);
-}
-
 Result<Request> decode_make(Reader& reader) {
   MakeKey out;
   const auto number = reader.u64();
@@ -85,6 +74,17 @@ Result<Request> decode_make(Reader& reader) {
 }
 
 }  // namespace
+
+void put_sized(Writer& writer, ByteView octets) {
+  writer.u16(static_cast<std::uint16_t>(octets.size()));
+  writer.bytes(octets);
+}
+
+Result<ByteView> take_sized(Reader& reader) {
+  const auto size = reader.u16();
+  if (!size) return fail(size.error());
+  return reader.take(*size);
+}
 
 Secret encode(const Request& request) {
   Writer writer;

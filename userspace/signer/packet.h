@@ -47,4 +47,8 @@ Result<Request> decode_request(ByteView packet);
 Bytes encode(const Answer& answer);
 Result<Answer> decode_answer(ByteView packet);
 
+// octets behind their number in two octets; at most 65,535
+void put_sized(Writer& writer, ByteView octets);
+Result<ByteView> take_sized(Reader& reader);  // borrows
+
 }  // namespace svti::signer

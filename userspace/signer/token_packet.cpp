@@ -7,23 +7,12 @@ namespace svti::signer {
 
 namespace {
 
-constexpr std::uint8_t kOpen = 4;  // beside the signer's requests
+constexpr std::uint8_t kOpen = 16;  // beside the signer's requests
 
 enum class Outcome : std::uint8_t { Failed = 0, Signed = 1, Found = 2, TriesPin = 3, PinTaken = 4, PinRefused = 5 };
 
 constexpr std::size_t kMaxReason = 500;  // characters of an error
 constexpr std::size_t kMaxLabel = 64;
-
-void put_sized(Writer& writer, ByteView octets) {
-  writer.u16(static_cast<std::uint16_t>(octets.size()));
-  writer.bytes(octets);
-}
-
-Result<ByteView> take_sized(Reader& reader) {
-  const auto size = reader.u16();
-  if (!size) return fail(size.error());
-  return reader.take(*size);
-}
 
 }  // namespace
 

@@ -469,7 +469,7 @@ BOOST_AUTO_TEST_CASE(its_process_has_no_network_no_programs_and_no_other_process
 
 BOOST_AUTO_TEST_CASE(a_daemon_gone_mad_gets_no_further) {
   const auto child = start(signer::serve_token);
-  for (const Bytes& packet : {Bytes{0}, Bytes{4}, Bytes{4, 0, 0, 0, 0, 0, 0, 0, 1, 255, 255}, Bytes{1, 1, 1, 1}, Bytes(90'000, 4)})
+  for (const Bytes& packet : {Bytes{0}, Bytes{16}, Bytes{16, 0, 0, 0, 0, 0, 0, 0, 1, 255, 255}, Bytes{1, 1, 1, 1}, Bytes(90'000, 16)})
     BOOST_TEST(send(child->socket, packet.data(), packet.size(), 0) == static_cast<ssize_t>(packet.size()));
   const Secret question = encode(signer::TokenRequest(signer::OpenKey{5, {1}, "pkcs11:id=%01?module-path=/etc/passwd", {}, {}}));
   BOOST_TEST(send(child->socket, question.view().data(), question.size(), 0) > 0);
