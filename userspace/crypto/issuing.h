@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The other side of X.509: making keys, requests for certificates (PKCS#10), certificates and revocation lists: for `ikectl pki`, for
-// tests, and in the signer's process for keys that it makes. The daemon's own process does not use it.
+// tests, and in the signer's process for keys that it makes. The daemon's own process reads names by it and writes PEM, and signs nothing.
 #pragma once
 
 #include <chrono>

@@ -6,7 +6,6 @@
 #include <openssl/rand.h>
 
 #include <array>
-#include <limits>
 #include <stdexcept>
 
 #include "crypto/credential.h"

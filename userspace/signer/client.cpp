@@ -54,7 +54,10 @@ void Client::begin() {
 }
 
 void Client::put_all() {
-  for (const auto& [id, key] : keys_) (void)transmit(to_put(*key));
+  for (const auto& [id, key] : keys_) {
+    (void)transmit(to_put(*key));
+    if (!key->sealed.empty()) try_key(id);
+  }
 }
 
 // False: it could not be sent, errno says why. The queue of the socket is the bound.
@@ -91,9 +94,10 @@ void Client::set_keys(const std::vector<std::shared_ptr<const model::PrivateKey>
 void Client::try_key(const Bytes& id) {
   sign({id, Bytes(32), {crypto::SignatureHash::Sha256, crypto::SignatureHash::Identity}, crypto::RsaPadding::Pss},
        [this, id](const Result<crypto::Signature>& signature) {
-         if (!signature) problems_[id] = signature.error().message;
-         if (!signature && log_)
-           log_({Subsystem::Daemon, 0, {}, "private key " + to_hex(id) + " cannot sign: " + signature.error().message});
+         const std::string problem = signature ? std::string() : signature.error().message;
+         if (!keys_.contains(id) || state(id).problem == problem) return;
+         problems_[id] = problem;
+         if (!problem.empty() && log_) log_({Subsystem::Daemon, 0, {}, "private key " + to_hex(id) + " cannot sign: " + problem});
        });
 }
 
