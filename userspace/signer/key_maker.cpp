@@ -31,6 +31,10 @@ void KeyMaker::make(auth::NewKeyWish wish, Done done) {
     if (!error && !alive.expired() && done_)
       finish(system_error("the key was not made within " + std::to_string(kLongest.count()) + " minutes"));
   });
+  await_answer();
+}
+
+void KeyMaker::await_answer() {
   socket_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
                       [this, alive = std::weak_ptr(alive_)](const boost::system::error_code& error) {
                         if (!error && !alive.expired() && done_) on_readable();
@@ -40,6 +44,7 @@ void KeyMaker::make(auth::NewKeyWish wish, Done done) {
 void KeyMaker::on_readable() {
   Bytes packet(kMaxPacket);
   const ssize_t size = recv(started_.socket, packet.data(), packet.size(), MSG_DONTWAIT);
+  if (size < 0 && (errno == EINTR || errno == EAGAIN)) return await_answer();
   if (size <= 0) return finish(system_error("the process that was to make the key has ended"));
   auto answer = decode_answer(ByteView(packet).first(static_cast<std::size_t>(size)));
   if (!answer) return finish(fail(answer.error()));

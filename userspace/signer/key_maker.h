@@ -25,6 +25,7 @@ class KeyMaker final : public auth::KeyMaker {
   void make(auth::NewKeyWish wish, Done done) override;
 
  private:
+  void await_answer();
   void on_readable();
   void finish(Result<auth::NewKey> made);
   void end_process();

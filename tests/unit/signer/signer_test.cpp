@@ -14,6 +14,7 @@
 #include "crypto/sealed_key.h"
 #include "signer/client.h"
 #include "signer/key_maker.h"
+#include "support/forked.h"
 #include "support/pki.h"
 #include "support/temporary_folder.h"
 
@@ -23,23 +24,14 @@ using signer::Started;
 
 namespace {
 
-// the child runs `body` with the other end of a socket
-template <typename Body>
-Result<Started> start(Body body) {
-  std::array<int, 2> pair{};
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return system_error("no socket");
-  const pid_t process = fork();
-  if (process == 0) _exit(body(pair[1]));
-  close(pair[1]);
-  return Started{pair[0], process};
-}
+using test::forked;
 
 int serve_without_sealing(int socket) { return signer::serve(socket, ""); }
 
 struct Rig {
   boost::asio::io_context loop{1};
   std::vector<std::string> log;
-  Client client{loop, [] { return start(serve_without_sealing); }, [this](const LogLine& line) { log.push_back(line.text); }};
+  Client client{loop, [] { return forked(serve_without_sealing); }, [this](const LogLine& line) { log.push_back(line.text); }};
   std::optional<Result<crypto::Signature>> answer;
 
   void ask(const Bytes& id, Bytes octets = Bytes(100)) {
@@ -124,7 +116,7 @@ BOOST_AUTO_TEST_CASE(behind_its_filter_there_are_no_files_no_sockets_and_no_proc
       +[] { return kill(getppid(), 0); },
   };
   for (const auto& attempt : attempts) {
-    const auto child = start([&](int socket) {
+    const auto child = forked([&](int socket) {
       if (!signer::enter_sandbox(socket)) return 1;
       (void)attempt();
       return 2;
@@ -139,7 +131,7 @@ BOOST_AUTO_TEST_CASE(behind_its_filter_there_are_no_files_no_sockets_and_no_proc
 #endif
 
 BOOST_AUTO_TEST_CASE(a_daemon_gone_mad_gets_no_further) {
-  const auto child = start(serve_without_sealing);
+  const auto child = forked(serve_without_sealing);
   for (const Bytes& packet : {Bytes{0}, Bytes{9, 9}, Bytes{1}, Bytes{1, 200, 1}, Bytes{2, 1, 1, 1}, Bytes{3, 0}, Bytes(90'000, 3),
                               Bytes{1, 1, 1, 0x30}, Bytes{4}, Bytes{4, 1, 1, 1, 0, 9}, Bytes{5},
                               Bytes{5, 0, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0}, Bytes{5, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 255, 255}}) {
@@ -168,7 +160,7 @@ struct SealingRig {
   std::string path = folder.file("state/sealing-key");
   boost::asio::io_context loop{1};
   std::vector<std::string> log;
-  std::function<Result<Started>()> begin = [this] { return start([this](int socket) { return signer::serve(socket, path); }); };
+  std::function<Result<Started>()> begin = [this] { return forked([this](int socket) { return signer::serve(socket, path); }); };
   signer::KeyMaker maker{loop, begin};
 
   Result<auth::NewKey> make(auth::NewKeyWish wish) {
@@ -235,6 +227,22 @@ BOOST_DATA_TEST_CASE(a_key_that_it_made_signs_and_nobody_else_can_open_it,
       other.log.front().starts_with("private key " + to_hex(sealed.key_id) + " cannot sign: the sealed private key cannot be opened"));
 }
 
+// A trial that met the end of the signer says nothing of the key.
+BOOST_AUTO_TEST_CASE(a_sealed_key_is_tried_again_by_the_next_signer) {
+  SealingRig rig;
+  const crypto::SealedKey key = read_back(test::need(rig.make(kWish)));
+  int starts = 0;
+  rig.loop.restart();
+  Client client(rig.loop, [&] { return ++starts == 1 ? forked([](int) { return 1; }) : rig.begin(); }, {});
+  client.set_keys({std::make_shared<const model::PrivateKey>(model::PrivateKey{key.key_id, Secret(), nullptr, key.octets})});
+  for (int i = 0; i < 400 && (starts < 2 || !client.state(key.key_id).problem.empty()); ++i) {
+    rig.loop.run_for(std::chrono::milliseconds(5));
+    if (starts == 1 && i > 20) BOOST_TEST_REQUIRE(client.state(key.key_id).problem.starts_with("the signer has ended"));
+  }
+  BOOST_TEST(starts == 2);
+  BOOST_TEST(client.state(key.key_id).problem == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_sealed_key_that_was_changed_does_not_open) {
   SealingRig rig;
   const auth::NewKey made = test::need(rig.make(kWish));
@@ -281,7 +289,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_made_is_refused_with_its_reason) {
   for (int i = 0; i < 2000 && !first; ++i) rig.loop.run_for(std::chrono::milliseconds(5));
   BOOST_TEST_REQUIRE(first.has_value());
   BOOST_TEST(first->has_value());
-  rig.begin = [] { return start([](int) { return 1; }); };
+  rig.begin = [] { return forked([](int) { return 1; }); };
   signer::KeyMaker dying(rig.loop, rig.begin);
   first.reset();
   rig.loop.restart();

@@ -17,6 +17,7 @@
 #include "signer/client.h"
 #include "signer/token_service.h"
 #include "signer/token_signer.h"
+#include "support/forked.h"
 #include "support/pki.h"
 #include "support/temporary_folder.h"
 
@@ -30,15 +31,7 @@ constexpr const char* kSoftHsm = "/usr/lib/softhsm/libsofthsm2.so";
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-template <typename Body>
-Result<Started> start(Body body) {
-  std::array<int, 2> pair{};
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) return system_error("no socket");
-  const pid_t process = fork();
-  if (process == 0) _exit(body(pair[1]));
-  close(pair[1]);
-  return Started{pair[0], process};
-}
+using test::forked;
 
 void run(const std::string& command) {
   BOOST_TEST_INFO(command);
@@ -50,7 +43,7 @@ struct Rig {
   boost::asio::io_context loop{1};
   std::vector<std::string> log;
   int starts = 0;
-  signer::Client others{loop, [] { return start(+[](int socket) { return signer::serve(socket, ""); }); }, {}};
+  signer::Client others{loop, [] { return forked(+[](int socket) { return signer::serve(socket, ""); }); }, {}};
   TokenSigner signer;
   std::optional<Result<crypto::Signature>> answer;
 
@@ -59,7 +52,7 @@ struct Rig {
             loop, others,
             [this] {
               ++starts;
-              return start(signer::serve_token);
+              return forked(signer::serve_token);
             },
             limits, [this](const LogLine& line) { log.push_back(line.text); }) {}
 
@@ -448,7 +441,7 @@ BOOST_AUTO_TEST_CASE(its_process_has_no_network_no_programs_and_no_other_process
       +[] { return setuid(0) == 0 && geteuid() == 0 && getuid() != 0 ? 0 : -1; },
   };
   for (const auto& attempt : attempts) {
-    const auto child = start([&](int socket) { return signer::enter_token_sandbox(socket) ? attempt() == -1 ? 7 : 2 : 1; });
+    const auto child = forked([&](int socket) { return signer::enter_token_sandbox(socket) ? attempt() == -1 ? 7 : 2 : 1; });
     int status = 0;
     BOOST_TEST_REQUIRE(waitpid(child->process, &status, 0) == child->process);
     close(child->socket);
@@ -456,7 +449,7 @@ BOOST_AUTO_TEST_CASE(its_process_has_no_network_no_programs_and_no_other_process
     BOOST_TEST(WEXITSTATUS(status) == 7);
   }
   // while the socket of pcscd, and files, are there
-  const auto child = start([&](int socket) {
+  const auto child = forked([&](int socket) {
     if (!signer::enter_token_sandbox(socket)) return 1;
     return ::socket(AF_UNIX, SOCK_STREAM, 0) >= 0 && access("/etc/passwd", R_OK) == 0 && (getuid() != 0) ? 7 : 2;
   });
@@ -468,7 +461,7 @@ BOOST_AUTO_TEST_CASE(its_process_has_no_network_no_programs_and_no_other_process
 #endif
 
 BOOST_AUTO_TEST_CASE(a_daemon_gone_mad_gets_no_further) {
-  const auto child = start(signer::serve_token);
+  const auto child = forked(signer::serve_token);
   for (const Bytes& packet : {Bytes{0}, Bytes{16}, Bytes{16, 0, 0, 0, 0, 0, 0, 0, 1, 255, 255}, Bytes{1, 1, 1, 1}, Bytes(90'000, 16)})
     BOOST_TEST(send(child->socket, packet.data(), packet.size(), 0) == static_cast<ssize_t>(packet.size()));
   const Secret question = encode(signer::TokenRequest(signer::OpenKey{5, {1}, "pkcs11:id=%01?module-path=/etc/passwd", {}, {}}));
